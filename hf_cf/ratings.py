@@ -1,0 +1,511 @@
+"""The table that every part of hf_cf passes on: who rated what, and how."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hf_cf.errors import DataFormatError
+
+NA = "#na#"
+"""The raw id of code 0 in every vocabulary, as in fastai's ``CategoryMap``."""
+
+Codes = npt.NDArray[np.int32]
+Stars = npt.NDArray[np.float32]
+Timestamps = npt.NDArray[np.int64]
+
+
+class Vocab:
+    """Raw ids and their codes. Code 0 is ``#na#``: an id that the vocabulary does not have.
+
+    Parameters
+    ----------
+    ids : array_like, shape (n,)
+        The raw ids in code order: ``ids[0]`` has code 1. Unique, none missing; integers or text.
+
+    Examples
+    --------
+    >>> vocab = Vocab([10, 20])
+    >>> vocab.encode([20, 99, "10"])
+    array([2, 0, 1], dtype=int32)
+    >>> len(vocab)
+    3
+    """
+
+    def __init__(self, ids: Any) -> None:
+        index = pd.Index(ids)
+        if not pd.api.types.is_integer_dtype(index.dtype):
+            index = index.astype(object) if len(index) else pd.Index([], dtype=object)
+        if not index.is_unique:
+            repeated = index[index.duplicated()][0]
+            raise ValueError(f"the id {repeated!r} stands twice in a vocabulary")
+        self._index = index
+
+    @property
+    def ids(self) -> npt.NDArray[Any]:
+        """The raw ids in code order, without ``#na#``, shape (n,): int64 or text."""
+        return np.asarray(self._index)
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the raw ids are integers."""
+        return bool(pd.api.types.is_integer_dtype(self._index.dtype))
+
+    def __len__(self) -> int:
+        """Number of codes, ``#na#`` included: the rows of an embedding table."""
+        return len(self._index) + 1
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocab) and self._index.equals(other._index)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __contains__(self, raw: object) -> bool:
+        return bool(self.encode([raw])[0])
+
+    def __repr__(self) -> str:
+        return f"Vocab({len(self._index)} ids)"
+
+    def encode(self, raw: Iterable[Any]) -> Codes:
+        """Codes of raw ids, int32, shape (n,); 0 where the vocabulary does not have the id.
+
+        Text that spells an integer finds an integer id, and an integer finds the text of it.
+        """
+        values = pd.Index(raw if isinstance(raw, (np.ndarray, pd.Index, pd.Series)) else list(raw))
+        if self.is_integer and not pd.api.types.is_integer_dtype(values.dtype):
+            values = pd.Index(pd.to_numeric(values.to_series(), errors="coerce"))
+        elif not self.is_integer:
+            values = values.astype(str).astype(object)
+        return (self._index.get_indexer(values) + 1).astype(np.int32)
+
+    def decode(self, codes: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Raw ids of codes, same shape; ``#na#`` for code 0."""
+        codes = np.asarray(codes)
+        if codes.size and codes.min() > 0:
+            return self.ids[codes - 1]
+        return np.concatenate([np.array([NA], dtype=object), self.ids.astype(object)])[codes]
+
+    @classmethod
+    def build(cls, raw: npt.NDArray[Any]) -> tuple[Vocab, Codes]:
+        """Vocabulary of all distinct values, sorted as fastai sorts them, and the codes of `raw`."""
+        if np.issubdtype(raw.dtype, np.integer) and len(raw) and 0 <= raw.min():
+            span = int(raw.max()) + 1
+            if span <= 4 * len(raw) + 1_000_000:
+                present = np.zeros(span, dtype=bool)
+                present[raw] = True
+                ids = np.flatnonzero(present)
+                code_of = np.cumsum(present, dtype=np.int32)
+                return cls(ids), code_of[raw]
+        codes, ids = pd.factorize(raw, sort=True)
+        return cls(ids), (codes + 1).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class RatingScale:
+    """The values that a rating can take: from `min` to `max` in steps of `step`, in stars."""
+
+    min: float
+    max: float
+    step: float
+
+    @property
+    def levels(self) -> Stars:
+        """Every value of the scale in ascending order, float32."""
+        count = round((self.max - self.min) / self.step) + 1
+        return np.linspace(self.min, self.max, count, dtype=np.float32)
+
+    @property
+    def output_range(self) -> tuple[float, float]:
+        """Range for a sigmoid output: a little wider than the scale, so that its ends can be reached.
+
+        (0, 5.5) for MovieLens, as fast.ai's book uses.
+        """
+        pad = 0.1 * max(abs(self.min), abs(self.max))
+        low = 0.0 if 0 < self.min <= self.max / 4 else self.min - pad
+        return low, self.max + pad
+
+    @classmethod
+    def infer(cls, stars: Stars) -> RatingScale:
+        """The scale that the given ratings use."""
+        values = np.unique(stars)
+        if len(values) == 1:
+            return cls(float(values[0]), float(values[0]) + 1.0, 1.0)
+        low, high = float(values[0]), float(values[-1])
+        step = float(np.diff(values).min())
+        # A scale has few levels; anything finer is a continuous score, shown in hundredths.
+        return cls(low, high, max(step, (high - low) / 100))
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where ratings come from and what may be done with them.
+
+    Attributes
+    ----------
+    name : str
+        Short name, such as ``"ml-100k"``.
+    licence : str
+        One sentence on what the licence allows; empty where unknown.
+    citation : str
+        What to cite; empty where nothing is asked for.
+    url : str
+        The dataset's page; empty where it has none.
+    redistributable : bool
+        Whether ratings, and so a user's history, may be passed on.
+    synthetic : bool
+        Whether the ratings were generated instead of given by people.
+    """
+
+    name: str = "ratings"
+    licence: str = ""
+    citation: str = ""
+    url: str = ""
+    redistributable: bool = True
+    synthetic: bool = False
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Ratings:
+    """Ratings in columns, with the vocabularies and the catalogue that give them meaning.
+
+    Attributes
+    ----------
+    user_codes, item_codes : int32 array, shape (n,)
+        Codes of user and item; 0 is ``#na#``, an id outside the vocabulary.
+    stars : float32 array, shape (n,)
+        The ratings, in units of `scale`.
+    users, items : Vocab
+        Raw ids and their codes.
+    catalogue : DataFrame
+        One row an item in code order (its index is the code): ``id``, ``title``, ``year``,
+        ``genres`` (joined by ``|``), and whatever else the source has, such as links.
+    timestamps : int64 array, shape (n,), optional
+        Seconds since 1970.
+    user_features : DataFrame, optional
+        One row a user in code order (its index is the code): ``id`` and features.
+    scale : RatingScale
+        The values that a rating can take.
+    source : DataSource
+        Name, licence and citation of the data.
+    """
+
+    user_codes: Codes
+    item_codes: Codes
+    stars: Stars
+    users: Vocab
+    items: Vocab
+    catalogue: pd.DataFrame
+    timestamps: Timestamps | None = None
+    user_features: pd.DataFrame | None = None
+    scale: RatingScale = RatingScale(1, 5, 1)
+    source: DataSource = field(default_factory=DataSource)
+
+    @classmethod
+    def from_frame(
+        cls,
+        df: pd.DataFrame,
+        items: pd.DataFrame | None = None,
+        users: pd.DataFrame | None = None,
+        *,
+        scale: RatingScale | None = None,
+        source: DataSource | None = None,
+    ) -> Ratings:
+        """Ratings from a table with the columns ``user``, ``item``, ``rating`` [, ``timestamp``].
+
+        Parameters
+        ----------
+        df : DataFrame
+            One row a rating, raw ids.
+        items : DataFrame, optional
+            The catalogue: a column ``id``, and where known ``title``, ``year``, ``genres``, others.
+        users : DataFrame, optional
+            User features: a column ``id`` and one column a feature.
+        scale : RatingScale, optional
+            The rating scale; inferred from the ratings where not given.
+        source : DataSource, optional
+            Name and licence of the data.
+
+        Raises
+        ------
+        DataFormatError
+            A column is missing, a value is missing, or a rating is not a finite number.
+        """
+        for column in ("user", "item", "rating"):
+            if column not in df.columns:
+                have = ", ".join(map(str, df.columns))
+                raise DataFormatError(
+                    f"the column is missing; it has {have}. Rename columns so that there are "
+                    "user, item and rating",
+                    column=column,
+                )
+        if df.empty:
+            raise DataFormatError("there are no ratings")
+        for column in ("user", "item"):
+            missing = df[column].isna().to_numpy()
+            if missing.any():
+                row = int(missing.argmax())
+                raise DataFormatError("the id is missing", line=row, column=column)
+        stars = pd.to_numeric(df["rating"], errors="coerce").to_numpy(np.float32, na_value=np.nan)
+        bad = ~np.isfinite(stars)
+        if bad.any():
+            row = int(bad.argmax())
+            value = df["rating"].iloc[row]
+            raise DataFormatError(f"{value!r} is not a rating", line=row, column="rating")
+        timestamps = None
+        if "timestamp" in df.columns:
+            times = pd.to_numeric(df["timestamp"], errors="coerce").to_numpy(np.float64)
+            if not np.isfinite(times).all():
+                row = int((~np.isfinite(times)).argmax())
+                value = df["timestamp"].iloc[row]
+                raise DataFormatError(
+                    f"{value!r} is not a time in seconds", line=row, column="timestamp"
+                )
+            timestamps = times.astype(np.int64)
+        return cls.assemble(
+            df["user"].to_numpy(),
+            df["item"].to_numpy(),
+            stars,
+            timestamps,
+            catalogue=items,
+            user_features=users,
+            scale=scale,
+            source=source,
+        )
+
+    @classmethod
+    def assemble(
+        cls,
+        users: npt.NDArray[Any],
+        items: npt.NDArray[Any],
+        stars: Stars,
+        timestamps: Timestamps | None = None,
+        *,
+        catalogue: pd.DataFrame | None = None,
+        user_features: pd.DataFrame | None = None,
+        scale: RatingScale | None = None,
+        source: DataSource | None = None,
+    ) -> Ratings:
+        """Ratings from checked columns of raw ids: builds the vocabularies, drops duplicates.
+
+        The catalogue is cut to the items that were rated and put into code order; an item that it
+        does not have keeps its id for a title.
+        """
+        user_vocab, user_codes = Vocab.build(users)
+        item_vocab, item_codes = Vocab.build(items)
+        keep = _latest_of_duplicates(user_codes, item_codes, len(item_vocab), timestamps)
+        if keep is not None:
+            dropped = len(stars) - len(keep)
+            # An item whose every rating was dropped cannot exist: one rating of each pair stays.
+            warnings.warn(
+                f"{dropped:,} ratings dropped: their user had rated the same item more than once, "
+                "and the latest rating was kept",
+                stacklevel=3,
+            )
+            user_codes, item_codes, stars = user_codes[keep], item_codes[keep], stars[keep]
+            timestamps = None if timestamps is None else timestamps[keep]
+        return cls(
+            user_codes=user_codes,
+            item_codes=item_codes,
+            stars=stars,
+            timestamps=timestamps,
+            users=user_vocab,
+            items=item_vocab,
+            catalogue=_in_code_order(catalogue, item_vocab, default_title=True),
+            user_features=None
+            if user_features is None
+            else _in_code_order(user_features, user_vocab, default_title=False),
+            scale=scale or RatingScale.infer(stars),
+            source=source or DataSource(),
+        )
+
+    def __len__(self) -> int:
+        return len(self.stars)
+
+    def __repr__(self) -> str:
+        return (
+            f"Ratings({self.source.name}: {len(self):,} ratings of {len(self.items) - 1:,} items "
+            f"by {len(self.users) - 1:,} users, {self.scale.min:g} to {self.scale.max:g})"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Ratings as a table with raw ids: ``user``, ``item``, ``rating`` [, ``timestamp``]."""
+        columns = {
+            "user": self.users.decode(self.user_codes),
+            "item": self.items.decode(self.item_codes),
+            "rating": self.stars,
+        }
+        if self.timestamps is not None:
+            columns["timestamp"] = self.timestamps
+        return pd.DataFrame(columns)
+
+    def item_counts(self) -> npt.NDArray[np.int64]:
+        """Number of ratings of each item, shape (len(items),), in code order with ``#na#``."""
+        return np.bincount(self.item_codes, minlength=len(self.items))
+
+    def user_counts(self) -> npt.NDArray[np.int64]:
+        """Number of ratings by each user, shape (len(users),), in code order with ``#na#``."""
+        return np.bincount(self.user_codes, minlength=len(self.users))
+
+    def take(self, rows: npt.NDArray[Any]) -> Ratings:
+        """The ratings of some rows (positions or a mask), with the same vocabularies."""
+        return replace(
+            self,
+            user_codes=self.user_codes[rows],
+            item_codes=self.item_codes[rows],
+            stars=self.stars[rows],
+            timestamps=None if self.timestamps is None else self.timestamps[rows],
+        )
+
+    def recode(self, other: Ratings) -> Ratings:
+        """The same ratings with the vocabularies and catalogue of `other`; unknown ids get code 0."""
+
+        def translate(codes: Codes, ours: Vocab, theirs: Vocab) -> Codes:
+            table = np.concatenate([np.zeros(1, np.int32), theirs.encode(ours.ids)])
+            return table[codes]
+
+        return replace(
+            self,
+            user_codes=translate(self.user_codes, self.users, other.users),
+            item_codes=translate(self.item_codes, self.items, other.items),
+            users=other.users,
+            items=other.items,
+            catalogue=other.catalogue,
+            user_features=other.user_features,
+        )
+
+    def split(
+        self,
+        valid_pct: float = 0.2,
+        seed: int = 42,
+        by: Literal["random", "time", "user"] = "random",
+    ) -> tuple[Ratings, Ratings]:
+        """Split into training and validation ratings that share their vocabularies.
+
+        Parameters
+        ----------
+        valid_pct : float
+            Share that is held out, between 0 and 1, both excluded.
+        seed : int
+            Seed of the draw; the same seed gives the same split.
+        by : {"random", "time", "user"}
+            ``"random"`` draws ratings; ``"time"`` holds out the last share of each user's ratings
+            (at least one rating of each user stays); ``"user"`` holds out all ratings of a share
+            of the users.
+
+        Returns
+        -------
+        train, valid : Ratings
+        """
+        if not 0 < valid_pct < 1:
+            raise ValueError(f"valid_pct is {valid_pct}; it must lie between 0 and 1")
+        if by not in _SPLITS:
+            raise ValueError(f"by={by!r} is not a split; choose from {', '.join(_SPLITS)}")
+        held_out = _SPLITS[by](self, valid_pct, np.random.default_rng(seed))
+        if held_out.all() or not held_out.any():
+            raise ValueError(
+                f"{len(self)} ratings are too few to hold out a share of {valid_pct} by {by}"
+            )
+        return self.take(~held_out), self.take(held_out)
+
+    def crosstab(self, users: int = 15, items: int = 15) -> pd.DataFrame:
+        """Ratings of the most active users (rows) for the most rated items (columns, by title).
+
+        Returns
+        -------
+        DataFrame
+            Stars, NaN where there is no rating. Its index holds raw user ids, its columns titles.
+        """
+        top_users = _most(self.user_counts(), users)
+        top_items = _most(self.item_counts(), items)
+        rows = np.isin(self.user_codes, top_users) & np.isin(self.item_codes, top_items)
+        table = pd.DataFrame(
+            {
+                "user": self.user_codes[rows],
+                "item": self.item_codes[rows],
+                "stars": self.stars[rows],
+            }
+        ).pivot(index="user", columns="item", values="stars")
+        table = table.reindex(index=top_users, columns=top_items)
+        table.index = pd.Index(self.users.decode(top_users), name="user")
+        table.columns = pd.Index(self.catalogue["title"].loc[top_items], name="item")
+        return table
+
+
+def _most(counts: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
+    order = np.argsort(-counts[1:], kind="stable") + 1
+    return order[: min(n, int((counts[1:] > 0).sum()))]
+
+
+def _latest_of_duplicates(
+    users: Codes, items: Codes, n_items: int, timestamps: Timestamps | None
+) -> npt.NDArray[np.int64] | None:
+    """Rows to keep, in their order, so that each (user, item) stands once; None: nothing to drop."""
+    pairs = users.astype(np.int64) * n_items + items
+    in_order = np.sort(pairs)
+    if not (in_order[1:] == in_order[:-1]).any():
+        return None
+    rows = np.arange(len(pairs))
+    order = np.lexsort((rows, rows if timestamps is None else timestamps, pairs))
+    last = np.append(pairs[order][1:] != pairs[order][:-1], True)
+    return np.sort(order[last])
+
+
+def _in_code_order(
+    table: pd.DataFrame | None, vocab: Vocab, *, default_title: bool
+) -> pd.DataFrame:
+    index = pd.RangeIndex(1, len(vocab), name="code")
+    if table is None:
+        table = pd.DataFrame({"id": vocab.ids})
+    if "id" not in table.columns:
+        raise DataFormatError("a catalogue or a table of users needs this column", column="id")
+    codes = vocab.encode(table["id"])
+    if (codes > 0).all() and np.array_equal(codes, index):
+        ordered = table.set_axis(index)
+    else:
+        known = table[codes > 0].set_axis(codes[codes > 0])
+        known = known[~known.index.duplicated()]
+        ordered = known.reindex(index)
+    ordered = ordered.assign(id=vocab.ids)
+    if default_title:
+        ids = pd.Series(vocab.ids, index=index).astype(str)
+        title = ordered["title"].astype(object) if "title" in ordered else ids
+        ordered["title"] = title.where(title.notna(), ids).astype(str)
+        leading = [c for c in ("id", "title", "year", "genres") if c in ordered]
+        ordered = ordered[leading + [c for c in ordered if c not in leading]]
+    return ordered
+
+
+def _random_rows(ratings: Ratings, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    held_out = np.zeros(len(ratings), dtype=bool)
+    held_out[rng.permutation(len(ratings))[: int(share * len(ratings))]] = True
+    return held_out
+
+
+def _last_of_each_user(
+    ratings: Ratings, share: float, rng: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    if ratings.timestamps is None:
+        raise ValueError("these ratings have no timestamps, so they cannot be split by time")
+    order = np.lexsort((np.arange(len(ratings)), ratings.timestamps, ratings.user_codes))
+    counts = ratings.user_counts()
+    starts = np.cumsum(counts) - counts
+    users = ratings.user_codes[order]
+    position = np.arange(len(ratings)) - starts[users]
+    first_held_out = np.maximum(1, np.ceil((1 - share) * counts)).astype(np.int64)
+    held_out = np.zeros(len(ratings), dtype=bool)
+    held_out[order] = position >= first_held_out[users]
+    return held_out
+
+
+def _some_users(ratings: Ratings, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    users = np.flatnonzero(ratings.user_counts())
+    return np.isin(ratings.user_codes, rng.permutation(users)[: round(share * len(users))])
+
+
+_SPLITS = {"random": _random_rows, "time": _last_of_each_user, "user": _some_users}
