@@ -93,8 +93,8 @@ class Vocab:
 
     @classmethod
     def build(cls, raw: npt.NDArray[Any]) -> tuple[Vocab, Codes]:
-        """Vocabulary of all distinct values, sorted as fastai sorts them, and the codes of `raw`."""
-        if np.issubdtype(raw.dtype, np.integer) and len(raw) and 0 <= raw.min():
+        """Vocabulary of the distinct values, sorted as fastai does, and the codes of `raw`."""
+        if np.issubdtype(raw.dtype, np.integer) and len(raw) and raw.min() >= 0:
             span = int(raw.max()) + 1
             if span <= 4 * len(raw) + 1_000_000:
                 present = np.zeros(span, dtype=bool)
@@ -122,9 +122,9 @@ class RatingScale:
 
     @property
     def output_range(self) -> tuple[float, float]:
-        """Range for a sigmoid output: a little wider than the scale, so that its ends can be reached.
+        """Range for a sigmoid output: wider than the scale, so that its ends can be reached.
 
-        (0, 5.5) for MovieLens, as fast.ai's book uses.
+        (0, 5.5) for MovieLens, as in fast.ai's book.
         """
         pad = 0.1 * max(abs(self.min), abs(self.max))
         low = 0.0 if 0 < self.min <= self.max / 4 else self.min - pad
@@ -363,7 +363,7 @@ class Ratings:
         )
 
     def recode(self, other: Ratings) -> Ratings:
-        """The same ratings with the vocabularies and catalogue of `other`; unknown ids get code 0."""
+        """The same ratings with the vocabularies of `other`; ids unknown there get code 0."""
 
         def translate(codes: Codes, ours: Vocab, theirs: Vocab) -> Codes:
             table = np.concatenate([np.zeros(1, np.int32), theirs.encode(ours.ids)])
@@ -433,7 +433,7 @@ class Ratings:
         ).pivot(index="user", columns="item", values="stars")
         table = table.reindex(index=top_users, columns=top_items)
         table.index = pd.Index(self.users.decode(top_users), name="user")
-        table.columns = pd.Index(self.catalogue["title"].loc[top_items], name="item")
+        table.columns = pd.Index(self.catalogue["title"].reindex(top_items), name="item")
         return table
 
 
@@ -445,7 +445,7 @@ def _most(counts: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
 def _latest_of_duplicates(
     users: Codes, items: Codes, n_items: int, timestamps: Timestamps | None
 ) -> npt.NDArray[np.int64] | None:
-    """Rows to keep, in their order, so that each (user, item) stands once; None: nothing to drop."""
+    """Rows to keep so that each (user, item) stands once; None where all can stay."""
     pairs = users.astype(np.int64) * n_items + items
     in_order = np.sort(pairs)
     if not (in_order[1:] == in_order[:-1]).any():

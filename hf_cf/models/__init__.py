@@ -1,0 +1,45 @@
+"""PyTorch modules: a user vector and items in, stars or scores out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hf_cf.models.base import RatingModel
+from hf_cf.models.dot import DotProduct, DotProductBias, EmbeddingDotBias
+from hf_cf.models.fold_in import UserPrior, fold_in
+from hf_cf.models.networks import CollabNN, EmbeddingNN, RatingClassifier
+
+RATING_MODELS: dict[str, type[RatingModel]] = {
+    model.name: model
+    for model in (
+        DotProduct,
+        DotProductBias,
+        EmbeddingDotBias,
+        CollabNN,
+        EmbeddingNN,
+        RatingClassifier,
+    )
+}
+"""Every rating model by the name that ``fit(model=...)`` and ``config.json`` use."""
+
+
+def build_rating_model(name: str, settings: dict[str, Any]) -> RatingModel:
+    """Build the model of a name with the settings that its ``settings`` attribute holds."""
+    if name not in RATING_MODELS:
+        raise ValueError(f"there is no model {name!r}; choose from {', '.join(RATING_MODELS)}")
+    return RATING_MODELS[name](**settings)
+
+
+__all__ = [
+    "RATING_MODELS",
+    "CollabNN",
+    "DotProduct",
+    "DotProductBias",
+    "EmbeddingDotBias",
+    "EmbeddingNN",
+    "RatingClassifier",
+    "RatingModel",
+    "UserPrior",
+    "build_rating_model",
+    "fold_in",
+]

@@ -1,0 +1,93 @@
+"""The contract of every rating model: a user is a vector, and a vector and an item give stars."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+
+class RatingModel(nn.Module):
+    """Predicts how many stars a user gives an item.
+
+    A subclass is its equation: `user_vectors` looks known users up, and `stars` and `stars_grid`
+    answer for any vector, looked up or folded in. Items are codes; code 0 is ``#na#``.
+
+    Attributes
+    ----------
+    name : str
+        The name that ``fit(model=...)`` and ``config.json`` use.
+    settings : dict
+        The keyword arguments that build the same module again; plain JSON values.
+    vector_size : int
+        Length d of a user vector.
+    """
+
+    name: ClassVar[str]
+    settings: dict[str, Any]
+    vector_size: int
+
+    def user_vectors(self, users: Tensor) -> Tensor:
+        """Vectors of known users: codes, shape (B,), to shape (B, d)."""
+        raise NotImplementedError
+
+    def item_embeddings(self) -> Tensor:
+        """Factors that say which items are alike, shape (n_items, k), ``#na#`` first."""
+        raise NotImplementedError
+
+    def item_biases(self) -> Tensor | None:
+        """Liking beyond taste in units of the output before its range, shape (n_items,).
+
+        None for a model without item biases.
+        """
+        return None
+
+    def stars(self, vectors: Tensor, items: Tensor) -> Tensor:
+        """Stars that each vector gives the item beside it: (B, d) and (B,) to (B,)."""
+        raise NotImplementedError
+
+    def stars_grid(self, vectors: Tensor, items: Tensor | None = None) -> Tensor:
+        """Stars that every vector gives every item: (B, d) and (m,) to (B, m); None: all items."""
+        raise NotImplementedError
+
+    def stars_and_slopes(self, vector: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Stars of one vector (d,) for items (m,), and their derivatives, shape (m, d)."""
+
+        def of_vector(v: Tensor) -> Tensor:
+            return self.stars(v.expand(len(items), -1), items)
+
+        return of_vector(vector), torch.func.jacrev(of_vector)(vector)
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        """Stars of (user, item) codes: shape (B, 2) to (B,)."""
+        return self.stars(self.user_vectors(pairs[:, 0]), pairs[:, 1])
+
+    def training_output(self, pairs: Tensor) -> Tensor:
+        """What the loss is computed from; the stars unless a model has something richer."""
+        return self.forward(pairs)
+
+
+class SigmoidRange(nn.Module):
+    """Squeezes a number into a range: ``sigmoid(x) * (high - low) + low``."""
+
+    def __init__(self, low: float, high: float) -> None:
+        super().__init__()
+        self.low, self.high = low, high
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply elementwise, any shape."""
+        return torch.sigmoid(x) * (self.high - self.low) + self.low
+
+
+def embedding(rows: int, size: int) -> nn.Embedding:
+    """Build an embedding that starts as fastai's do: normal, cut at two deviations, times 0.01."""
+    layer = nn.Embedding(rows, size)
+    with torch.no_grad():
+        layer.weight.normal_().fmod_(2).mul_(0.01)
+    return layer
+
+
+def embedding_size(categories: int) -> int:
+    """Size of an embedding by fastai's rule of thumb: ``min(600, 1.6 * n ** 0.56)``."""
+    return min(600, round(1.6 * categories**0.56))

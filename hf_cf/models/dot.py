@@ -1,0 +1,129 @@
+"""Models in which stars are a dot product of user and item factors."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from hf_cf.models.base import RatingModel, embedding
+
+
+class DotModel(RatingModel):
+    """Stars linear in the user vector, through a sigmoid where a range is set.
+
+    ``stars = range(user_factors . item_factors [+ user_bias + item_bias])``. A user vector is the
+    user's factors, followed by the bias where there is one. Subclasses name the tables.
+
+    Parameters
+    ----------
+    n_users, n_items : int
+        Rows of the tables, ``#na#`` included.
+    n_factors : int
+        Length of a factor vector.
+    y_range : (float, float), optional
+        Range of the output in stars; None leaves it unbounded.
+    """
+
+    factor_tables: ClassVar[tuple[str, str]] = ("user_factors", "item_factors")
+    bias_tables: ClassVar[tuple[str, str] | None] = None
+
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        n_factors: int = 50,
+        y_range: tuple[float, float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings = dict(n_users=n_users, n_items=n_items, n_factors=n_factors, y_range=y_range)
+        self.y_range = y_range
+        self.vector_size = n_factors + (self.bias_tables is not None)
+        for name, rows in zip(self.factor_tables, (n_users, n_items), strict=True):
+            self.add_module(name, embedding(rows, n_factors))
+        for name, rows in zip(self.bias_tables or (), (n_users, n_items), strict=False):
+            self.add_module(name, embedding(rows, 1))
+
+    def _table(self, names: tuple[str, str], side: int) -> Tensor:
+        layer = self.get_submodule(names[side])
+        assert isinstance(layer, nn.Embedding)
+        return layer.weight
+
+    def user_vectors(self, users: Tensor) -> Tensor:
+        """Vectors of known users: codes, shape (B,), to shape (B, d)."""
+        vectors = self._table(self.factor_tables, 0)[users]
+        if self.bias_tables is None:
+            return vectors
+        return torch.cat([vectors, self._table(self.bias_tables, 0)[users]], 1)
+
+    def item_embeddings(self) -> Tensor:
+        """Factors that say which items are alike, shape (n_items, k), ``#na#`` first."""
+        return self._table(self.factor_tables, 1)
+
+    def item_biases(self) -> Tensor | None:
+        """Liking beyond taste before the range is applied, shape (n_items,)."""
+        return None if self.bias_tables is None else self._table(self.bias_tables, 1)[:, 0]
+
+    def item_vectors(self, items: Tensor | None = None) -> Tensor:
+        """What a user vector is multiplied with: codes (m,), or all items, to (m, d)."""
+        factors = self.item_embeddings()
+        factors = factors if items is None else factors[items]
+        if self.bias_tables is None:
+            return factors
+        return torch.cat([factors, factors.new_ones(len(factors), 1)], 1)
+
+    def stars(self, vectors: Tensor, items: Tensor) -> Tensor:
+        """Stars that each vector gives the item beside it: (B, d) and (B,) to (B,)."""
+        factors = self.item_embeddings()[items]
+        dot = (vectors[:, : factors.shape[1]] * factors).sum(1)
+        biases = self.item_biases()
+        if biases is not None:
+            dot = dot + vectors[:, -1] + biases[items]
+        return self._ranged(dot)
+
+    def stars_grid(self, vectors: Tensor, items: Tensor | None = None) -> Tensor:
+        """Stars that every vector gives every item: (B, d) and (m,) to (B, m); None: all items."""
+        factors = self.item_embeddings()
+        factors = factors if items is None else factors[items]
+        dot = vectors[:, : factors.shape[1]] @ factors.T
+        biases = self.item_biases()
+        if biases is not None:
+            dot = dot + vectors[:, -1:] + (biases if items is None else biases[items])
+        return self._ranged(dot)
+
+    def stars_and_slopes(self, vector: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Stars of one vector (d,) for items (m,), and their derivatives, shape (m, d)."""
+        stars, design = self.stars_grid(vector[None], items)[0], self.item_vectors(items)
+        if self.y_range is None:
+            return stars, design
+        low, high = self.y_range
+        slope = (stars - low) * (high - stars) / (high - low)
+        return stars, design * slope[:, None]
+
+    def _ranged(self, x: Tensor) -> Tensor:
+        if self.y_range is None:
+            return x
+        low, high = self.y_range
+        return torch.sigmoid(x) * (high - low) + low
+
+
+class DotProduct(DotModel):
+    """Dot product of user and item factors."""
+
+    name = "dot_product"
+
+
+class DotProductBias(DotModel):
+    """Dot product of user and item factors, plus one bias a user and one an item."""
+
+    name = "dot_product_bias"
+    bias_tables = ("user_bias", "item_bias")
+
+
+class EmbeddingDotBias(DotModel):
+    """fastai's ``EmbeddingDotBias``, the model of ``collab_learner``, with fastai's state dict."""
+
+    name = "collab_learner"
+    factor_tables = ("u_weight", "i_weight")
+    bias_tables = ("u_bias", "i_bias")

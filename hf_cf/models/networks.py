@@ -1,0 +1,244 @@
+"""Models in which a small network reads the user's and the item's embeddings side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hf_cf.models.base import RatingModel, SigmoidRange, embedding, embedding_size
+
+
+class NetworkModel(RatingModel):
+    """A network on concatenated embeddings; a user vector is the user's embedding.
+
+    The first linear layer is applied to the user's and the item's part apart, so that all pairs of
+    some users and some items cost one small product each and a sum.
+    """
+
+    first: nn.Linear
+    rest: nn.Sequential
+
+    def tables(self) -> tuple[nn.Embedding, nn.Embedding]:
+        """The user and the item embeddings."""
+        raise NotImplementedError
+
+    def user_vectors(self, users: Tensor) -> Tensor:
+        """Vectors of known users: codes, shape (B,), to shape (B, d)."""
+        return self.tables()[0](users)
+
+    def item_embeddings(self) -> Tensor:
+        """Factors that say which items are alike, shape (n_items, k), ``#na#`` first."""
+        return self.tables()[1].weight
+
+    def read_out(self, output: Tensor) -> Tensor:
+        """Stars of the network's output: (..., c) to (...)."""
+        return output[..., 0]
+
+    def output(self, vectors: Tensor, items: Tensor) -> Tensor:
+        """The network's output for each vector and the item beside it: (B, d), (B,) to (B, c)."""
+        return self.rest(self.first(torch.cat([vectors, self.item_embeddings()[items]], 1)))
+
+    def stars(self, vectors: Tensor, items: Tensor) -> Tensor:
+        """Stars that each vector gives the item beside it: (B, d) and (B,) to (B,)."""
+        return self.read_out(self.output(vectors, items))
+
+    def stars_grid(self, vectors: Tensor, items: Tensor | None = None) -> Tensor:
+        """Stars that every vector gives every item: (B, d) and (m,) to (B, m); None: all items."""
+        of_items = self.item_embeddings()
+        of_items = of_items if items is None else of_items[items]
+        weight = self.first.weight
+        user_part = F.linear(vectors, weight[:, : self.vector_size])
+        item_part = F.linear(of_items, weight[:, self.vector_size :], self.first.bias)
+        # A row at a time: the activations of all pairs at once would not fit for many users.
+        return torch.stack([self.read_out(self.rest(part + item_part)) for part in user_part])
+
+
+def _sizes(
+    n_users: int, n_items: int, user_size: int | None, item_size: int | None
+) -> tuple[int, int]:
+    return user_size or embedding_size(n_users), item_size or embedding_size(n_items)
+
+
+class CollabNN(NetworkModel):
+    """The book's ``CollabNN``: Linear, ReLU, Linear on concatenated embeddings.
+
+    Parameters
+    ----------
+    n_users, n_items : int
+        Rows of the tables, ``#na#`` included.
+    n_hidden : int
+        Width of the hidden layer.
+    y_range : (float, float), optional
+        Range of the output in stars; None leaves it unbounded.
+    user_size, item_size : int, optional
+        Lengths of the embeddings; fastai's rule of thumb where not given.
+    """
+
+    name = "collab_nn"
+    n_outputs = 1
+
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        n_hidden: int = 100,
+        y_range: tuple[float, float] | None = None,
+        user_size: int | None = None,
+        item_size: int | None = None,
+    ) -> None:
+        super().__init__()
+        user_size, item_size = _sizes(n_users, n_items, user_size, item_size)
+        self.settings = dict(
+            n_users=n_users,
+            n_items=n_items,
+            n_hidden=n_hidden,
+            y_range=y_range,
+            user_size=user_size,
+            item_size=item_size,
+        )
+        self.vector_size = user_size
+        self.user_factors = embedding(n_users, user_size)
+        self.item_factors = embedding(n_items, item_size)
+        self.layers = nn.Sequential(
+            nn.Linear(user_size + item_size, n_hidden),
+            nn.ReLU(),
+            nn.Linear(n_hidden, self.n_outputs),
+        )
+        self.range: nn.Module = nn.Identity() if y_range is None else SigmoidRange(*y_range)
+
+    def tables(self) -> tuple[nn.Embedding, nn.Embedding]:
+        """The user and the item embeddings."""
+        return self.user_factors, self.item_factors
+
+    @property
+    def first(self) -> nn.Linear:  # type: ignore[override]
+        """The layer that reads the embeddings."""
+        layer = self.layers[0]
+        assert isinstance(layer, nn.Linear)
+        return layer
+
+    @property
+    def rest(self) -> nn.Sequential:  # type: ignore[override]
+        """All that follows the first layer."""
+        return nn.Sequential(*list(self.layers)[1:], self.range)
+
+
+class EmbeddingNN(NetworkModel):
+    """fastai's ``EmbeddingNN``: ``TabularModel`` without continuous columns, same state dict.
+
+    Parameters
+    ----------
+    n_users, n_items : int
+        Rows of the tables, ``#na#`` included.
+    layers : sequence of int
+        Widths of the hidden layers.
+    y_range : (float, float), optional
+        Range of the output in stars; None leaves it unbounded.
+    user_size, item_size : int, optional
+        Lengths of the embeddings; fastai's rule of thumb where not given.
+    """
+
+    name = "embedding_nn"
+
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        layers: Sequence[int] = (100, 50),
+        y_range: tuple[float, float] | None = None,
+        user_size: int | None = None,
+        item_size: int | None = None,
+    ) -> None:
+        super().__init__()
+        user_size, item_size = _sizes(n_users, n_items, user_size, item_size)
+        self.settings = dict(
+            n_users=n_users,
+            n_items=n_items,
+            layers=list(layers),
+            y_range=y_range,
+            user_size=user_size,
+            item_size=item_size,
+        )
+        self.vector_size = user_size
+        self.embeds = nn.ModuleList([embedding(n_users, user_size), embedding(n_items, item_size)])
+        # fastai keeps a normalisation of no columns at all; it holds the place in the state dict.
+        self.bn_cont = nn.BatchNorm1d(0)
+        widths = [user_size + item_size, *layers]
+        blocks: list[nn.Module] = [
+            nn.Sequential(nn.Linear(n, m, bias=False), nn.ReLU(), nn.BatchNorm1d(m))
+            for n, m in pairwise(widths)
+        ]
+        blocks.append(nn.Sequential(nn.Linear(widths[-1], 1)))
+        if y_range is not None:
+            blocks.append(SigmoidRange(*y_range))
+        self.layers = nn.Sequential(*blocks)
+
+    def tables(self) -> tuple[nn.Embedding, nn.Embedding]:
+        """The user and the item embeddings."""
+        users, items = self.embeds
+        assert isinstance(users, nn.Embedding) and isinstance(items, nn.Embedding)
+        return users, items
+
+    @property
+    def first(self) -> nn.Linear:  # type: ignore[override]
+        """The layer that reads the embeddings."""
+        layer = self.layers[0].get_submodule("0")
+        assert isinstance(layer, nn.Linear)
+        return layer
+
+    @property
+    def rest(self) -> nn.Sequential:  # type: ignore[override]
+        """All that follows the first layer."""
+        return nn.Sequential(*list(self.layers[0].children())[1:], *list(self.layers)[1:])
+
+
+class RatingClassifier(CollabNN):
+    """`CollabNN` with one output a rating level, trained with cross-entropy.
+
+    Stars are the mean of the predicted distribution over the levels.
+
+    Parameters
+    ----------
+    n_users, n_items : int
+        Rows of the tables, ``#na#`` included.
+    levels : sequence of float
+        The rating levels in stars, ascending.
+    n_hidden : int
+        Width of the hidden layer.
+    user_size, item_size : int, optional
+        Lengths of the embeddings; fastai's rule of thumb where not given.
+    """
+
+    name = "rating_classifier"
+    levels: Tensor
+
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        levels: Sequence[float],
+        n_hidden: int = 100,
+        user_size: int | None = None,
+        item_size: int | None = None,
+    ) -> None:
+        self.n_outputs = len(levels)
+        super().__init__(n_users, n_items, n_hidden, None, user_size, item_size)
+        del self.settings["y_range"]
+        self.settings["levels"] = [float(level) for level in levels]
+        self.register_buffer("levels", torch.tensor(self.settings["levels"]), persistent=False)
+
+    def distribution(self, vectors: Tensor, items: Tensor) -> Tensor:
+        """Probability of each level: (B, d) and (B,) to (B, n_levels)."""
+        return torch.softmax(self.output(vectors, items), -1)
+
+    def read_out(self, output: Tensor) -> Tensor:
+        """Stars of the network's output: (..., n_levels) to (...)."""
+        return torch.softmax(output, -1) @ self.levels
+
+    def training_output(self, pairs: Tensor) -> Tensor:
+        """Logits of the levels for (user, item) codes: (B, 2) to (B, n_levels)."""
+        return self.output(self.user_vectors(pairs[:, 0]), pairs[:, 1])
