@@ -92,8 +92,18 @@ class Vocab:
         return np.concatenate([np.array([NA], dtype=object), self.ids.astype(object)])[codes]
 
     @classmethod
-    def build(cls, raw: npt.NDArray[Any]) -> tuple[Vocab, Codes]:
-        """Vocabulary of the distinct values, sorted as fastai does, and the codes of `raw`."""
+    def build(cls, raw: npt.NDArray[Any] | pd.Categorical[Any]) -> tuple[Vocab, Codes]:
+        """Vocabulary of the distinct values, sorted as fastai does, and the codes of `raw`.
+
+        Of a Categorical only the categories are looked at; those that are not used are dropped.
+        """
+        if isinstance(raw, pd.Categorical):
+            used = np.zeros(len(raw.categories), dtype=bool)
+            used[raw.codes] = True
+            vocab, codes_of_used = cls.build(np.asarray(raw.categories)[used])
+            codes_of_all = np.zeros(len(used), dtype=np.int32)
+            codes_of_all[used] = codes_of_used
+            return vocab, codes_of_all[raw.codes]
         if np.issubdtype(raw.dtype, np.integer) and len(raw) and raw.min() >= 0:
             span = int(raw.max()) + 1
             if span <= 4 * len(raw) + 1_000_000:
@@ -281,8 +291,8 @@ class Ratings:
     @classmethod
     def assemble(
         cls,
-        users: npt.NDArray[Any],
-        items: npt.NDArray[Any],
+        users: npt.NDArray[Any] | pd.Categorical[Any],
+        items: npt.NDArray[Any] | pd.Categorical[Any],
         stars: Stars,
         timestamps: Timestamps | None = None,
         *,
@@ -447,13 +457,22 @@ def _latest_of_duplicates(
 ) -> npt.NDArray[np.int64] | None:
     """Rows to keep so that each (user, item) stands once; None where all can stay."""
     pairs = users.astype(np.int64) * n_items + items
-    in_order = np.sort(pairs)
-    if not (in_order[1:] == in_order[:-1]).any():
+    if (pairs[1:] > pairs[:-1]).all():
         return None
-    rows = np.arange(len(pairs))
-    order = np.lexsort((rows, rows if timestamps is None else timestamps, pairs))
+    in_order = np.sort(pairs)
+    again = in_order[1:] == in_order[:-1]
+    if not again.any():
+        return None
+    # Only the repeated pairs are sorted by time: few rows, where all would take seconds.
+    suspects = np.flatnonzero(np.isin(pairs, in_order[1:][again]))
+    pairs = pairs[suspects]
+    times = suspects if timestamps is None else timestamps[suspects]
+    order = np.lexsort((suspects, times, pairs))
     last = np.append(pairs[order][1:] != pairs[order][:-1], True)
-    return np.sort(order[last])
+    keep = np.ones(len(users), dtype=bool)
+    keep[suspects] = False
+    keep[suspects[order[last]]] = True
+    return np.flatnonzero(keep)
 
 
 def _in_code_order(

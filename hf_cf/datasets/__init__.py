@@ -1,0 +1,100 @@
+"""Ratings in: files, zips and downloads become ``Ratings``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from hf_cf.datasets import grouplens, tables
+from hf_cf.datasets.download import fetch
+from hf_cf.datasets.layouts import DATASETS
+from hf_cf.errors import DataFormatError
+from hf_cf.ratings import Ratings
+
+__all__ = ["load_ratings"]
+
+
+def load_ratings(
+    source: str | Path,
+    *,
+    item: Literal["id", "title"] = "id",
+    user_col: str | None = None,
+    item_col: str | None = None,
+    rating_col: str | None = None,
+    timestamp_col: str | None = None,
+) -> Ratings:
+    """Load ratings by name, or from a folder or file.
+
+    Parameters
+    ----------
+    source : str or Path
+        One of
+
+        - ``"sample"``: generated ratings of well-known films, no network needed;
+        - ``"ml-100k"``, ``"ml-latest-small"``, ``"ml-1m"``, ``"ml-10m"``, ``"ml-20m"``,
+          ``"ml-25m"``, ``"ml-32m"``: from the cache, or downloaded into it;
+        - a folder or a ``.zip`` as GroupLens ships it;
+        - one fold file in such a folder (``u1.base``, ``ua.test``, ``r1.train``): the catalogue
+          comes from the folder;
+        - any ``.csv``, ``.tsv`` or ``.parquet`` file.
+
+        A name goes before a file of that name; write ``"./ml-100k"`` for the folder.
+    item : {"id", "title"}
+        What an item is: its id, or its title. By title, the ids that share one are merged.
+    user_col, item_col, rating_col, timestamp_col : str, optional
+        Columns of a ``.csv``, ``.tsv`` or ``.parquet`` file, guessed from usual names where not
+        given. Timestamps may be seconds or milliseconds since 1970, or ISO dates.
+
+    Returns
+    -------
+    Ratings
+
+    Raises
+    ------
+    DataFormatError
+        The file, the line and the column that cannot be read, and what to do.
+    DownloadError
+        The dataset is not in the cache and could not be downloaded.
+
+    Examples
+    --------
+    >>> load_ratings("ratings.csv", item_col="isbn")  # doctest: +SKIP
+    >>> load_ratings("ml-100k/u1.base", item="title")  # doctest: +SKIP
+    """
+    if item not in ("id", "title"):
+        raise ValueError(f"item={item!r}; an item is its 'id' or its 'title'")
+    by_title = item == "title"
+    chosen = {
+        "user": user_col,
+        "item": item_col,
+        "rating": rating_col,
+        "timestamp": timestamp_col,
+    }
+    if source == "sample":
+        from hf_cf.datasets.sample import load_sample
+
+        return load_sample()
+    if isinstance(source, str) and source in DATASETS:
+        return grouplens.read_zip(fetch(DATASETS[source]), by_title=by_title)
+    path = Path(source)
+    if path.is_dir():
+        return grouplens.read_folder(path, by_title=by_title, name=path.resolve().name)
+    if not path.is_file():
+        raise DataFormatError(
+            f"there is no such file or folder, and no dataset of this name: sample, "
+            f"{', '.join(DATASETS)}",
+            file=source,
+        )
+    if path.suffix.lower() == ".zip":
+        return grouplens.read_zip(path, by_title=by_title)
+    if not any(chosen.values()) and grouplens.is_part_of_layout(path):
+        return grouplens.read_folder(
+            path.parent, by_title=by_title, name=path.resolve().parent.name, fold=path.name
+        )
+    if path.suffix.lower() in tables.SUFFIXES:
+        return tables.read_file(path, by_title=by_title, chosen=chosen)
+    raise DataFormatError(
+        f"a file of ratings ends in {', '.join(tables.SUFFIXES)} or .zip, or lies in a folder as "
+        "GroupLens ships it",
+        file=path,
+    )
