@@ -484,20 +484,33 @@ def _in_code_order(
     if "id" not in table.columns:
         raise DataFormatError("a catalogue or a table of users needs this column", column="id")
     codes = vocab.encode(table["id"])
-    if (codes > 0).all() and np.array_equal(codes, index):
-        ordered = table.set_axis(index)
+    row_of = np.full(len(vocab), -1)
+    # Of an id that stands twice the first row counts, so the rows go in backwards.
+    row_of[codes[::-1]] = np.arange(len(table) - 1, -1, -1)
+    row_of = row_of[1:]
+    if (row_of >= 0).all():
+        ordered = table.take(row_of).set_axis(index)
     else:
-        known = table[codes > 0].set_axis(codes[codes > 0])
-        known = known[~known.index.duplicated()]
-        ordered = known.reindex(index)
-    ordered = ordered.assign(id=vocab.ids)
+        known = row_of >= 0
+        ordered = table.take(row_of[known]).set_axis(index[known]).reindex(index)
+    columns: dict[Any, Any] = {"id": vocab.ids}
     if default_title:
-        ids = pd.Series(vocab.ids, index=index).astype(str)
-        title = ordered["title"].astype(object) if "title" in ordered else ids
-        ordered["title"] = title.where(title.notna(), ids).astype(str)
-        leading = [c for c in ("id", "title", "year", "genres") if c in ordered]
-        ordered = ordered[leading + [c for c in ordered if c not in leading]]
-    return ordered
+        columns["title"] = _titles(ordered, vocab)
+        columns |= {name: ordered[name] for name in ("year", "genres") if name in ordered}
+    columns |= {name: ordered[name] for name in ordered if name not in columns}
+    return pd.DataFrame(columns, index=index)
+
+
+def _titles(ordered: pd.DataFrame, vocab: Vocab) -> pd.Series:
+    """The titles of a catalogue; the id where there is none."""
+    ids = pd.Series(vocab.ids, index=ordered.index)
+    if "title" not in ordered:
+        return ids.astype(str)
+    titles = ordered["title"]
+    if isinstance(titles.dtype, pd.StringDtype) and not titles.hasnans:
+        return titles
+    titles = titles.astype(object)
+    return titles.where(titles.notna(), ids.astype(str)).astype(str)
 
 
 def _random_rows(ratings: Ratings, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:

@@ -16,13 +16,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hf_cf.datasets.layouts import DATASETS, LAYOUTS, Layout
-from hf_cf.datasets.parsing import READ_ERRORS, File, read_columns, read_ratings
+from hf_cf.datasets.layouts import DATASETS, LAYOUTS, Field, Layout, TableFormat
+from hf_cf.datasets.parsing import READ_ERRORS, File, read_columns, read_ratings, to_numpy
 from hf_cf.datasets.titles import merge_by_title, year_of_title
 from hf_cf.errors import DataFormatError
 from hf_cf.ratings import DataSource, Ratings
 
-NO_GENRES = ("(no genres listed)", "unknown")
+_NO_GENRES = ("(no genres listed)", "unknown")
 """What GroupLens writes for an item without genres."""
 
 
@@ -159,61 +159,44 @@ def _source(layout: Layout, name: str) -> DataSource:
 
 
 def _read_catalogue(folder: File, layout: Layout) -> pd.DataFrame:
-    file = folder / layout.items.file
-    table = read_columns(file, layout.items)
-    title = table["title"]
-    year = year_of_title(title)
+    table = read_columns(folder / layout.items.file, layout.items)
+    year = year_of_title(table["title"])
     if "release_date" in table.column_names:
         released = pc.struct_field(
             pc.extract_regex(table["release_date"], r"(?P<year>\d{4})\s*$"), "year"
         )
         year = pc.coalesce(year, pc.cast(released, pa.int32()))
-    catalogue = pd.DataFrame(
-        {
-            "id": table["id"].to_numpy(),
-            "title": title.to_pandas(),
-            "year": pd.array(year.to_numpy(), dtype="Int32")
-            if not year.null_count
-            else year.to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get),
-        }
-    )
+    columns = {"id": table["id"].cast(pa.int64()), "title": table["title"], "year": year}
     if "genres" in table.column_names:
-        genres = table["genres"]
-        none = pc.is_in(genres, value_set=pa.array(NO_GENRES))
-        catalogue["genres"] = pc.if_else(none, "", genres).to_pandas()
+        none = pc.is_in(table["genres"], value_set=pa.array(_NO_GENRES))
+        columns["genres"] = pc.if_else(none, "", table["genres"])
     elif layout.genre_names is not None:
-        catalogue["genres"] = _genres_of_flags(folder, layout)
+        columns["genres"] = _genres_of_flags(folder, layout, layout.genre_names)
     if layout.links is not None and (folder / layout.links.file).is_file():
-        catalogue = _with_links(catalogue, folder, layout)
-    return catalogue
+        links = read_columns(folder / layout.links.file, layout.links)
+        rows = pc.index_in(table["id"], value_set=links["id"].combine_chunks())
+        for name in links.column_names:
+            if name != "id":
+                columns[name] = links[name].take(rows)
+    # The ids are int64 by now: what is int32 may be missing, and so becomes pandas' Int32.
+    return pa.table(columns).to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get)
 
 
-def _genres_of_flags(folder: File, layout: Layout) -> list[str]:
-    assert layout.genre_names is not None
-    names = read_columns(folder / layout.genre_names.file, layout.genre_names)
+def _genres_of_flags(folder: File, layout: Layout, genre_names: TableFormat) -> pa.Array:
+    names = read_columns(folder / genre_names.file, genre_names)
     name_of = dict(zip(names["flag"].to_pylist(), names["name"].to_pylist(), strict=True))
     flag_format = replace(
         layout.items,
         fields={
-            str(number): replace(layout.items.fields["id"], at=position)
+            str(number): Field(pa.int32(), position)
             for number, position in enumerate(layout.genre_flags)
         },
     )
     flags = read_columns(folder / layout.items.file, flag_format)
-    matrix = np.column_stack([column.to_numpy() for column in flags.columns]) > 0
+    matrix = np.column_stack([to_numpy(column) for column in flags.columns]) > 0
     genres = np.array([name_of.get(number, "") for number in range(matrix.shape[1])], dtype=object)
-    genres[np.isin(genres, NO_GENRES)] = ""
-    return ["|".join(filter(None, genres[row])) for row in matrix]
-
-
-def _with_links(catalogue: pd.DataFrame, folder: File, layout: Layout) -> pd.DataFrame:
-    assert layout.links is not None
-    table = read_columns(folder / layout.links.file, layout.links)
-    links = table.to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get)
-    links = links.astype({"id": np.int32}).drop_duplicates("id")
-    if np.array_equal(links["id"], catalogue["id"]):
-        return pd.concat([catalogue, links.drop(columns="id")], axis=1)
-    return catalogue.merge(links, on="id", how="left")
+    genres[np.isin(genres, _NO_GENRES)] = ""
+    return pa.array(["|".join(filter(None, genres[row])) for row in matrix], pa.string())
 
 
 def _read_users(folder: File, layout: Layout) -> pd.DataFrame | None:

@@ -37,7 +37,9 @@ READ_ERRORS = (
 )
 """What a damaged file or zip makes the libraries raise. RuntimeError: a zip with a password."""
 
-_BLOCK = 8 << 20
+# Blocks are parsed side by side: enough of them for all cores, none so large that it waits.
+_BLOCKS = 8
+_SMALLEST_BLOCK, _LARGEST_BLOCK = 1 << 18, 8 << 20
 _SHOW_PROGRESS_FROM = 100 << 20
 _ONE_SEPARATOR = b"\x1f"
 
@@ -178,7 +180,7 @@ def _parse(
         column_names=names,
         skip_rows=0 if table_format.width else 1,
         encoding="utf8" if table_format.encoding == "utf-8" else table_format.encoding,
-        block_size=_BLOCK,
+        block_size=max(_SMALLEST_BLOCK, min(_LARGEST_BLOCK, _size(file) // _BLOCKS)),
     )
     convert_options = csv.ConvertOptions(
         column_types={name: table_format.fields[name].type for name in positions},
