@@ -432,6 +432,14 @@ def test_the_storage_gives_ranges_to_who_has_the_address(hub: HubServer, publish
     assert unsigned.status_code == 403
 
 
+def test_a_repository_can_be_hostile(hub: HubServer, tmp_path: Path) -> None:
+    hub.publish("stranger/trap", {"config.json": b"{", "../../../../escaped.txt": b"!"})
+    assert Path(hf_hub_download("stranger/trap", "config.json")).read_bytes() == b"{"
+    with pytest.raises((ValueError, HfHubHTTPError)):
+        snapshot_download("stranger/trap")
+    assert not list(tmp_path.rglob("escaped.txt"))
+
+
 def test_repositories_outlive_their_server(hub: HubServer, published: str, tmp_path: Path) -> None:
     hub.stop()
     with HubServer(tmp_path / "hub") as again:

@@ -28,6 +28,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     with HubServer(tmp_path / "hub") as server:
         point_client_at(server, monkeypatch, tmp_path / "hf_home")
         yield server
+        for error in server.errors:
+            raise error
     huggingface_hub.close_session()
 
 

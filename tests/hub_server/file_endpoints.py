@@ -72,7 +72,9 @@ def _preupload(hub: Hub, request: Request, kind: str, repo_id: str, revision: st
             "files": [
                 {
                     "path": file["path"],
-                    "uploadMode": "lfs" if _belongs_in_lfs(file) else "regular",
+                    "uploadMode": _upload_mode(
+                        file["path"], base64.b64decode(file["sample"]), file["size"]
+                    ),
                     "shouldIgnore": False,
                     "oid": present[file["path"]].etag if file["path"] in present else None,
                 }
@@ -82,10 +84,18 @@ def _preupload(hub: Hub, request: Request, kind: str, repo_id: str, revision: st
     )
 
 
-def _belongs_in_lfs(file: dict[str, Any]) -> bool:
-    ending = file["path"].rpartition(".")[2]
-    binary = b"\0" in base64.b64decode(file["sample"])
-    return ending in _LFS_ENDINGS or binary or file["size"] > _MOST_IN_GIT
+def store_file(hub: Hub, path: str, content: bytes) -> File:
+    """Keep content where an upload of it would be kept."""
+    sha256 = hub.store.put(content)
+    if _upload_mode(path, content[:512], len(content)) == "lfs":
+        return File.in_lfs(sha256, len(content))
+    return File.in_git(content)
+
+
+def _upload_mode(path: str, sample: bytes, size: int) -> str:
+    ending = path.rpartition(".")[2]
+    large = ending in _LFS_ENDINGS or b"\0" in sample or size > _MOST_IN_GIT
+    return "lfs" if large else "regular"
 
 
 @ROUTES("POST", rf"{Routes.PAGE}\.git/info/lfs/objects/batch")

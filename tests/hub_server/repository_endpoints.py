@@ -8,7 +8,7 @@ import yaml
 from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
 from .cards import card_findings
-from .file_endpoints import GIT_ATTRIBUTES
+from .file_endpoints import GIT_ATTRIBUTES, store_file
 from .protocol import Hub, Refusal, Request, Response, Routes, commit_of
 from .repositories import File, Repository
 
@@ -44,7 +44,8 @@ def _create(hub: Hub, request: Request) -> Response:
     if hub.store.find(kind, repo_id):
         error = f"You already created this {kind} repo"
         return Response.of(created | {"error": error}, 409)
-    repository = hub.store.create(
+    start_repository(
+        hub,
         kind,
         repo_id,
         private=wanted.get("visibility") == "private",
@@ -52,15 +53,23 @@ def _create(hub: Hub, request: Request) -> Response:
         variables={v["key"]: v for v in wanted.get("variables", [])},
         secrets={s["key"]: s for s in wanted.get("secrets", [])},
     )
-    first = {".gitattributes": GIT_ATTRIBUTES.encode()}
-    if kind == "space":
-        first["README.md"] = f"---\ntitle: {wanted['name']}\nsdk: {wanted['sdk']}\n---\n".encode()
-    for content in first.values():
-        hub.store.put(content)
-    files = {path: File.in_git(content) for path, content in first.items()}
-    title = "initial commit"
-    repository.commit("refs/heads/main", files, title=title, author=user.name, parent=None)
     return Response.of(created)
+
+
+def start_repository(
+    hub: Hub, kind: str, repo_id: str, *, private: bool = False, sdk: str | None = None, **more: Any
+) -> Repository:
+    """Create a repository with the first commit that the Hub gives to each."""
+    settings = {"private": private, "sdk": sdk, "variables": {}, "secrets": {}} | more
+    repository = hub.store.create(kind, repo_id, **settings)
+    owner, _, name = repo_id.partition("/")
+    first = {".gitattributes": GIT_ATTRIBUTES}
+    if kind == "space":
+        first["README.md"] = f"---\ntitle: {name}\nsdk: {sdk}\n---\n"
+    files = {path: store_file(hub, path, text.encode()) for path, text in first.items()}
+    title = "initial commit"
+    repository.commit("refs/heads/main", files, title=title, author=owner, parent=None)
+    return repository
 
 
 @ROUTES("DELETE", "/api/repos/delete")

@@ -6,6 +6,7 @@ import contextlib
 import re
 import socket
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from . import file_endpoints, repository_endpoints
+from .file_endpoints import store_file
 from .protocol import Hub, Request, Response, User
 from .repositories import Repository, RepositoryStore
+from .repository_endpoints import start_repository
 
 _ROUTES = {
     "hub": (repository_endpoints.ROUTES, file_endpoints.ROUTES),
@@ -89,6 +92,8 @@ class HubServer:
         All requests so far, oldest first.
     pending_faults : list of Fault
         Those that no request has met yet.
+    errors : list of Exception
+        Mistakes of this server itself, each answered with a 501.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -96,6 +101,7 @@ class HubServer:
         self.endpoint, self.storage = (self._servers[origin].url for origin in _ROUTES)
         self.requests: list[LoggedRequest] = []
         self.pending_faults: list[Fault] = []
+        self.errors: list[Exception] = []
         self._hub = Hub(RepositoryStore(folder), self.endpoint, self.storage)
         self._lock = threading.RLock()
         self._stopping = threading.Event()
@@ -138,6 +144,37 @@ class HubServer:
             raise KeyError(repo_id)
         return repository
 
+    def publish(self, repo_id: str, files: Mapping[str, bytes], repo_type: str = "model") -> str:
+        """Commit files behind the client's back, with paths and contents that no client would send.
+
+        Parameters
+        ----------
+        repo_id : str
+            Created when missing.
+        files : mapping
+            Contents by paths, added to those of ``main``.
+        repo_type : {"model", "space", "dataset"}
+            What kind of repository it is.
+
+        Returns
+        -------
+        str
+            The commit's id.
+        """
+        with self._lock:
+            repository = self._hub.store.find(repo_type, repo_id)
+            if repository is None:
+                repository = start_repository(self._hub, repo_type, repo_id)
+            kept = {path: store_file(self._hub, path, files[path]) for path in files}
+            owner, parent = repo_id.partition("/")[0], repository.resolve("main")
+            return repository.commit(
+                "refs/heads/main",
+                repository.files() | kept,
+                title="Publish",
+                author=owner,
+                parent=parent,
+            )
+
     def fail_next(self, method: str, path_regex: str, status: int = 500, times: int = 1) -> None:
         """Answer the next matching requests with an error, without doing what they ask."""
         self._plan(Fault("fail", method, path_regex, status, times))
@@ -170,7 +207,11 @@ class HubServer:
         if fault and fault.kind == "fail":
             return Response.of({"error": "Told to fail"}, int(fault.amount))
         with self._lock:
-            return self._hub.answer(request, *_ROUTES[origin])
+            try:
+                return self._hub.answer(request, *_ROUTES[origin])
+            except Exception as error:
+                self.errors.append(error)
+                return Response.of({"error": f"The server of the tests broke: {error!r}"}, 501)
 
     def _log(self, origin: str, request: Request, status: int) -> None:
         headers, query = dict(request.headers), dict(request.query)
