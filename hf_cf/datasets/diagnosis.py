@@ -84,9 +84,9 @@ def explain_columns(
 
 def _check_lines(file: Path | zipfile.Path, table_format: TableFormat) -> None:
     width, header = table_format.width, [""] * table_format.width
-    any_line = False
+    lines = 0
     for line, values in _records(file, table_format):
-        any_line = True
+        lines += 1
         if not width:
             header = [value.strip() for value in values]
             width = len(header)
@@ -101,8 +101,10 @@ def _check_lines(file: Path | zipfile.Path, table_format: TableFormat) -> None:
             if problem:
                 column = header[position] if isinstance(field.at, tuple) else position + 1
                 raise DataFormatError(problem, file=str(file), line=line, column=column)
-    if not any_line:
+    if not lines:
         raise DataFormatError("the file is empty", file=str(file))
+    if lines == 1 and not table_format.width:
+        raise DataFormatError("nothing follows the line of column names", file=str(file))
 
 
 def _records(
