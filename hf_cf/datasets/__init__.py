@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from hf_cf.datasets import grouplens, tables
 from hf_cf.datasets.download import fetch
+from hf_cf.datasets.grouplens import is_part_of_layout, read_folder, read_zip
 from hf_cf.datasets.layouts import DATASETS
+from hf_cf.datasets.sample import load_sample
+from hf_cf.datasets.tables import SUFFIXES, read_file
+from hf_cf.datasets.titles import one_item_a_title
 from hf_cf.errors import DataFormatError
 from hf_cf.ratings import Ratings
 
@@ -63,22 +66,24 @@ def load_ratings(
     """
     if item not in ("id", "title"):
         raise ValueError(f"item={item!r}; an item is its 'id' or its 'title'")
-    by_title = item == "title"
     chosen = {
         "user": user_col,
         "item": item_col,
         "rating": rating_col,
         "timestamp": timestamp_col,
     }
-    if source == "sample":
-        from hf_cf.datasets.sample import load_sample
+    ratings = _read(source, chosen, title_required=item == "title")
+    return one_item_a_title(ratings) if item == "title" else ratings
 
+
+def _read(source: str | Path, chosen: dict[str, str | None], *, title_required: bool) -> Ratings:
+    if source == "sample":
         return load_sample()
     if isinstance(source, str) and source in DATASETS:
-        return grouplens.read_zip(fetch(DATASETS[source]), by_title=by_title)
+        return read_zip(fetch(DATASETS[source]))
     path = Path(source)
     if path.is_dir():
-        return grouplens.read_folder(path, by_title=by_title, name=path.resolve().name)
+        return read_folder(path, name=path.resolve().name)
     if not path.is_file():
         raise DataFormatError(
             f"there is no such file or folder, and no dataset of this name: sample, "
@@ -86,15 +91,13 @@ def load_ratings(
             file=source,
         )
     if path.suffix.lower() == ".zip":
-        return grouplens.read_zip(path, by_title=by_title)
-    if not any(chosen.values()) and grouplens.is_part_of_layout(path):
-        return grouplens.read_folder(
-            path.parent, by_title=by_title, name=path.resolve().parent.name, fold=path.name
-        )
-    if path.suffix.lower() in tables.SUFFIXES:
-        return tables.read_file(path, by_title=by_title, chosen=chosen)
+        return read_zip(path)
+    if not any(chosen.values()) and is_part_of_layout(path):
+        return read_folder(path.parent, name=path.resolve().parent.name, fold=path.name)
+    if path.suffix.lower() in SUFFIXES:
+        return read_file(path, chosen, title_required=title_required)
     raise DataFormatError(
-        f"a file of ratings ends in {', '.join(tables.SUFFIXES)} or .zip, or lies in a folder as "
+        f"a file of ratings ends in {', '.join(SUFFIXES)} or .zip, or lies in a folder as "
         "GroupLens ships it",
         file=path,
     )

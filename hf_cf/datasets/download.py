@@ -84,8 +84,9 @@ def _download(url: str, output_file: str, keeper: Any) -> None:
     from tqdm import tqdm
     from urllib3.exceptions import NewConnectionError
 
-    bar = tqdm(unit="B", unit_scale=True, desc=url.rpartition("/")[2], disable=None)
-    with bar:
+    # pooch asks whether the bar is true, which tqdm can answer only with a total; pooch sets it.
+    name = url.rpartition("/")[2]
+    with tqdm(total=1, unit="B", unit_scale=True, desc=name, disable=None) as bar:
         try:
             pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16)(url, output_file, keeper)
         except requests.exceptions.HTTPError as error:

@@ -8,17 +8,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from hf_cf.datasets.layouts import DATASETS, LAYOUTS, Field, Layout, TableFormat
 from hf_cf.datasets.parsing import READ_ERRORS, File, read_columns, read_ratings, to_numpy
-from hf_cf.datasets.titles import merge_by_title, year_of_title
+from hf_cf.datasets.titles import year_of_title
 from hf_cf.errors import DataFormatError
 from hf_cf.ratings import DataSource, Ratings
 
@@ -26,15 +24,13 @@ _NO_GENRES = ("(no genres listed)", "unknown")
 """What GroupLens writes for an item without genres."""
 
 
-def read_folder(folder: File, *, by_title: bool, name: str, fold: str | None = None) -> Ratings:
+def read_folder(folder: File, *, name: str, fold: str | None = None) -> Ratings:
     """Ratings from a GroupLens folder on disk or in a zip.
 
     Parameters
     ----------
     folder : Path or zipfile.Path
         The folder that holds the files of one layout.
-    by_title : bool
-        Whether the items that share a title become one item.
     name : str
         What the data calls itself: the name of the folder or zip.
     fold : str, optional
@@ -50,29 +46,25 @@ def read_folder(folder: File, *, by_title: bool, name: str, fold: str | None = N
     if fold is not None:
         table_format = replace(table_format, file=fold)
     columns = read_ratings(folder / table_format.file, table_format, layout.scale)
-    catalogue = _read_catalogue(folder, layout)
-    items: npt.NDArray[Any] | pd.Categorical[Any] = columns["item"]
-    if by_title:
-        items, catalogue = merge_by_title(items, catalogue)
     return Ratings.assemble(
         columns.pop("user"),
-        items,
+        columns.pop("item"),
         columns.pop("rating"),
         columns.get("timestamp"),
-        catalogue=catalogue,
+        catalogue=_read_catalogue(folder, layout),
         user_features=_read_users(folder, layout),
         scale=layout.scale,
         source=_source(layout, name),
     )
 
 
-def read_zip(path: Path, *, by_title: bool) -> Ratings:
+def read_zip(path: Path) -> Ratings:
     """Ratings from a zip as GroupLens ships it, read in place."""
     with _opened_zip(path) as root:
         folders = [root, *(entry for entry in root.iterdir() if entry.is_dir())]
         # A zip made on a Mac has a second folder beside the data.
         folder = max(folders, key=lambda f: max(_count(f, layout) for layout in LAYOUTS))
-        return read_folder(folder, by_title=by_title, name=path.stem)
+        return read_folder(folder, name=path.stem)
 
 
 def is_part_of_layout(path: Path) -> bool:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from hf_cf.datasets.diagnosis import SEPARATORS, split_line
 from hf_cf.datasets.layouts import Field, TableFormat
 from hf_cf.datasets.parsing import READ_ERRORS, open_bytes, read_columns, row_error, to_numpy
-from hf_cf.datasets.titles import merge_by_title, year_of_title
+from hf_cf.datasets.titles import year_of_title
 from hf_cf.errors import DataFormatError
 from hf_cf.ratings import DataSource, Ratings
 
@@ -64,17 +64,19 @@ _WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})(\.0+)?")
 _MILLISECONDS_FROM = 10**11
 
 
-def read_file(path: Path, *, by_title: bool, chosen: Mapping[str, str | None]) -> Ratings:
+def read_file(
+    path: Path, chosen: Mapping[str, str | None], *, title_required: bool = False
+) -> Ratings:
     """Ratings from a CSV, TSV or Parquet file.
 
     Parameters
     ----------
     path : Path
         The file.
-    by_title : bool
-        Whether the items that share a title become one item.
     chosen : mapping of str to str or None
         The name of the ``user``, ``item``, ``rating`` and ``timestamp`` column; None to guess it.
+    title_required : bool
+        Whether the file must have titles.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def read_file(path: Path, *, by_title: bool, chosen: Mapping[str, str | None]) -
     table, table_format = read(path, chosen)
     if not len(table):
         raise DataFormatError("there are no ratings in this file", file=path)
-    if by_title and "title" not in table.column_names:
+    if title_required and "title" not in table.column_names:
         raise DataFormatError(
             'item="title" needs a column of titles, and the file has none that is called title',
             file=path,
@@ -109,15 +111,12 @@ def read_file(path: Path, *, by_title: bool, chosen: Mapping[str, str | None]) -
     if "timestamp" in table.column_names:
         timestamps, bad = _seconds(table["timestamp"])
         check("timestamp", bad, "is not a time")
-    catalogue = _catalogue(items, table)
-    if by_title and catalogue is not None:
-        items, catalogue = merge_by_title(items, catalogue)
     return Ratings.assemble(
         users,
         items,
         stars,
         timestamps,
-        catalogue=catalogue,
+        catalogue=_catalogue(items, table),
         source=DataSource(name=path.stem),
     )
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hf_cf.ratings import Vocab
+from hf_cf.ratings import Ratings
 
 _YEAR = r"\((?P<year>\d{4})(?:\s*[-\x{2013}]\s*\d{0,4})?\)\s*(?:\([A-Z]{1,3}\))?\s*$"
 """``(1995)`` at the end, also ``(2006-2007)``, and before a numeral: ``(1995) (V)``."""
@@ -22,33 +19,25 @@ def year_of_title(titles: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.cast(years, pa.int32())
 
 
-def merge_by_title(
-    items: npt.NDArray[Any] | pd.Categorical[Any], catalogue: pd.DataFrame
-) -> tuple[pd.Categorical[Any], pd.DataFrame]:
-    """Items by title instead of id, and the catalogue with one row a title, its id the title.
+def one_item_a_title(ratings: Ratings) -> Ratings:
+    """The same ratings with the title for an item's id: the items that share one are merged.
 
-    Parameters
-    ----------
-    items : array or Categorical, shape (n,)
-        The raw item id of each rating.
-    catalogue : DataFrame
-        A column ``id`` and a column ``title``.
-
-    Returns
-    -------
-    titles : Categorical, shape (n,)
-        The title of each rating's item; an id that the catalogue does not have is its own title.
-    catalogue : DataFrame
-        The first row of each title.
+    The catalogue keeps the first row of each title. Of a user's ratings for the same title the
+    latest stays.
     """
-    vocab, codes = Vocab.build(items)
-    known = catalogue.drop_duplicates("id").set_index("id")["title"]
-    titles = known.reindex(pd.Index(vocab.ids)).astype(object)
-    titles = titles.where(titles.notna(), titles.index.astype(str).astype(object))
-    title_codes, distinct = pd.factorize(titles.to_numpy(dtype=object), sort=True)
-    # By way of the few items: factorizing the title of each rating would take seconds for 25M.
-    merged = pd.Categorical.from_codes(
-        title_codes.astype(np.int32)[codes - 1], categories=pd.Index(distinct, dtype=object)
+    codes, titles = pd.factorize(ratings.catalogue["title"].to_numpy(object), sort=True)
+    title_codes = codes.astype(np.int32)
+    first = ratings.catalogue.drop_duplicates("title")
+    # Categoricals: collecting the title of each rating would take seconds and gigabytes for 25M.
+    return Ratings.assemble(
+        pd.Categorical.from_codes(ratings.user_codes - 1, pd.Index(ratings.users.ids)),
+        pd.Categorical.from_codes(
+            title_codes[ratings.item_codes - 1], pd.Index(titles, dtype=object)
+        ),
+        ratings.stars,
+        ratings.timestamps,
+        catalogue=first.assign(id=first["title"]),
+        user_features=ratings.user_features,
+        scale=ratings.scale,
+        source=ratings.source,
     )
-    first = catalogue.drop_duplicates("title")
-    return merged, first.assign(id=first["title"])
