@@ -39,9 +39,7 @@ class Vocab:
     """
 
     def __init__(self, ids: Any) -> None:
-        index = pd.Index(ids)
-        if not pd.api.types.is_integer_dtype(index.dtype):
-            index = index.astype(object) if len(index) else pd.Index([], dtype=object)
+        index = _as_ids(ids)
         if not index.is_unique:
             repeated = index[index.duplicated()][0]
             raise ValueError(f"the id {repeated!r} stands twice in a vocabulary")
@@ -112,8 +110,9 @@ class Vocab:
                 ids = np.flatnonzero(present)
                 code_of = np.cumsum(present, dtype=np.int32)
                 return cls(ids), code_of[raw]
-        codes, ids = pd.factorize(raw, sort=True)
-        return cls(ids), (codes + 1).astype(np.int32)
+        codes, distinct = pd.factorize(raw)
+        codes_of_distinct, sorted_ids = pd.factorize(_as_ids(distinct), sort=True)
+        return cls(sorted_ids), (codes_of_distinct + 1).astype(np.int32)[codes]
 
 
 @dataclass(frozen=True)
@@ -266,7 +265,7 @@ class Ratings:
         if bad.any():
             row = int(bad.argmax())
             value = df["rating"].iloc[row]
-            raise DataFormatError(f"{value!r} is not a rating", line=row, column="rating")
+            raise DataFormatError(f"{str(value)!r} is not a rating", line=row, column="rating")
         timestamps = None
         if "timestamp" in df.columns:
             times = pd.to_numeric(df["timestamp"], errors="coerce").to_numpy(np.float64)
@@ -274,7 +273,7 @@ class Ratings:
                 row = int((~np.isfinite(times)).argmax())
                 value = df["timestamp"].iloc[row]
                 raise DataFormatError(
-                    f"{value!r} is not a time in seconds", line=row, column="timestamp"
+                    f"{str(value)!r} is not a time in seconds", line=row, column="timestamp"
                 )
             timestamps = times.astype(np.int64)
         return cls.assemble(
@@ -445,6 +444,16 @@ class Ratings:
         table.index = pd.Index(self.users.decode(top_users), name="user")
         table.columns = pd.Index(self.catalogue["title"].reindex(top_items), name="item")
         return table
+
+
+def _as_ids(values: Any) -> pd.Index:
+    """Ids as int64 where all are whole numbers, whatever their type, otherwise as text."""
+    index = pd.Index(values).infer_objects()
+    if pd.api.types.is_float_dtype(index.dtype) and np.array_equal(index, np.rint(index)):
+        index = index.astype(np.int64)
+    if pd.api.types.is_integer_dtype(index.dtype):
+        return index.astype(np.int64)
+    return pd.Index([str(value) for value in index], dtype=object)
 
 
 def _most(counts: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
