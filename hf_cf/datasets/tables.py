@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from hf_cf.datasets.column_names import REQUIRED, find_columns
 from hf_cf.datasets.diagnosis import SEPARATORS, split_line
 from hf_cf.datasets.layouts import Field, TableFormat
 from hf_cf.datasets.parsing import READ_ERRORS, open_bytes, read_columns, row_error, to_numpy
@@ -24,44 +25,13 @@ from hf_cf.ratings import DataSource, Ratings
 SUFFIXES = (".csv", ".tsv", ".parquet")
 """The files that are read as tables."""
 
-USUAL_NAMES: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "user": (
-        ("user", "userid", "useridx", "uid", "reviewerid", "customerid", "memberid", "profileid"),
-        ("username", "reviewer", "customer", "member", "reviewername"),
-    ),
-    "item": (
-        (
-            *("item", "itemid", "iid", "movieid", "filmid", "asin", "productid", "bookid", "isbn"),
-            *("businessid", "songid", "trackid", "gameid", "animeid", "recipeid", "articleid"),
-        ),
-        ("movie", "film", "product", "book", "song", "track", "game", "artist"),
-        ("title", "movietitle", "booktitle", "name"),
-        ("id",),
-    ),
-    "rating": (("rating", "ratings"), ("stars", "score", "overall"), ("bookrating", "value")),
-    "timestamp": (
-        ("timestamp", "unixreviewtime"),
-        ("time", "date", "datetime", "ratedat", "createdat", "reviewtime"),
-    ),
-    "title": (("title", "movietitle", "booktitle"), ("name",)),
-    "genres": (("genres", "genre"), ("category", "categories")),
-    "year": (("year", "releaseyear", "yearofpublication"),),
-}
-"""Names of a column in order of preference, without case, spaces and punctuation.
-
-Two columns of the same rank are ambiguous; one of an earlier rank goes first.
-"""
-
-_REQUIRED = ("user", "item", "rating")
-_KEYWORDS = {
-    "user": "user_col",
-    "item": "item_col",
-    "rating": "rating_col",
-    "timestamp": "timestamp_col",
-}
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})(\.0+)?")
 _MILLISECONDS_FROM = 10**11
+_NUMBER_KINDS = {
+    r"\s*[+-]?\d+\s*": pa.int64(),
+    r"\s*[+-]?\d+(\.\d*([eE][+-]?\d+)?|[eE][+-]?\d+)\s*": pa.float64(),
+}
 
 
 def read_file(
@@ -94,79 +64,41 @@ def read_file(
             column="title",
         )
 
-    def check(name: str, bad: npt.NDArray[np.bool_], problem: str) -> None:
+    def check(name: str, column: pa.ChunkedArray, bad: npt.NDArray[np.bool_], why: str) -> None:
         if bad.any():
             row = int(bad.argmax())
-            message = f"{str(table[name][row].as_py())!r} {problem}"
+            message = f"{str(column[row].as_py())!r} {why}"
             if table_format is not None:
                 raise row_error(path, table_format, row, name, message)
             raise DataFormatError(f"row {row + 1}: {message}", file=path, column=name)
 
-    users, items = _ids(table["user"]), _ids(table["item"])
-    check("user", _is_blank(users), "is not an id: the value is missing")
-    check("item", _is_blank(items), "is not an id: the value is missing")
-    stars = to_numpy(table["rating"])
-    check("rating", ~np.isfinite(stars), "is not a finite number")
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    catalogue_columns = {n: columns.pop(n) for n in ("title", "year", "genres") if n in columns}
+    del table
+    # Each column is let go once converted: at 25 million ratings they take a gigabyte.
+    ids = {}
+    for name in ("user", "item"):
+        column = columns.pop(name)
+        ids[name] = _ids(column)
+        check(name, column, _is_blank(ids[name]), "is not an id: the value is missing")
+    column = columns.pop("rating")
+    stars = to_numpy(column)
+    check("rating", column, ~np.isfinite(stars), "is not a finite number")
     timestamps = None
-    if "timestamp" in table.column_names:
-        timestamps, bad = _seconds(table["timestamp"])
-        check("timestamp", bad, "is not a time")
+    if "timestamp" in columns:
+        column = columns.pop("timestamp")
+        timestamps, bad = _seconds(column)
+        check("timestamp", column, bad, "is not a time")
+    del column
+    catalogue = _catalogue(ids["item"], catalogue_columns)
     return Ratings.assemble(
-        users,
-        items,
+        ids.pop("user"),
+        ids.pop("item"),
         stars,
         timestamps,
-        catalogue=_catalogue(items, table),
+        catalogue=catalogue,
         source=DataSource(name=path.stem),
     )
-
-
-def find_columns(path: Path, header: list[str], chosen: Mapping[str, str | None]) -> dict[str, str]:
-    """Name in the file of each column that it has, by the name that hf_cf gives it.
-
-    Raises
-    ------
-    DataFormatError
-        A column is missing or ambiguous; the message names the keyword that decides it.
-    """
-    found: dict[str, str] = {}
-    have = ", ".join(header[:40]) + (", ..." if len(header) > 40 else "")
-    plain: dict[str, list[str]] = {}
-    for column in dict.fromkeys(header):
-        plain.setdefault(re.sub(r"[\W_]", "", column.lower()), []).append(column)
-    for name, ranks in USUAL_NAMES.items():
-        keyword = _KEYWORDS.get(name)
-        choice = chosen.get(name)
-        if choice is not None:
-            if choice not in header:
-                raise DataFormatError(
-                    f"{keyword}={choice!r} is not a column of the file; it has {have}",
-                    file=path,
-                    column=choice,
-                )
-            found[name] = choice
-            continue
-        taken = set(found.values()) if name in _KEYWORDS else set()
-        for rank in ranks:
-            matches = [c for alias in rank for c in plain.get(alias, []) if c not in taken]
-            if len(matches) > 1 and keyword is not None:
-                raise DataFormatError(
-                    f"{' and '.join(matches)} could each be the {name} column; say which with "
-                    f"{keyword}={matches[0]!r}",
-                    file=path,
-                    column=name,
-                )
-            if matches:
-                found[name] = matches[0]
-                break
-        if name in _REQUIRED and name not in found:
-            raise DataFormatError(
-                f"no column looks like the {name}; the file has {have}. Say which it is with "
-                f'{keyword}="..."',
-                file=path,
-                column=name,
-            )
-    return found
 
 
 def _read_delimited(path: Path, chosen: Mapping[str, str | None]) -> tuple[pa.Table, TableFormat]:
@@ -174,8 +106,9 @@ def _read_delimited(path: Path, chosen: Mapping[str, str | None]) -> tuple[pa.Ta
     found = find_columns(path, header, chosen)
     types = {"rating": pa.float32(), "timestamp": pa.string()}
     first_time = first_row[header.index(found["timestamp"])] if "timestamp" in found else ""
-    if re.fullmatch(r"\s*[+-]?\d+(\.\d*)?([eE][+-]?\d+)?\s*", first_time):
-        types["timestamp"] = pa.float64()
+    for pattern, kind in _NUMBER_KINDS.items():
+        if re.fullmatch(pattern, first_time):
+            types["timestamp"] = kind
     fields = {name: Field(types.get(name, _TEXT), (column,)) for name, column in found.items()}
     # A title that is also the item is read once and used twice.
     shared = {name: next(n for n in found if found[n] == found[name]) for name in found}
@@ -244,11 +177,13 @@ def _read_parquet(path: Path, chosen: Mapping[str, str | None]) -> tuple[pa.Tabl
 
 
 def _parquet_column(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if name in _REQUIRED and column.null_count:
+    if name in REQUIRED and column.null_count:
         row = pc.index(pc.is_null(column), True).as_py()
         raise DataFormatError(f"row {row + 1}: the value is missing", file=path, column=name)
     if name == "timestamp":
         return column
+    if name == "genres" and pa.types.is_list(column.type):
+        column = pc.binary_join(column.cast(pa.list_(pa.string())), "|")
     wanted = pa.float32() if name == "rating" else _TEXT
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
@@ -289,12 +224,16 @@ def _seconds(
     column: pa.ChunkedArray,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Times in seconds since 1970, and where there is none."""
+    if pa.types.is_integer(column.type) and not column.null_count:
+        whole = to_numpy(column).astype(np.int64, copy=False)
+        thousandths = np.median(whole) >= _MILLISECONDS_FROM
+        return whole // 1000 if thousandths else whole, np.zeros(1, dtype=bool)
     values = column.to_pandas()
     if pd.api.types.is_numeric_dtype(values.dtype):
         numbers = values.to_numpy(np.float64, na_value=np.nan)
         bad = ~np.isfinite(numbers) | (np.abs(numbers) > 1e17)
         numbers = np.where(bad, 0, numbers)
-        if len(numbers) and np.median(numbers) >= _MILLISECONDS_FROM:
+        if np.median(numbers) >= _MILLISECONDS_FROM:
             numbers = numbers / 1000
         return numbers.astype(np.int64), bad
     times = pd.to_datetime(values, format="ISO8601", utc=True, errors="coerce")
@@ -303,25 +242,27 @@ def _seconds(
     return np.where(bad, 0, seconds), bad
 
 
-def _catalogue(items: pd.Categorical[Any], table: pa.Table) -> pd.DataFrame | None:
+def _catalogue(
+    items: pd.Categorical[Any], columns: Mapping[str, pa.ChunkedArray]
+) -> pd.DataFrame | None:
     """The title, year and genres on the first row of each item; None where the file has none."""
-    names = [name for name in ("title", "year", "genres") if name in table.column_names]
-    if not names:
+    if not columns:
         return None
     first = np.empty(len(items.categories), dtype=np.int64)
     # Of repeated positions the last assignment stays, so the rows go in backwards.
     first[items.codes[::-1]] = np.arange(len(items) - 1, -1, -1)
     used = np.unique(items.codes)
     rows = pa.array(first[used])
-    catalogue = pd.DataFrame({"id": np.asarray(items.categories)[used]})
-    for name in names:
-        catalogue[name] = table[name].take(rows).cast(pa.string()).to_pandas().to_numpy(object)
-    if "title" in catalogue:
-        years = year_of_title(pa.chunked_array([pa.array(catalogue["title"], pa.string())]))
-        guessed = years.to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get)
-        given = pd.to_numeric(catalogue.get("year", pd.Series(dtype=object)), errors="coerce")
-        given = given.where((given % 1 == 0) & (given.abs() < 10_000)).reindex(catalogue.index)
-        catalogue["year"] = given.astype("Int32").fillna(guessed)
-    if "genres" in catalogue:
-        catalogue["genres"] = catalogue["genres"].fillna("")
-    return catalogue
+    texts = {name: column.take(rows).cast(pa.string()) for name, column in columns.items()}
+    table = {"id": pd.Series(np.asarray(items.categories)[used])}
+    if "title" in texts:
+        table["title"] = texts["title"].to_pandas()
+        guessed = year_of_title(texts["title"])
+        table["year"] = guessed.to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get)
+    if "year" in texts:
+        given = pd.to_numeric(texts["year"].to_pandas(), errors="coerce")
+        given = given.where((given % 1 == 0) & (given.abs() < 10_000)).astype("Int32")
+        table["year"] = given.fillna(table["year"]) if "title" in table else given
+    if "genres" in texts:
+        table["genres"] = texts["genres"].fill_null("").to_pandas()
+    return pd.DataFrame(table)

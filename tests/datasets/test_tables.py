@@ -80,6 +80,20 @@ def test_title_genres_and_year_become_the_catalogue(tmp_path: Path) -> None:
     assert catalogue["genres"].tolist() == ["", "Crime"]
 
 
+def test_years_and_genres_need_no_titles(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.csv", "user,item,rating,year,genre\n1,b,3,1995.0,Crime\n1,a,4,?,\n")
+    catalogue = load_ratings(path).catalogue
+    assert catalogue["title"].tolist() == ["a", "b"]
+    assert catalogue["year"].tolist() == [pd.NA, 1995]
+    assert catalogue["genres"].tolist() == ["", "Crime"]
+
+
+def test_a_list_of_genres_in_parquet_is_joined(tmp_path: Path) -> None:
+    frame = PARQUET.assign(genres=[["Crime", "Drama"], ["Crime", "Drama"], []])
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert load_ratings(tmp_path / "a.parquet").catalogue["genres"].tolist() == ["Crime|Drama", ""]
+
+
 def test_by_title_ids_that_share_a_title_are_one_item(tmp_path: Path) -> None:
     path = _write(
         tmp_path / "a.csv", "user,item,rating,title\n1,7,3,Heat\n2,8,4,Heat\n1,9,5,Up (2009)\n"
