@@ -1,5 +1,6 @@
-"""Collaborative filtering for the Hugging Face Hub."""
+"""Collaborative filtering for the Hugging Face Hub: train, publish without pickle, recommend."""
 
+from hf_cf.datasets import load_ratings
 from hf_cf.errors import (
     DataFormatError,
     DownloadError,
@@ -8,6 +9,7 @@ from hf_cf.errors import (
     UnknownUser,
 )
 from hf_cf.ratings import DataSource, Ratings, RatingScale, Vocab
+from hf_cf.recommender import Recommender
 
 __all__ = [
     "DataFormatError",
@@ -16,7 +18,9 @@ __all__ = [
     "ModelFormatError",
     "RatingScale",
     "Ratings",
+    "Recommender",
     "UnknownItem",
     "UnknownUser",
     "Vocab",
+    "load_ratings",
 ]

@@ -32,6 +32,10 @@ class RatingModel(nn.Module):
         """Vectors of known users: codes, shape (B,), to shape (B, d)."""
         raise NotImplementedError
 
+    def tables(self) -> tuple[list[nn.Embedding], list[nn.Embedding]]:
+        """The tables with one row a user, and those with one row an item."""
+        raise NotImplementedError
+
     def item_embeddings(self) -> Tensor:
         """Factors that say which items are alike, shape (n_items, k), ``#na#`` first."""
         raise NotImplementedError
@@ -66,6 +70,10 @@ class RatingModel(nn.Module):
     def training_output(self, pairs: Tensor) -> Tensor:
         """What the loss is computed from; the stars unless a model has something richer."""
         return self.forward(pairs)
+
+    def read_out(self, output: Tensor) -> Tensor:
+        """Stars of what `training_output` gives."""
+        return output
 
 
 class SigmoidRange(nn.Module):

@@ -45,25 +45,23 @@ class DotModel(RatingModel):
         for name, rows in zip(self.bias_tables or (), (n_users, n_items), strict=False):
             self.add_module(name, embedding(rows, 1))
 
-    def _table(self, names: tuple[str, str], side: int) -> Tensor:
-        layer = self.get_submodule(names[side])
-        assert isinstance(layer, nn.Embedding)
-        return layer.weight
+    def tables(self) -> tuple[list[nn.Embedding], list[nn.Embedding]]:
+        """The tables with one row a user, and those with one row an item."""
+        names = [self.factor_tables] + ([self.bias_tables] if self.bias_tables else [])
+        users, items = zip(*names, strict=True)
+        return [getattr(self, name) for name in users], [getattr(self, name) for name in items]
 
     def user_vectors(self, users: Tensor) -> Tensor:
         """Vectors of known users: codes, shape (B,), to shape (B, d)."""
-        vectors = self._table(self.factor_tables, 0)[users]
-        if self.bias_tables is None:
-            return vectors
-        return torch.cat([vectors, self._table(self.bias_tables, 0)[users]], 1)
+        return torch.cat([table.weight[users] for table in self.tables()[0]], 1)
 
     def item_embeddings(self) -> Tensor:
         """Factors that say which items are alike, shape (n_items, k), ``#na#`` first."""
-        return self._table(self.factor_tables, 1)
+        return self.tables()[1][0].weight
 
     def item_biases(self) -> Tensor | None:
         """Liking beyond taste before the range is applied, shape (n_items,)."""
-        return None if self.bias_tables is None else self._table(self.bias_tables, 1)[:, 0]
+        return None if self.bias_tables is None else self.tables()[1][1].weight[:, 0]
 
     def item_vectors(self, items: Tensor | None = None) -> Tensor:
         """What a user vector is multiplied with: codes (m,), or all items, to (m, d)."""

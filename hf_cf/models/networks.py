@@ -22,21 +22,21 @@ class NetworkModel(RatingModel):
     first: nn.Linear
     rest: nn.Sequential
 
-    def tables(self) -> tuple[nn.Embedding, nn.Embedding]:
-        """The user and the item embeddings."""
-        raise NotImplementedError
-
     def user_vectors(self, users: Tensor) -> Tensor:
         """Vectors of known users: codes, shape (B,), to shape (B, d)."""
-        return self.tables()[0](users)
+        return self.tables()[0][0].weight[users]
 
     def item_embeddings(self) -> Tensor:
         """Factors that say which items are alike, shape (n_items, k), ``#na#`` first."""
-        return self.tables()[1].weight
+        return self.tables()[1][0].weight
 
     def read_out(self, output: Tensor) -> Tensor:
         """Stars of the network's output: (..., c) to (...)."""
         return output[..., 0]
+
+    def training_output(self, pairs: Tensor) -> Tensor:
+        """The network's output for (user, item) codes: (B, 2) to (B, c)."""
+        return self.output(self.user_vectors(pairs[:, 0]), pairs[:, 1])
 
     def output(self, vectors: Tensor, items: Tensor) -> Tensor:
         """The network's output for each vector and the item beside it: (B, d), (B,) to (B, c)."""
@@ -110,9 +110,9 @@ class CollabNN(NetworkModel):
         )
         self.range: nn.Module = nn.Identity() if y_range is None else SigmoidRange(*y_range)
 
-    def tables(self) -> tuple[nn.Embedding, nn.Embedding]:
-        """The user and the item embeddings."""
-        return self.user_factors, self.item_factors
+    def tables(self) -> tuple[list[nn.Embedding], list[nn.Embedding]]:
+        """The tables with one row a user, and those with one row an item."""
+        return [self.user_factors], [self.item_factors]
 
     @property
     def first(self) -> nn.Linear:  # type: ignore[override]
@@ -177,11 +177,11 @@ class EmbeddingNN(NetworkModel):
             blocks.append(SigmoidRange(*y_range))
         self.layers = nn.Sequential(*blocks)
 
-    def tables(self) -> tuple[nn.Embedding, nn.Embedding]:
-        """The user and the item embeddings."""
+    def tables(self) -> tuple[list[nn.Embedding], list[nn.Embedding]]:
+        """The tables with one row a user, and those with one row an item."""
         users, items = self.embeds
         assert isinstance(users, nn.Embedding) and isinstance(items, nn.Embedding)
-        return users, items
+        return [users], [items]
 
     @property
     def first(self) -> nn.Linear:  # type: ignore[override]
@@ -238,7 +238,3 @@ class RatingClassifier(CollabNN):
     def read_out(self, output: Tensor) -> Tensor:
         """Stars of the network's output: (..., n_levels) to (...)."""
         return torch.softmax(output, -1) @ self.levels
-
-    def training_output(self, pairs: Tensor) -> Tensor:
-        """Logits of the levels for (user, item) codes: (B, 2) to (B, n_levels)."""
-        return self.output(self.user_vectors(pairs[:, 0]), pairs[:, 1])

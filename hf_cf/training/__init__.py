@@ -1,0 +1,129 @@
+"""Fitting: ratings in, a `Recommender` out. The only part of hf_cf that imports fastai."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from hf_cf.facts import TrainingFacts
+from hf_cf.models import RatingModel
+from hf_cf.ratings import Ratings
+from hf_cf.recommender import Recommender
+from hf_cf.training.learner import build_learner, run
+from hf_cf.training.settings import MODEL_DEFAULTS, RECIPES, TrainingSettings, settings_for
+
+__all__ = ["MODEL_DEFAULTS", "RECIPES", "TrainingSettings", "fit", "settings_for"]
+
+
+def fit(
+    train: Ratings,
+    valid: Ratings | None = None,
+    model: str | None = None,
+    *,
+    recipe: str | None = None,
+    progress: bool = True,
+    **hyperparameters: Any,
+) -> Recommender:
+    """Train a recommender.
+
+    Parameters
+    ----------
+    train : Ratings
+        What the model learns from.
+    valid : Ratings, optional
+        Held-out ratings for the metrics and for choosing the best epoch.
+    model : str, optional
+        ``dot_product``, ``dot_product_bias``, ``collab_learner`` (the default), ``collab_nn``,
+        ``embedding_nn`` or ``rating_classifier``, with defaults tuned on validation data.
+    recipe : str, optional
+        The settings of one of this project's sources instead: a key of `RECIPES`.
+    progress : bool
+        Whether to show fastai's progress bar and its table of epochs.
+    **hyperparameters
+        Single settings to replace: fields of `TrainingSettings`.
+
+    Returns
+    -------
+    Recommender
+        With ``metrics`` of the finished model on `valid`, where given.
+
+    Raises
+    ------
+    ValueError
+        The model, the recipe or a hyperparameter does not exist, or a value is out of bounds.
+
+    Examples
+    --------
+    >>> import hf_cf
+    >>> train, valid = hf_cf.load_ratings("sample").split()
+    >>> rec = fit(train, valid, model="dot_product_bias", epochs=1, progress=False)
+    >>> sorted(rec.metrics)[-2:]
+    ['valid_mse', 'valid_rmse']
+    """
+    settings = settings_for(model, recipe, **hyperparameters)
+    if valid is not None:
+        valid = valid if valid.users is train.users else valid.recode(train)
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        learn, module = build_learner(settings, train, valid)
+        epochs = run(learn, module, settings, progress=progress)
+    give_untrained_rows_the_mean(module, train)
+    metrics = {f"train_{k}": v for k, v in _errors(module, train).items() if k == "mse"}
+    if valid is not None:
+        metrics |= {f"valid_{k}": v for k, v in _errors(module, valid).items()}
+        best = min(epochs, key=lambda epoch: epoch["valid_mse"])
+        if settings.keep_best and best is not epochs[-1]:
+            metrics["best_epoch"] = best["epoch"]
+            if progress:
+                print(
+                    f"Validation error rose after epoch {best['epoch']:.0f} of {len(epochs)}: "
+                    "the weights of that epoch are kept."
+                )
+    metrics["seconds"] = sum(epoch["seconds"] for epoch in epochs)
+    return Recommender.from_parts(
+        module,
+        train,
+        noise=metrics.get("valid_mse", metrics["train_mse"]),
+        facts=TrainingFacts(settings.to_dict(), metrics, epochs, _versions()),
+    )
+
+
+def give_untrained_rows_the_mean(model: RatingModel, train: Ratings) -> None:
+    """Give users and items without a training rating, and ``#na#``, the mean of the others.
+
+    Their rows hold random numbers otherwise; the mean is what is known of somebody unknown.
+    """
+    for tables, counts in zip(
+        model.tables(), (train.user_counts(), train.item_counts()), strict=True
+    ):
+        trained = torch.from_numpy(counts > 0)
+        trained[0] = False
+        for table in tables:
+            assert isinstance(table, nn.Embedding)
+            with torch.no_grad():
+                table.weight[~trained] = table.weight[trained].mean(0)
+
+
+def _errors(model: RatingModel, ratings: Ratings) -> dict[str, float]:
+    """MSE, RMSE and MAE of a model's stars, as it gives them, unclipped."""
+    squared = absolute = 0.0
+    pairs = np.stack([ratings.user_codes, ratings.item_codes], 1)
+    for start in range(0, len(ratings), 65_536):
+        rows = slice(start, start + 65_536)
+        with torch.no_grad():
+            predicted = model(torch.from_numpy(pairs[rows]).long())
+        error = (predicted - torch.from_numpy(ratings.stars[rows])).double()
+        squared += float(error.square().sum())
+        absolute += float(error.abs().sum())
+    mse = squared / len(ratings)
+    return {"mse": mse, "rmse": mse**0.5, "mae": absolute / len(ratings)}
+
+
+def _versions() -> dict[str, str]:
+    names = ("hf-cf", "torch", "fastai", "pandas")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}

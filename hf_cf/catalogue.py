@@ -1,0 +1,69 @@
+"""The items of a model: ids and titles to codes, codes to tables that people read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hf_cf.errors import UnknownItem
+from hf_cf.ratings import Codes, Vocab
+from hf_cf.titles import TitleIndex
+
+
+class Catalogue:
+    """Items by raw id or by title.
+
+    Parameters
+    ----------
+    items : Vocab
+        Raw ids and codes.
+    table : DataFrame
+        One row an item, indexed by code: ``id``, ``title``, ``n_ratings`` and what else is known.
+    """
+
+    def __init__(self, items: Vocab, table: pd.DataFrame) -> None:
+        self.items, self.table = items, table
+        self._titles = TitleIndex(table["title"], self.n_ratings)
+
+    @property
+    def n_ratings(self) -> npt.NDArray[np.int64]:
+        """Ratings of each item in the training data, shape (n,), without ``#na#``."""
+        return self.table["n_ratings"].to_numpy()
+
+    def codes(self, raw: Any) -> Codes:
+        """Codes of raw ids or titles, int32, shape (n,).
+
+        Raises
+        ------
+        UnknownItem
+            One of them is no id and no title, or the title of several items.
+        """
+        raw = list(raw)
+        codes = self.items.encode(pd.Index(raw, dtype=object))
+        for at in np.flatnonzero(codes == 0):
+            codes[at] = self._code_of_title(raw[at])
+        return codes
+
+    def find(self, text: str, n: int) -> pd.DataFrame:
+        """Rows of the table whose titles are nearest to `text`, best first, and ``likeness``."""
+        codes, likeness = self._titles.nearest(str(text), n)
+        return self.table.loc[codes].reset_index(drop=True).assign(likeness=likeness)
+
+    def describe(self, codes: npt.NDArray[Any]) -> pd.DataFrame:
+        """Table of items in the order of `codes`: ``item`` (raw id), ``title``."""
+        titles = self.table["title"].to_numpy()[codes - 1]
+        return pd.DataFrame({"item": self.items.ids[codes - 1], "title": titles})
+
+    def _code_of_title(self, name: Any) -> int:
+        codes = self._titles.exact(name) if isinstance(name, str) else []
+        if len(codes) == 1:
+            return codes[0]
+        if codes:
+            ids = ", ".join(str(self.items.decode(code)) for code in codes)
+            raise UnknownItem(f"{name!r} is the title of several items; use an id: {ids}", [name])
+        nearest = self.find(name, 3)["title"].tolist() if isinstance(name, str) else []
+        hint = f"; the nearest titles are {', '.join(map(repr, nearest))}" if nearest else ""
+        raise UnknownItem(f"there is no item {name!r}{hint}", nearest)

@@ -1,0 +1,28 @@
+"""What is known of how a model came to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """What is known of how a model came to be; empty where nothing is known.
+
+    Attributes
+    ----------
+    settings : dict
+        The hyperparameters, as ``hf_cf.training.TrainingSettings`` names them.
+    metrics : dict of str to float
+        ``valid_mse``, ``valid_rmse``, ``valid_mae`` of the finished model, in stars, and others.
+    epochs : list of dict
+        One record an epoch: losses, metrics, seconds.
+    versions : dict of str to str
+        Libraries that the model was trained with.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    epochs: list[dict[str, float]] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,61 @@
+"""Who rated what, a user's ratings side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hf_cf.ratings import Codes, Ratings, Stars
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """Ratings as a sparse matrix in compressed rows, one row a user code.
+
+    Attributes
+    ----------
+    starts : int64 array, shape (n_users + 1,)
+        User ``u``'s ratings stand at ``starts[u]:starts[u + 1]``; row 0 is ``#na#``.
+    items : int32 array, shape (n,)
+        Item codes.
+    stars : float32 array, shape (n,)
+        Ratings.
+    """
+
+    starts: npt.NDArray[np.int64]
+    items: Codes
+    stars: Stars
+
+    @classmethod
+    def from_codes(cls, users: Codes, items: Codes, stars: Stars, n_users: int) -> History:
+        """Build from three columns of equal length, in any order."""
+        order = np.lexsort((items, users)) if len(users) else np.arange(0)
+        starts = np.zeros(n_users + 1, np.int64)
+        np.cumsum(np.bincount(users, minlength=n_users), out=starts[1:])
+        return cls(starts, items[order], stars[order])
+
+    @classmethod
+    def from_ratings(cls, ratings: Ratings) -> History:
+        """Build from ratings, leaving out those whose user or item is ``#na#``."""
+        rows = (ratings.user_codes > 0) & (ratings.item_codes > 0)
+        return cls.from_codes(
+            ratings.user_codes[rows],
+            ratings.item_codes[rows],
+            ratings.stars[rows],
+            len(ratings.users),
+        )
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def user_codes(self) -> Codes:
+        """The user code of each rating, shape (n,)."""
+        users = np.arange(len(self.starts) - 1, dtype=np.int32)
+        return np.repeat(users, np.diff(self.starts))
+
+    def of(self, user: int) -> tuple[Codes, Stars]:
+        """Item codes and stars of one user code."""
+        rows = slice(int(self.starts[user]), int(self.starts[user + 1]))
+        return self.items[rows], self.stars[rows]

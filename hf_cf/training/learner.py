@@ -1,0 +1,180 @@
+"""A fastai ``Learner`` for every rating model, and its training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+from fastai.callback.core import Callback
+from fastai.callback.schedule import Learner  # Learner, with fit_one_cycle patched in
+from fastai.collab import collab_learner
+from fastai.learner import AvgMetric
+from fastai.losses import MSELossFlat
+from fastai.optimizer import OptimWrapper
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hf_cf.models import RatingClassifier, RatingModel, build_rating_model
+from hf_cf.ratings import Ratings, RatingScale
+from hf_cf.training.loaders import RatingsDataLoaders
+from hf_cf.training.settings import TrainingSettings
+
+
+def build_learner(
+    settings: TrainingSettings, train: Ratings, valid: Ratings | None
+) -> tuple[Learner, RatingModel]:
+    """Build the fastai ``Learner`` of some settings, and the pure module that its weights go to.
+
+    ``collab_learner`` and ``embedding_nn`` are fastai's own ``collab_learner``, which trains
+    fastai's own model; the others train the pure module itself.
+    """
+    auto = settings.y_range == "auto"
+    y_range = train.scale.output_range if auto else settings.y_range
+    dls = RatingsDataLoaders.from_ratings(train, valid, settings.batch_size, settings.seed)
+    shape: dict[str, Any] = {"n_users": len(train.users), "n_items": len(train.items)}
+    options_of: dict[str, dict[str, Any]] = {
+        "dot_product": {"n_factors": settings.n_factors, "y_range": y_range},
+        "dot_product_bias": {"n_factors": settings.n_factors, "y_range": y_range},
+        "collab_learner": {"n_factors": settings.n_factors, "y_range": y_range},
+        "collab_nn": {"n_hidden": settings.n_hidden, "y_range": y_range},
+        "embedding_nn": {"layers": list(settings.layers), "y_range": y_range},
+        "rating_classifier": {
+            "n_hidden": settings.n_hidden,
+            "levels": train.scale.levels.tolist(),
+        },
+    }
+    options = options_of[settings.model]
+    model = build_rating_model(settings.model, shape | options)
+    common: dict[str, Any] = {
+        "opt_func": _optimizer(settings),
+        "metrics": [
+            AvgMetric(partial(_mse, model.read_out)),
+            AvgMetric(partial(_mae, model.read_out)),
+        ],
+    }
+    if settings.model == "collab_learner":
+        learn = collab_learner(dls, **options, **common)
+    elif settings.model == "embedding_nn":
+        learn = collab_learner(dls, use_nn=True, **options, **common)
+    else:
+        loss: Callable[..., Tensor] = MSELossFlat()
+        if isinstance(model, RatingClassifier):
+            loss = LevelCrossEntropy(train.scale)
+        learn = Learner(dls, _TrainingOutput(model), loss_func=loss, **common)
+    _initialise(learn.model, settings)
+    return learn, model
+
+
+def run(
+    learn: Learner, model: RatingModel, settings: TrainingSettings, *, progress: bool = True
+) -> list[dict[str, float]]:
+    """Train, and move the weights into the pure module, which is left in evaluation mode.
+
+    Returns
+    -------
+    list of dict
+        One record an epoch: ``epoch`` (from 1), ``seconds``, ``train_loss`` (fastai's running
+        mean), and with validation ratings ``valid_loss``, ``valid_mse``, ``valid_mae``.
+    """
+    record = EpochRecord(keep_best=settings.keep_best)
+    with (
+        nullcontext() if progress else learn.no_bar(),
+        nullcontext() if progress else (learn.no_logging()),
+    ):
+        if settings.schedule == "one_cycle":
+            learn.fit_one_cycle(settings.epochs, settings.lr, wd=settings.wd, cbs=record)
+        else:
+            learn.fit(settings.epochs, settings.lr, wd=settings.wd, cbs=record)
+    trained = learn.model.model if isinstance(learn.model, _TrainingOutput) else learn.model
+    if trained is not model:
+        model.load_state_dict(trained.state_dict())
+    model.cpu().eval().requires_grad_(False)
+    return record.epochs
+
+
+class EpochRecord(Callback):
+    """Keeps each epoch's figures, and the weights of the epoch with the lowest validation MSE."""
+
+    order = 70
+
+    def __init__(self, *, keep_best: bool) -> None:
+        self.keep_best = keep_best
+        self.epochs: list[dict[str, float]] = []
+        self._best: dict[str, Tensor] = {}
+
+    def before_epoch(self) -> None:
+        """Start the clock."""
+        self._started = time.perf_counter()
+
+    def after_epoch(self) -> None:
+        """Take the figures down, and the weights if they are the best so far."""
+        names = ["train_loss", "valid_loss", "valid_mse", "valid_mae"]
+        figures = dict(zip(names, self.learn.final_record, strict=True))
+        record = {"epoch": float(self.epoch + 1), "seconds": time.perf_counter() - self._started}
+        record |= {name: float(value) for name, value in figures.items() if value is not None}
+        self.epochs.append(record)
+        if self.keep_best and record.get("valid_mse") == self._lowest():
+            self._best = {k: v.clone() for k, v in self.model.state_dict().items()}
+
+    def after_fit(self) -> None:
+        """Go back to the best epoch if it was not the last."""
+        if self._best and self.epochs[-1]["valid_mse"] > self._lowest():
+            self.model.load_state_dict(self._best)
+
+    def _lowest(self) -> float:
+        return min(epoch.get("valid_mse", float("inf")) for epoch in self.epochs)
+
+
+class LevelCrossEntropy(nn.Module):
+    """Cross-entropy between logits over the rating levels, (B, n), and stars, (B,)."""
+
+    def __init__(self, scale: RatingScale) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, logits: Tensor, stars: Tensor) -> Tensor:
+        """Return the mean over the batch; stars between two levels count as the nearer one."""
+        level = ((stars - self.scale.min) / self.scale.step).round()
+        return F.cross_entropy(logits, level.long().clamp(0, logits.shape[1] - 1))
+
+
+class _TrainingOutput(nn.Module):
+    """Makes `RatingModel.training_output` what a ``Learner`` calls."""
+
+    def __init__(self, model: RatingModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        return self.model.training_output(pairs)
+
+
+def _mse(read_out: Callable[[Tensor], Tensor], output: Tensor, stars: Tensor) -> Tensor:
+    return F.mse_loss(read_out(output), stars)
+
+
+def _mae(read_out: Callable[[Tensor], Tensor], output: Tensor, stars: Tensor) -> Tensor:
+    return F.l1_loss(read_out(output), stars)
+
+
+def _optimizer(settings: TrainingSettings) -> Callable[..., OptimWrapper]:
+    """Build fastai's Adam (betas, epsilon) from PyTorch's fused implementation, which is faster."""
+    kind = torch.optim.AdamW if settings.decay == "decoupled" else torch.optim.Adam
+    return partial(OptimWrapper, opt=kind, betas=(0.9, 0.99), eps=1e-5, fused=True)
+
+
+def _initialise(module: nn.Module, settings: TrainingSettings) -> None:
+    scale = settings.init_scale
+    for layer in module.modules():
+        if isinstance(layer, nn.Embedding):
+            with torch.no_grad():
+                if settings.init == "uniform":
+                    layer.weight.uniform_(-scale, scale)
+                elif settings.init == "normal":
+                    layer.weight.normal_(0, scale)
+                else:
+                    layer.weight.normal_().fmod_(2).mul_(scale)

@@ -1,0 +1,87 @@
+"""Batches sliced from tensors in memory, every row once an epoch, in the shape fastai expects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from fastai.data.core import DataLoaders
+from torch import Tensor
+
+from hf_cf.ratings import NA, Ratings, Vocab
+
+
+class RatingsLoader:
+    """Yields ``(pairs, stars)``: int64 of shape (B, 2) and float32 of shape (B,).
+
+    fastai's own loader for collaborative filtering, ``TabWeightedDL``, draws rows with replacement,
+    so that an epoch sees about 63% of them; this one visits every row once.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        What to visit.
+    batch_size : int
+        Rows a batch; the last batch may be smaller.
+    shuffle : bool
+        Whether each epoch has a new order.
+    seed : int
+        Seed of that order.
+    """
+
+    def __init__(
+        self, ratings: Ratings, batch_size: int, *, shuffle: bool = False, seed: int = 0
+    ) -> None:
+        pairs = np.stack([ratings.user_codes, ratings.item_codes], 1)
+        self.pairs, self.stars = torch.from_numpy(pairs), torch.from_numpy(ratings.stars)
+        self.bs, self.shuffle = batch_size, shuffle
+        self.generator = torch.Generator().manual_seed(seed)
+        self.device = torch.device("cpu")
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.stars) / self.bs)
+
+    def to(self, device: torch.device | str) -> RatingsLoader:
+        """Move the ratings to a device, where batches are cut from then on."""
+        self.device = torch.device(device)
+        self.pairs, self.stars = self.pairs.to(self.device), self.stars.to(self.device)
+        return self
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        if not self.shuffle:
+            for pairs, stars in zip(
+                self.pairs.split(self.bs), self.stars.split(self.bs), strict=True
+            ):
+                yield pairs.long(), stars
+            return
+        order = torch.randperm(len(self.stars), generator=self.generator).to(self.device)
+        for rows in order.split(self.bs):
+            yield self.pairs[rows].long(), self.stars[rows]
+
+
+class RatingsDataLoaders(DataLoaders):
+    """fastai ``DataLoaders`` with what ``collab_learner`` asks of them: names and classes."""
+
+    def __init__(
+        self, train: RatingsLoader, valid: RatingsLoader, users: Vocab, items: Vocab
+    ) -> None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        super().__init__(train, valid, device=torch.device(device))
+        self.cat_names = ["user", "item"]
+        self.classes = {"user": [NA, *users.ids], "item": [NA, *items.ids]}
+        self.n_inp = 1
+
+    @classmethod
+    def from_ratings(
+        cls, train: Ratings, valid: Ratings | None, batch_size: int, seed: int
+    ) -> RatingsDataLoaders:
+        """Loaders of training and validation ratings; without the latter nothing is validated."""
+        held_out = valid if valid is not None else train.take(np.arange(0))
+        return cls(
+            RatingsLoader(train, batch_size, shuffle=True, seed=seed),
+            RatingsLoader(held_out, max(batch_size, 65_536)),
+            train.users,
+            train.items,
+        )

@@ -1,0 +1,125 @@
+"""How a model is trained: every hyperparameter with its meaning, and the recipes by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+from hf_cf.models import RATING_MODELS
+
+
+def _setting(default: Any, help_text: str, **extra: Any) -> Any:
+    return field(default=default, metadata={"help": help_text, **extra})
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Hyperparameters of one training run; the defaults of a model are in `MODEL_DEFAULTS`.
+
+    Each field's ``help`` metadata is its meaning; the command line makes a flag of each.
+    """
+
+    model: str = _setting("collab_learner", "rating model", choices=tuple(RATING_MODELS))
+    epochs: int = _setting(5, "passes over the training ratings")
+    batch_size: int = _setting(256, "ratings a step")
+    lr: float = _setting(5e-3, "peak learning rate")
+    wd: float = _setting(0.1, "weight decay")
+    n_factors: int = _setting(50, "factors a user and an item (dot product models)")
+    n_hidden: int = _setting(100, "width of the hidden layer (collab_nn, rating_classifier)")
+    layers: tuple[int, ...] = _setting((100, 50), "widths of the hidden layers (embedding_nn)")
+    y_range: tuple[float, float] | Literal["auto"] | None = _setting(
+        "auto", "range of the stars: two numbers; auto widens the rating scale; none is unbounded"
+    )
+    schedule: str = _setting(
+        "one_cycle", "course of the learning rate", choices=("one_cycle", "constant")
+    )
+    decay: str = _setting(
+        "decoupled",
+        "weight decay as in AdamW, or added to the gradient as L2",
+        choices=("decoupled", "l2"),
+    )
+    init: str = _setting(
+        "truncated_normal",
+        "distribution that embeddings start from",
+        choices=("truncated_normal", "normal", "uniform"),
+    )
+    init_scale: float = _setting(0.01, "standard deviation, or half width, of that distribution")
+    seed: int = _setting(42, "seed of weights and of the order of rows")
+    keep_best: bool = _setting(True, "keep the epoch with the lowest validation error")
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            choices = item.metadata.get("choices")
+            value = getattr(self, item.name)
+            if choices and value not in choices:
+                raise ValueError(f"{item.name}={value!r}; choose from {', '.join(choices)}")
+        for name in ("epochs", "batch_size", "n_factors", "n_hidden", "lr", "init_scale"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}={getattr(self, name)!r}; it must be above 0")
+        if self.wd < 0:
+            raise ValueError(f"wd={self.wd!r}; it must not be negative")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain JSON values."""
+        return asdict(self)
+
+
+_BOOK = TrainingSettings(batch_size=64)
+
+RECIPES: Mapping[str, TrainingSettings] = MappingProxyType(
+    {
+        "dot_product": replace(_BOOK, model="dot_product", y_range=None, wd=0.0),
+        "dot_product_ranged": replace(_BOOK, model="dot_product", wd=0.0),
+        "dot_product_bias": replace(_BOOK, model="dot_product_bias", wd=0.0),
+        "dot_product_bias_wd": replace(_BOOK, model="dot_product_bias"),
+        "raw_parameters": replace(_BOOK, model="dot_product_bias", init="normal"),
+        "collab_learner": _BOOK,
+        "collab_nn": replace(_BOOK, model="collab_nn"),
+        "embedding_nn": replace(_BOOK, model="embedding_nn"),
+        "plain_pytorch": replace(
+            _BOOK, model="dot_product", y_range=None, wd=0.0, lr=1e-3,
+            schedule="constant", init="uniform", init_scale=0.05,
+        ),
+        "plain_pytorch_bias": replace(
+            _BOOK, model="dot_product_bias", wd=1e-4, lr=1e-3,
+            schedule="constant", decay="l2", init="uniform", init_scale=0.01,
+        ),
+    }
+)  # fmt: skip
+"""What the sources of this project train, by name: fast.ai's book, its notebooks, plain PyTorch."""
+
+MODEL_DEFAULTS: Mapping[str, TrainingSettings] = MappingProxyType(
+    {name: replace(_BOOK, model=name, batch_size=256) for name in RATING_MODELS}
+)
+"""What `fit` uses for each model unless told otherwise: tuned on validation data."""
+
+
+def settings_for(
+    model: str | None = None, recipe: str | None = None, **hyperparameters: Any
+) -> TrainingSettings:
+    """Settings of a recipe or of a model's defaults, with single hyperparameters replaced.
+
+    Raises
+    ------
+    ValueError
+        The model, the recipe or a hyperparameter does not exist, or a value is out of bounds.
+    """
+    if recipe is not None:
+        base = _look_up(RECIPES, recipe, "recipe")
+        if model not in (None, base.model):
+            raise ValueError(f"the recipe {recipe!r} trains {base.model!r}, not {model!r}")
+    else:
+        base = _look_up(MODEL_DEFAULTS, model or "collab_learner", "model")
+    known = {item.name for item in fields(TrainingSettings)}
+    for name in hyperparameters:
+        if name not in known:
+            raise ValueError(f"{name!r} is not a hyperparameter; there are {', '.join(known)}")
+    return replace(base, **hyperparameters)
+
+
+def _look_up(table: Mapping[str, TrainingSettings], name: str, kind: str) -> TrainingSettings:
+    if name not in table:
+        raise ValueError(f"there is no {kind} {name!r}; choose from {', '.join(table)}")
+    return table[name]
