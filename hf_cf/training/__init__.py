@@ -14,8 +14,8 @@ from hf_cf.facts import TrainingFacts
 from hf_cf.models import RatingModel
 from hf_cf.ratings import Ratings
 from hf_cf.recommender import Recommender
+from hf_cf.settings import MODEL_DEFAULTS, RECIPES, TrainingSettings, settings_for
 from hf_cf.training.learner import build_learner, run
-from hf_cf.training.settings import MODEL_DEFAULTS, RECIPES, TrainingSettings, settings_for
 
 __all__ = ["MODEL_DEFAULTS", "RECIPES", "TrainingSettings", "fit", "settings_for"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -15,13 +16,14 @@ from fastai.collab import collab_learner
 from fastai.learner import AvgMetric
 from fastai.losses import MSELossFlat
 from fastai.optimizer import OptimWrapper
+from fastprogress.fastprogress import IN_NOTEBOOK
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_cf.models import RatingClassifier, RatingModel, build_rating_model
 from hf_cf.ratings import Ratings, RatingScale
+from hf_cf.settings import TrainingSettings
 from hf_cf.training.loaders import RatingsDataLoaders
-from hf_cf.training.settings import TrainingSettings
 
 
 def build_learner(
@@ -51,10 +53,7 @@ def build_learner(
     model = build_rating_model(settings.model, shape | options)
     common: dict[str, Any] = {
         "opt_func": _optimizer(settings),
-        "metrics": [
-            AvgMetric(partial(_mse, model.read_out)),
-            AvgMetric(partial(_mae, model.read_out)),
-        ],
+        "metrics": [StarsMetric(model, "mse", F.mse_loss), StarsMetric(model, "mae", F.l1_loss)],
     }
     if settings.model == "collab_learner":
         learn = collab_learner(dls, **options, **common)
@@ -81,6 +80,9 @@ def run(
         mean), and with validation ratings ``valid_loss``, ``valid_mse``, ``valid_mae``.
     """
     record = EpochRecord(keep_best=settings.keep_best)
+    if progress and not (IN_NOTEBOOK or sys.stdout.isatty()):
+        # A bar redrawn in a log file is noise; a line an epoch says the same.
+        progress, record.log = False, print
     with (
         nullcontext() if progress else learn.no_bar(),
         nullcontext() if progress else (learn.no_logging()),
@@ -104,6 +106,7 @@ class EpochRecord(Callback):
     def __init__(self, *, keep_best: bool) -> None:
         self.keep_best = keep_best
         self.epochs: list[dict[str, float]] = []
+        self.log: Callable[[str], None] | None = None
         self._best: dict[str, Tensor] = {}
 
     def before_epoch(self) -> None:
@@ -117,6 +120,11 @@ class EpochRecord(Callback):
         record = {"epoch": float(self.epoch + 1), "seconds": time.perf_counter() - self._started}
         record |= {name: float(value) for name, value in figures.items() if value is not None}
         self.epochs.append(record)
+        if self.log is not None:
+            shown = ", ".join(f"{k} {v:.4f}" for k, v in record.items() if k in names)
+            self.log(
+                f"Epoch {self.epoch + 1} of {self.n_epoch}: {shown} ({record['seconds']:.1f} s)"
+            )
         if self.keep_best and record.get("valid_mse") == self._lowest():
             self._best = {k: v.clone() for k, v in self.model.state_dict().items()}
 
@@ -127,6 +135,21 @@ class EpochRecord(Callback):
 
     def _lowest(self) -> float:
         return min(epoch.get("valid_mse", float("inf")) for epoch in self.epochs)
+
+
+class StarsMetric(AvgMetric):
+    """Mean over all rows of a loss between predicted and given stars."""
+
+    def __init__(
+        self, model: RatingModel, name: str, loss: Callable[[Tensor, Tensor], Tensor]
+    ) -> None:
+        super().__init__(lambda output, stars: loss(model.read_out(output), stars))
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """Heading of the column in fastai's table."""
+        return self._name
 
 
 class LevelCrossEntropy(nn.Module):
@@ -151,14 +174,6 @@ class _TrainingOutput(nn.Module):
 
     def forward(self, pairs: Tensor) -> Tensor:
         return self.model.training_output(pairs)
-
-
-def _mse(read_out: Callable[[Tensor], Tensor], output: Tensor, stars: Tensor) -> Tensor:
-    return F.mse_loss(read_out(output), stars)
-
-
-def _mae(read_out: Callable[[Tensor], Tensor], output: Tensor, stars: Tensor) -> Tensor:
-    return F.l1_loss(read_out(output), stars)
 
 
 def _optimizer(settings: TrainingSettings) -> Callable[..., OptimWrapper]:

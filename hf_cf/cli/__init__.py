@@ -1,0 +1,46 @@
+"""The command line: ``hf-cf train``, ``recommend``, ``similar``, ``predict``.
+
+Each command is a module with ``add_parser``; what it imports beyond its flags, it imports when run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+
+from hf_cf.cli import answer, train
+from hf_cf.errors import DataFormatError, DownloadError, ModelFormatError, UnknownItem, UnknownUser
+
+_COMMANDS = (train, answer)
+_EXPECTED = (
+    DataFormatError, DownloadError, ModelFormatError, UnknownItem, UnknownUser, ValueError, OSError
+)  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status is 0, or 1 after an error that the user can mend."""
+    parser = argparse.ArgumentParser(
+        prog="hf-cf", description="Train, use and publish recommenders."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for module in _COMMANDS:
+        module.add_parser(commands)
+    arguments = parser.parse_args(argv)
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
+    try:
+        arguments.run(arguments)
+    except KeyboardInterrupt:
+        print("\nInterrupted; nothing half-written is left.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as head, has what it wanted
+        return 0
+    except _EXPECTED as error:
+        print(f"hf-cf: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    print(f"Note: {message}", file=sys.stderr)

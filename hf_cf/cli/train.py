@@ -1,0 +1,146 @@
+"""``hf-cf train``: ratings in, a model folder out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hf_cf.ratings import Ratings
+    from hf_cf.recommender import Recommender
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser of ``hf-cf``."""
+    parser = commands.add_parser(
+        "train",
+        help="train a model on ratings",
+        description="Train a recommender on ratings and write its folder.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--data",
+        default="sample",
+        help="sample, ml-100k, ml-latest-small, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, "
+        "or a folder, .zip, .csv or .parquet file",
+    )
+    parser.add_argument("--out", type=Path, default=Path("models/latest"), help="folder to write")
+    parser.add_argument("--item", choices=("id", "title"), default="id", help="what names an item")
+    for column in ("user", "item", "rating", "timestamp"):
+        parser.add_argument(
+            f"--{column}-col", help=f"the {column} column of a .csv or .parquet file"
+        )
+    parser.add_argument("--valid", type=Path, help="a fixed validation set, instead of a split")
+    parser.add_argument(
+        "--valid-pct", type=float, default=0.2, help="share held out for validation; 0 for none"
+    )
+    parser.add_argument(
+        "--split", choices=("random", "time", "user"), default="random", help="how to hold out"
+    )
+    parser.add_argument("--split-seed", type=int, default=42, help="seed of the split")
+    parser.add_argument("--recipe", help="settings of one of the sources, see docs/training.md")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    _add_settings(parser)
+    parser.set_defaults(run=_run)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    # The flags are the fields of TrainingSettings. Reading them imports the models, not fastai.
+    from hf_cf.settings import TrainingSettings
+
+    group = parser.add_argument_group("hyperparameters (default: tuned for each model)")
+    for item in fields(TrainingSettings):
+        flag = f"--{item.name.replace('_', '-')}"
+        options: dict[str, Any] = {"default": argparse.SUPPRESS, "help": item.metadata["help"]}
+        if item.type == "bool":
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
+        elif item.name == "y_range":
+            group.add_argument(flag, nargs="+", **options)
+        elif item.name == "layers":
+            group.add_argument(flag, nargs="+", type=int, **options)
+        else:
+            kind = {"int": int, "float": float}.get(str(item.type), str)
+            group.add_argument(flag, type=kind, choices=item.metadata.get("choices"), **options)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from hf_cf.settings import TrainingSettings
+
+    names = [item.name for item in fields(TrainingSettings)]
+    chosen = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
+    if "y_range" in chosen:
+        chosen["y_range"] = _y_range(chosen["y_range"])
+    if "layers" in chosen:
+        chosen["layers"] = tuple(chosen["layers"])
+
+    train, valid = _ratings(arguments)
+    print(train if valid is None else f"{train}\nHeld out: {len(valid):,} ratings")
+    if train.source.synthetic:
+        print("These ratings are synthetic: generated for trying things out, not given by people.")
+
+    from hf_cf.training import fit
+
+    rec = fit(
+        train, valid, chosen.pop("model", None), recipe=arguments.recipe,
+        progress=not arguments.quiet, **chosen,
+    )  # fmt: skip
+    save(rec, arguments.out)
+    print(_summary(rec, arguments.out))
+
+
+def _ratings(arguments: argparse.Namespace) -> tuple[Ratings, Ratings | None]:
+    from hf_cf.datasets import load_ratings
+
+    columns = {
+        name: getattr(arguments, name)
+        for name in ("user_col", "item_col", "rating_col", "timestamp_col")
+    }
+    train = load_ratings(arguments.data, item=arguments.item, **columns)
+    if arguments.valid is not None:
+        return train, load_ratings(arguments.valid, item=arguments.item, **columns)
+    if arguments.valid_pct == 0:
+        return train, None
+    return train.split(arguments.valid_pct, arguments.split_seed, arguments.split)
+
+
+def _y_range(words: list[str]) -> tuple[float, float] | str | None:
+    if words in (["auto"], ["none"]):
+        return "auto" if words == ["auto"] else None
+    try:
+        low, high = map(float, words)
+    except ValueError:
+        raise ValueError(f"--y-range {' '.join(words)}: give two numbers, auto or none") from None
+    return low, high
+
+
+def save(rec: Recommender, out: Path) -> None:
+    """Write the model folder, ``metrics.json`` and the picture of the learning curves."""
+    from hf_cf.model_folder import replacing
+    from hf_cf.training.curves import draw_learning_curves
+
+    rec.save_pretrained(out)
+    report = {
+        "final": rec.metrics,
+        "epochs": rec.facts.epochs,
+        "settings": rec.facts.settings,
+        "data": rec.source.name,
+        "versions": rec.facts.versions,
+    }
+    with replacing(out / "metrics.json") as temporary:
+        temporary.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    with replacing(out / "learning_curves.png") as temporary:
+        draw_learning_curves(rec.facts, temporary)
+
+
+def _summary(rec: Recommender, out: Path) -> str:
+    lines = []
+    if "valid_mse" in rec.metrics:
+        lines.append(
+            "Validation: MSE {valid_mse:.4f}, RMSE {valid_rmse:.4f} stars, "
+            "MAE {valid_mae:.4f} stars".format(**rec.metrics)
+        )
+    lines.append(f"Trained in {rec.metrics['seconds']:.1f} s; saved to {out}")
+    return "\n".join(lines)

@@ -1,0 +1,43 @@
+"""The picture of a training run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from hf_cf.facts import TrainingFacts
+
+_TRAIN, _VALID, _INK = "#8a94a6", "#d9480f", "#212529"
+
+
+def draw_learning_curves(facts: TrainingFacts, path: Path) -> None:
+    """Draw training and validation loss by epoch as a PNG; the kept epoch is marked."""
+    epochs = [epoch["epoch"] for epoch in facts.epochs]
+    figure = Figure(figsize=(7, 4.2), layout="constrained", dpi=144)
+    axes = figure.add_subplot()
+    curves = {"train_loss": ("training", _TRAIN), "valid_loss": ("validation", _VALID)}
+    for name, (label, colour) in curves.items():
+        losses = [epoch[name] for epoch in facts.epochs if name in epoch]
+        if losses:
+            axes.plot(epochs, losses, "o-", color=colour, linewidth=2, markersize=4)
+            axes.annotate(
+                f"{label} {losses[-1]:.3f}", (epochs[-1], losses[-1]), (8, 0),
+                textcoords="offset points", color=colour, va="center", fontweight="bold",
+            )  # fmt: skip
+    best = facts.metrics.get("best_epoch")
+    if best is not None:
+        axes.axvline(best, color=_INK, linewidth=1, linestyle=":")
+        axes.annotate(
+            "kept", (best, 1), (0, 4), xycoords=("data", "axes fraction"), color=_INK,
+            textcoords="offset points", ha="center",
+        )  # fmt: skip
+    axes.set(
+        xlabel="epoch", ylabel="loss", title=f"{facts.settings.get('model', '')}: loss by epoch"
+    )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.margins(x=0.2 if len(epochs) == 1 else 0.05)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e9ecef")
+    figure.savefig(path, format="png")
