@@ -1,20 +1,24 @@
 """How long loading takes: ml-latest-small next to a bare ``pandas.read_csv`` of the same two files.
 
-Run from the repository root with the folder of the data, and any folders or zips to time once::
+Run from the repository root with the folder of the data::
 
-    python benchmarks/loading.py ../shared/data/ml-latest-small [/data/ml-25m.zip ...]
+    python benchmarks/loading.py ../shared/data/ml-latest-small [--large]
 
+With ``--large`` also a folder and a zip of generated ratings in the shape of MovieLens 25M.
 Prints Markdown and writes it to ``benchmarks/results/loading.md``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,17 +26,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pyarrow import csv
+from ratings_25m import generate
 
 from hf_cf.datasets import load_ratings
 
 RESULT = Path(__file__).parent / "results" / "loading.md"
 REPETITIONS = 100
 ALONE = """
-import resource, sys, time, warnings
+import json, pathlib, resource, sys, time, warnings
 from hf_cf.datasets import load_ratings
 warnings.simplefilter("ignore")
 start = time.perf_counter()
-ratings = load_ratings(sys.argv[1], item=sys.argv[2])
+ratings = load_ratings(pathlib.Path(sys.argv[1]), **json.loads(sys.argv[2]))
 seconds = time.perf_counter() - start
 print(len(ratings), seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 """
@@ -41,11 +47,11 @@ print(len(ratings), seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, help="the folder of ml-latest-small")
-    parser.add_argument("others", type=Path, nargs="*", help="folders or zips to time once each")
+    parser.add_argument("--large", action="store_true", help="25 million generated ratings too")
     arguments = parser.parse_args()
     report = small(arguments.folder)
-    if arguments.others:
-        report += alone(arguments.others)
+    if arguments.large:
+        report += large()
     versions = ", ".join(f"{m.__name__} {m.__version__}" for m in (pd, pa, np))
     report += (
         f"\nPython {platform.python_version()}, {versions}; {os.cpu_count()} cores, "
@@ -87,23 +93,57 @@ def small(folder: Path) -> str:
     )
 
 
-def alone(paths: list[Path]) -> str:
+def large() -> str:
     rows = ""
-    for path in paths:
-        for item in ("id", "title"):
-            out = subprocess.run(
-                [sys.executable, "-c", ALONE, str(path), item],
-                check=True,
-                capture_output=True,
-                text=True,
-            ).stdout
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = write_25m(Path(temporary) / "ml-25m")
+        zipped = Path(shutil.make_archive(str(folder), "zip", temporary, "ml-25m"))
+        for path, options in (
+            (folder, {}),
+            (folder, {"item": "title"}),
+            (zipped, {}),
+            (folder / "ratings.csv", {"rating_col": "rating"}),
+        ):
+            command = [sys.executable, "-c", ALONE, str(path), json.dumps(options)]
+            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             ratings, seconds, gib = out.split()
-            rows += f'| {path.name}, `item="{item}"` | {int(ratings):,} | {float(seconds):.1f} '
+            how = "".join(f", `{name}={value!r}`" for name, value in options.items())
+            rows += f"| {path.name}{how} | {int(ratings):,} | {float(seconds):.1f} "
             rows += f"| {float(gib):.2f} |\n"
+        size = (folder / "ratings.csv").stat().st_size / 1e6
     return (
-        "\nEach in a process of its own; the memory is the peak of the process, imports included:\n"
-        f"\n| | ratings | seconds | GiB |\n|---|---|---|---|\n{rows}"
+        f"\nGenerated ratings in the shape of MovieLens 25M (ratings.csv: {size:.0f} MB), each in "
+        "a process of its own; the memory is the peak of the process, imports included:\n\n"
+        f"| | ratings | seconds | GiB |\n|---|---|---|---|\n{rows}"
     )
+
+
+def write_25m(folder: Path) -> Path:
+    """A folder like that of MovieLens 25M, with ratings that nobody gave."""
+    folder.mkdir()
+    made = generate()
+    rng = np.random.default_rng(0)
+    levels = pa.array([f"{half / 2:.1f}" for half in range(11)])
+    stars = pa.DictionaryArray.from_arrays(pa.array((made.ratings * 2).astype(np.int8)), levels)
+    times = rng.integers(789_652_009, 1_574_327_703, len(made.users))
+    # MovieLens 25M has ids up to 209,171 for its 62,423 films.
+    ids = np.sort(rng.choice(209_171, 62_423, replace=False)) + 1
+    rated = np.sort(rng.choice(ids, made.n_items - 1, replace=False))
+    table = pa.table(
+        {"userId": made.users, "movieId": rated[made.items - 1], "rating": stars, "time": times}
+    )
+    with (folder / "ratings.csv").open("wb") as file:
+        file.write(b"userId,movieId,rating,timestamp\n")
+        for start in range(0, len(table), 1 << 20):
+            part = table.slice(start, 1 << 20).cast(
+                pa.schema([*[*table.schema][:2], ("rating", pa.string()), ("time", pa.int64())])
+            )
+            csv.write_csv(part, file, csv.WriteOptions(include_header=False, quoting_style="none"))
+    films = "".join(f'{i},"Film No. {i}, The ({1930 + i % 90})",Comedy|Drama\n' for i in ids)
+    (folder / "movies.csv").write_text(f"movieId,title,genres\n{films}", encoding="utf-8")
+    links = "".join(f"{i},{i:07d},{i}\n" for i in ids)
+    (folder / "links.csv").write_text(f"movieId,imdbId,tmdbId\n{links}", encoding="utf-8")
+    return folder
 
 
 if __name__ == "__main__":
