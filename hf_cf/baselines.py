@@ -1,0 +1,102 @@
+"""What a model must beat: the item's mean, damped user and item biases, the most popular items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hf_cf.ratings import Codes, Ratings, RatingScale, Stars
+
+Deviations = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Biases:
+    """Predicts ``mean + users[u] + items[i]`` stars: who rates high, and what is rated high.
+
+    Attributes
+    ----------
+    mean : float
+        Mean of the training ratings, in stars.
+    users : float64 array, shape (n_users,)
+        How far each user rates from it, by code; 0 for ``#na#`` and for users without ratings.
+    items : float64 array, shape (n_items,)
+        How far each item is rated from it, likewise.
+    scale : RatingScale
+        Predictions stay within it.
+    """
+
+    mean: float
+    users: Deviations
+    items: Deviations
+    scale: RatingScale
+
+    def predict(self, users: Codes, items: Codes) -> Stars:
+        """Stars of users and the items beside them: codes, both (n,), to float32, (n,)."""
+        stars = self.mean + self.users[users] + self.items[items]
+        return np.clip(stars, self.scale.min, self.scale.max).astype(np.float32)
+
+
+def item_mean(train: Ratings) -> Biases:
+    """Every item's mean rating, whoever asks; the mean of all where an item has no rating."""
+    _, items, stars, mean = _known(train)
+    return Biases(
+        mean,
+        np.zeros(len(train.users)),
+        _damped_mean(items, stars - mean, len(train.items), damping=0),
+        train.scale,
+    )
+
+
+def damped_biases(
+    train: Ratings, *, user_damping: float = 5.0, item_damping: float = 2.0, sweeps: int = 10
+) -> Biases:
+    """User and item biases, drawn towards 0 where there are few ratings.
+
+    Minimises ``sum((r - mean - b_u - b_i)**2) + user_damping * sum(b_u**2) + item_damping *
+    sum(b_i**2)``, as in Koren, Bell and Volinsky (2009), "Matrix Factorization Techniques for
+    Recommender Systems", equation 4 without its factors. Each half is solved exactly in turn:
+    ``b_i = sum(r - mean - b_u) / (n_i + item_damping)``, then the users likewise.
+
+    Parameters
+    ----------
+    train : Ratings
+        Those of an unknown user or item (``#na#``) are left out.
+    user_damping, item_damping : float
+        A bias counts as if so many ratings more had been given that show none. The defaults are
+        the best on validation ratings of MovieLens 100K and ml-latest-small.
+    sweeps : int
+        Alternations; ten are enough for four digits.
+    """
+    users, items, stars, mean = _known(train)
+    of_user, of_item = np.zeros(len(train.users)), np.zeros(len(train.items))
+    for _ in range(sweeps):
+        of_item = _damped_mean(items, stars - mean - of_user[users], len(of_item), item_damping)
+        of_user = _damped_mean(users, stars - mean - of_item[items], len(of_user), user_damping)
+    return Biases(mean, of_user, of_item, train.scale)
+
+
+def popularity(train: Ratings, at_least: float = -np.inf) -> npt.NDArray[np.int64]:
+    """Ratings of `at_least` so many stars that each item has, by code, shape (n_items,)."""
+    chosen = (train.stars >= at_least) & (train.user_codes > 0) & (train.item_codes > 0)
+    return np.bincount(train.item_codes[chosen], minlength=len(train.items))
+
+
+def _known(train: Ratings) -> tuple[Codes, Codes, Deviations, float]:
+    """Users, items, stars of the ratings without ``#na#``, and the mean of those stars."""
+    users, items, stars = train.user_codes, train.item_codes, train.stars
+    known = (users > 0) & (items > 0)
+    if not known.all():
+        users, items, stars = users[known], items[known], stars[known]
+    if not len(stars):
+        raise ValueError("there are no training ratings to take means of")
+    doubles = stars.astype(np.float64)
+    return users, items, doubles, float(doubles.mean())
+
+
+def _damped_mean(codes: Codes, values: Deviations, n_codes: int, damping: float) -> Deviations:
+    counts = np.bincount(codes, minlength=n_codes) + damping
+    sums = np.bincount(codes, values, minlength=n_codes)
+    return np.divide(sums, counts, out=np.zeros(n_codes), where=counts > 0)
