@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,14 +15,37 @@ from torch import Tensor
 from hf_cf.catalogue import Catalogue
 from hf_cf.errors import UnknownUser
 from hf_cf.facts import TrainingFacts
+from hf_cf.fastai_learner import read_model, read_ratings
+from hf_cf.filters import Filters
 from hf_cf.history import History
 from hf_cf.model_folder import ModelFolder
-from hf_cf.models import RatingModel, UserPrior, fold_in
+from hf_cf.models import RankingHead, RatingModel, UserPrior, fold_in
 from hf_cf.persistence import parts_of, to_model_folder
 from hf_cf.ratings import Codes, DataSource, Ratings, RatingScale, Vocab
+from hf_cf.top_n import discount_popularity, diversify, hide_rated, top_n
 from hf_cf.visitors import VisitorRatings, visitor_codes
 
 _GRID_CELLS = 20_000_000  # predictions held at once: 80 MB
+_PAIRS = 65_536  # user vectors held at once for single predictions
+
+
+@dataclass(frozen=True)
+class People:
+    """Users as both heads see them, wherever their vectors came from.
+
+    Attributes
+    ----------
+    rating : Tensor, shape (B, d)
+        Vectors of the rating model.
+    ranking : Tensor, shape (B, k), optional
+        Vectors of the ranking head.
+    rated : list of int32 arrays
+        Codes of what each has rated; empty where that is not known.
+    """
+
+    rating: Tensor
+    ranking: Tensor | None
+    rated: list[Codes]
 
 
 class Recommender:
@@ -37,6 +61,8 @@ class Recommender:
         Predicts stars; in evaluation mode.
     prior : UserPrior
         What is known of a user before their first rating.
+    ranking : RankingHead, optional
+        Orders recommendations; without it they are ordered by predicted stars.
     users, items : Vocab
         Raw ids and codes.
     catalogue : DataFrame
@@ -64,6 +90,7 @@ class Recommender:
         self,
         model: RatingModel,
         prior: UserPrior,
+        ranking: RankingHead | None = None,
         *,
         users: Vocab,
         items: Vocab,
@@ -74,19 +101,26 @@ class Recommender:
         facts: TrainingFacts | None = None,
     ) -> None:
         self.model = model.eval().requires_grad_(False)
-        self.prior = prior
+        self.prior, self.ranking = prior, ranking
         self.users, self.items = users, items
         self.history = history
         self.scale = scale
         self.source = source or DataSource()
         self.facts = facts or TrainingFacts()
         self._catalogue = Catalogue(items, catalogue)
+        counts = np.concatenate([[0], self._catalogue.n_ratings])
+        self._log_popularity = torch.from_numpy(np.log1p(counts)).float()
 
     def __repr__(self) -> str:
         return (
             f"Recommender({self.model.name} trained on {self.source.name}: "
             f"{len(self.users) - 1:,} users, {len(self.items) - 1:,} items)"
         )
+
+    @property
+    def users_at_once(self) -> int:
+        """How many users are scored together: as many as keep the scores within 80 MB."""
+        return max(1, _GRID_CELLS // len(self.items))
 
     @property
     def catalogue(self) -> pd.DataFrame:
@@ -130,10 +164,10 @@ class Recommender:
         codes = self._catalogue.codes([items] if scalar else items)
         if ratings is None:
             single_user = _is_single(users)
-            vectors = self._known([users] if single_user else users)[0]
+            vectors = self._known([users] if single_user else users).rating
             scalar = scalar and single_user
         else:
-            vectors = self._visitor(ratings)[0]
+            vectors = self._visitor(ratings).rating
         if len(vectors) not in (1, len(codes)):
             raise ValueError(f"{len(vectors)} users and {len(codes)} items: give one item a user")
         stars = self.model.stars(vectors.expand(len(codes), -1), torch.from_numpy(codes).long())
@@ -146,6 +180,13 @@ class Recommender:
         *,
         ratings: VisitorRatings | None = None,
         n: int = 10,
+        order_by: Literal["score", "stars"] = "score",
+        genres: Sequence[str] = (),
+        years: tuple[int, int] | None = None,
+        exclude: Sequence[Any] = (),
+        min_ratings: int = 0,
+        novelty: float = 0.0,
+        diversity: float = 0.0,
         include_rated: bool = False,
     ) -> pd.DataFrame:
         """Recommend items to known users or to a visitor.
@@ -157,7 +198,18 @@ class Recommender:
         ratings : mapping, pairs or DataFrame, optional
             A visitor's ratings; empty for somebody of whom nothing is known.
         n : int
-            Items a user; fewer where the catalogue has no more.
+            Items a user; fewer where no more pass the filters.
+        order_by : {"score", "stars"}
+            The ranking head's order, what people of that taste choose and like; or the order of
+            the predicted stars, which puts the rarely seen first.
+        genres, years, exclude, min_ratings
+            Which items may appear; see `hf_cf.filters.Filters`.
+        novelty : float
+            From 0 to 1: how much the well known gives way to the less known; see
+            `hf_cf.top_n.discount_popularity`.
+        diversity : float
+            From 0 to 1: how much likeness among the items shown is avoided; see
+            `hf_cf.top_n.diversify`.
         include_rated : bool
             Whether items may appear that the user has rated.
 
@@ -171,27 +223,42 @@ class Recommender:
         ------
         UnknownUser, UnknownItem
             The model does not have the id or title.
+        ValueError
+            A parameter is out of its range.
         """
         if (user is None) == (ratings is None):
             raise ValueError("give either a user or ratings=")
+        for name, share in (("novelty", novelty), ("diversity", diversity)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} is {share}; it must lie between 0 and 1")
         if n < 1:
             raise ValueError(f"n is {n}; it must be at least 1")
-        if ratings is not None:
-            people, (vectors, rated) = [None], self._visitor(ratings)
-        else:
-            people = [user] if _is_single(user) else list(user)
-            vectors, rated = self._known(people)
+        if order_by not in ("score", "stars"):
+            raise ValueError(f"order_by={order_by!r}; choose from score, stars")
+        hidden = Filters(genres, years, exclude, min_ratings).hidden(self._catalogue)
+        single = ratings is not None or _is_single(user)
+        names = [None] if ratings is not None else [user] if single else list(user)
         tables = []
-        block = max(1, _GRID_CELLS // len(self.items))
-        for start in range(0, len(people), block):
-            stop = start + block
-            hidden = [] if include_rated else rated[start:stop]
-            tables.append(self._top(people[start:stop], vectors[start:stop], hidden, n))
-        table = pd.concat(tables, ignore_index=True)
-        return table.drop(columns="user") if ratings is not None or _is_single(user) else table
+        for start in range(0, len(names), self.users_at_once):
+            part = names[start : start + self.users_at_once]
+            people = self._known(part) if ratings is None else self._visitor(ratings)
+            scores = self._scores(people, order_by)
+            if novelty:
+                scores = discount_popularity(scores, self._log_popularity, novelty)
+            scores[:, hidden] = -torch.inf
+            if not include_rated:
+                hide_rated(scores, people.rated)
+            table = self._best(people, scores, n, diversity)
+            if not single:
+                table.insert(0, "user", [part[row] for row in table["row"]])
+            tables.append(table.drop(columns="row"))
+        return pd.concat(tables, ignore_index=True)
 
     def similar(self, item: Any, n: int = 10) -> pd.DataFrame:
-        """Find the items most like one, by the cosine of their factors.
+        """Find the items most like one, by the cosine of their vectors.
+
+        They are the ranking head's vectors where the model has one: items are alike that the same
+        people choose and like. Otherwise they are the rating model's factors.
 
         Returns
         -------
@@ -199,7 +266,7 @@ class Recommender:
             Best first: ``item``, ``title``, ``similarity`` (-1 to 1).
         """
         code = int(self._catalogue.codes([item])[0])
-        factors = torch.nn.functional.normalize(self.model.item_embeddings(), dim=1)
+        factors = torch.nn.functional.normalize(self._item_vectors(), dim=1)
         similarity = factors @ factors[code]
         similarity[[0, code]] = -torch.inf
         best = similarity.topk(min(n, len(self.items) - 2))
@@ -262,6 +329,51 @@ class Recommender:
         table = self._catalogue.describe(codes).assign(n_ratings=counts[codes - 1])
         return table.assign(**{f"x{i + 1}": places[:, i] for i in range(places.shape[1])})
 
+    # What programs ask of many known users, in codes
+
+    def predict_codes(self, users: Codes, items: Codes) -> Stars:
+        """Stars of users and the items beside them: codes, both (n,), to float32, (n,).
+
+        As `predict` gives them; code 0 is an item that the model does not know.
+        """
+        stars = np.empty(len(users), np.float32)
+        for start in range(0, len(users), _PAIRS):
+            rows = slice(start, start + _PAIRS)
+            vectors = self.model.user_vectors(torch.from_numpy(users[rows]).long())
+            predicted = self.model.stars(vectors, torch.from_numpy(items[rows]).long())
+            stars[rows] = self._clip(predicted).numpy()
+        return stars
+
+    def top_codes(self, users: Codes, n: int = 10, *, hidden: History | None = None) -> Codes:
+        """Codes of the items that `recommend` gives known users.
+
+        Parameters
+        ----------
+        users : int32 array, shape (B,)
+            Codes of known users.
+        n : int
+            Items a user.
+        hidden : History, optional
+            What is left out of each user's list, one row a user code; the model's own history
+            where not given.
+
+        Returns
+        -------
+        int32 array, shape (B, n)
+            Best first; 0 where a user has fewer than n items left.
+        """
+        hidden = self.history if hidden is None else hidden
+        top = np.zeros((len(users), n), np.int32)
+        block = max(1, _GRID_CELLS // len(self.items))
+        for start in range(0, len(users), block):
+            some = users[start : start + block]
+            rated = [] if hidden is None else [hidden.of(int(user))[0] for user in some]
+            vectors = self.model.user_vectors(torch.from_numpy(some).long())
+            scores, codes = self._best(vectors, rated, n)
+            codes[~torch.isfinite(scores)] = 0
+            top[start : start + block, : codes.shape[1]] = codes.numpy()
+        return top
+
     # Where it comes from and goes to
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -285,10 +397,11 @@ class Recommender:
         model: RatingModel,
         ratings: Ratings,
         *,
+        ranking: RankingHead | None = None,
         noise: float,
         facts: TrainingFacts | None = None,
     ) -> Recommender:
-        """Put a trained model and the ratings that it was trained on together.
+        """Put trained heads and the ratings that they were trained on together.
 
         Parameters
         ----------
@@ -296,6 +409,8 @@ class Recommender:
             Trained on `ratings`, so that its rows follow their vocabularies.
         ratings : Ratings
             Become the histories, and tell which users the prior is fitted to.
+        ranking : RankingHead, optional
+            Trained on `ratings`, too.
         noise : float
             Variance of a rating around its prediction, in squared stars.
         facts : TrainingFacts, optional
@@ -307,6 +422,7 @@ class Recommender:
         return cls(
             model,
             UserPrior.from_vectors(vectors, noise),
+            ranking,
             users=ratings.users,
             items=ratings.items,
             catalogue=ratings.catalogue.assign(n_ratings=ratings.item_counts()[1:]),
@@ -316,9 +432,32 @@ class Recommender:
             facts=facts,
         )
 
+    @classmethod
+    def from_learner(cls, learn: Any, ratings: Ratings | None = None) -> Recommender:
+        """Take over a fastai ``Learner`` that ``collab_learner`` made, vocabularies included.
+
+        Parameters
+        ----------
+        learn : fastai.learner.Learner
+            Trained, with ``use_nn`` or without.
+        ratings : Ratings, optional
+            The same ratings from `load_ratings` or ``Ratings.from_frame``: they bring the
+            catalogue and the licence. The learner's own ratings serve where they are not given.
+
+        Raises
+        ------
+        ValueError
+            The model is not one of ``collab_learner``'s, or there are no ratings.
+        """
+        model, coded = read_model(learn), read_ratings(learn, ratings)
+        codes = np.stack([coded.user_codes, coded.item_codes], 1)
+        with torch.no_grad():
+            errors = model.eval()(torch.from_numpy(codes).long()) - torch.from_numpy(coded.stars)
+        return cls.from_parts(model, coded, noise=float(errors.square().mean()))
+
     # Names to codes, people to vectors
 
-    def _known(self, raw: Any) -> tuple[Tensor, list[Codes]]:
+    def _known(self, raw: Any) -> People:
         raw = list(raw)
         codes = self.users.encode(pd.Index(raw, dtype=object))
         if (codes == 0).any():
@@ -328,31 +467,49 @@ class Recommender:
                 "was trained on; serve somebody new with ratings="
             )
         rated = [] if self.history is None else [self.history.of(code)[0] for code in codes]
-        return self.model.user_vectors(torch.from_numpy(codes).long()), rated
+        rows = torch.from_numpy(codes).long()
+        ranking = None if self.ranking is None else self.ranking.user_vectors[rows]
+        return People(self.model.user_vectors(rows), ranking, rated)
 
-    def _visitor(self, ratings: VisitorRatings) -> tuple[Tensor, list[Codes]]:
+    def _visitor(self, ratings: VisitorRatings) -> People:
         codes, stars = visitor_codes(ratings, self._catalogue, self.scale)
-        vector = fold_in(
-            self.model, self.prior, torch.from_numpy(codes).long(), torch.from_numpy(stars)
-        )
-        return vector[None], [codes]
+        items, given = torch.from_numpy(codes).long(), torch.from_numpy(stars)
+        vector = fold_in(self.model, self.prior, items, given)
+        ranking = None if self.ranking is None else self.ranking.fold_in(items, given)
+        return People(vector[None], ranking, [codes])
 
-    # Answers to tables
+    # Vectors to answers
 
-    def _top(
-        self, people: Sequence[Any], vectors: Tensor, hidden: Sequence[Codes], n: int
-    ) -> pd.DataFrame:
-        scores = self.model.stars_grid(vectors)
-        scores[:, 0] = -torch.inf
-        for row, codes in enumerate(hidden):
-            scores[row, torch.from_numpy(codes).long()] = -torch.inf
-        best = scores.topk(min(n, len(self.items) - 1))
-        shown = torch.isfinite(best.values)
-        values = best.values[shown]
-        table = self._catalogue.describe(best.indices[shown].numpy())
-        rows = torch.nonzero(shown)[:, 0].tolist()
-        table.insert(0, "user", [people[row] for row in rows])
-        return table.assign(stars=self._clip(values).numpy(), score=values.numpy())
+    def _scores(self, people: People, order_by: str) -> Tensor:
+        if people.ranking is None or self.ranking is None or order_by == "stars":
+            return self.model.stars_grid(people.rating)
+        return self.ranking.model.scores(people.ranking)
+
+    def _item_vectors(self) -> Tensor:
+        if self.ranking is None:
+            return self.model.item_embeddings()
+        return self.ranking.model.item_vectors()
+
+    def _best(self, people: People, scores: Tensor, n: int, diversity: float) -> pd.DataFrame:
+        """The n best of each row: ``row``, ``item``, ``title``, ``stars``, ``score``."""
+        if diversity:
+            values, columns = top_n(scores, max(100, 10 * n))
+            vectors = self._item_vectors()
+            picked = [
+                diversify(own[own > -torch.inf], vectors[codes[own > -torch.inf]], n, diversity)
+                for own, codes in zip(values, columns, strict=True)
+            ]
+            rows = torch.cat([torch.full_like(picks, row) for row, picks in enumerate(picked)])
+            places = rows, torch.cat(picked)
+        else:
+            values, columns = top_n(scores, n)
+            rows, places_in_row = torch.nonzero(values > -torch.inf, as_tuple=True)
+            places = rows, places_in_row
+        codes, score = columns[places], values[places]
+        table = self._catalogue.describe(codes.numpy())
+        table.insert(0, "row", rows.numpy())
+        stars = self.model.stars(people.rating[rows], codes)
+        return table.assign(stars=self._clip(stars).numpy(), score=score.numpy())
 
     def _clip(self, stars: Tensor) -> Tensor:
         return stars.clamp(self.scale.min, self.scale.max)
