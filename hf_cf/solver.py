@@ -20,17 +20,20 @@ well-conditioned float32 problems.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 # Batches that stay in the processor's cache; a GPU wants few, large ones instead.
-CPU_BUDGET_BYTES = 4 * 2**20
+CPU_BUDGET_BYTES = 8 * 2**20
 GPU_BUDGET_BYTES = 512 * 2**20
 # Rows are padded to the longest in their batch; a batch ends when that would waste more than this.
 SHORTEST_TO_LONGEST = 0.9
+# Fewer batches than this are done before threads have started.
+FEWEST_FOR_THREADS = 16
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ def solve_rows(
         Ask for those parts of the result. ``cholesky`` needs n_rows * k * k numbers.
     budget_bytes : int, optional
         Working memory beyond the result and a copy of `factors`. At least what a single row's
-        matrices need is used in any case. By default 4 MiB, on a GPU 512 MiB.
+        matrices need is used in any case. By default 8 MiB, on a GPU 512 MiB.
 
     Returns
     -------
@@ -159,27 +162,62 @@ def solve_rows(
     )
     lengths = rows.indptr.diff()
     by_length = lengths.argsort(descending=True, stable=True)
-    workspace = _Workspace(table, budget)
-    for first, last, longest in _batches(lengths[by_length].tolist(), k, budget):
-        batch = by_length[first:last]
-        system = _system(rows, table, batch, longest, workspace)
-        matrices, right = _with_prior(system, prior, gram, batch)
-        lower, failed = torch.linalg.cholesky_ex(matrices)
-        _store(solutions, batch, lower, right, noise)
-        if failed.any():
-            again = batch[failed > 0]
-            exact = table.double()
-            system = _system(rows, exact, again, longest, _Workspace(exact, budget))
-            matrices, right = _with_prior(system, prior, gram, again)
+    n_workers = 1 if factors.is_cuda else torch.get_num_threads()
+    batches = list(_batches(lengths[by_length].tolist(), k, budget // n_workers))
+
+    def work(share: list[tuple[int, int, int]]) -> None:
+        workspace = _Workspace(table, budget // n_workers)
+        for first, last, longest in share:
+            batch = by_length[first:last]
+            system = _system(rows, table, batch, longest, workspace)
+            matrices, right = _with_prior(system, prior, gram, batch)
             lower, failed = torch.linalg.cholesky_ex(matrices)
+            _store(solutions, batch, lower, right, noise)
             if failed.any():
-                row = int(again[failed > 0][0])
-                raise torch.linalg.LinAlgError(  # type: ignore[attr-defined]
-                    f"The equations of row {row} are not positive definite. "
-                    "Give the prior a positive ridge."
-                )
-            _store(solutions, again, lower, right, noise)
+                again = batch[failed > 0]
+                exact = table.double()
+                workspace_64 = _Workspace(exact, budget // n_workers)
+                system = _system(rows, exact, again, longest, workspace_64)
+                matrices, right = _with_prior(system, prior, gram, again)
+                lower, failed = torch.linalg.cholesky_ex(matrices)
+                if failed.any():
+                    row = int(again[failed > 0][0])
+                    raise torch.linalg.LinAlgError(  # type: ignore[attr-defined]
+                        f"The equations of row {row} are not positive definite. "
+                        "Give the prior a positive ridge."
+                    )
+                _store(solutions, again, lower, right, noise)
+
+    _in_threads(work, [batches[worker::n_workers] for worker in range(n_workers)], len(batches))
     return solutions
+
+
+def _in_threads(
+    work: Callable[[list[tuple[int, int, int]]], None],
+    shares: list[list[tuple[int, int, int]]],
+    n_batches: int,
+) -> None:
+    """Do the shares side by side, each on one core.
+
+    torch spreads a product over the cores but factors one matrix after another on one; with a
+    batch a core all of it is spread.
+    """
+    if len(shares) == 1 or n_batches < FEWEST_FOR_THREADS:
+        for share in shares:
+            work(share)
+        return
+    n_threads = torch.get_num_threads()
+
+    def alone(share: list[tuple[int, int, int]]) -> None:
+        torch.set_num_threads(1)
+        with torch.no_grad():
+            work(share)
+
+    try:
+        with ThreadPoolExecutor(len(shares)) as pool:
+            list(pool.map(alone, shares))
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def _augmented(factors: Tensor, offsets: Tensor | None) -> Tensor:
@@ -249,12 +287,13 @@ def _system(
         entries = starts + torch.arange(begin, begin + count, device=table.device)
         padding = entries >= ends
         entries = entries.clamp_(max=len(rows.columns) - 1).view(-1)
-        columns = rows.columns[entries].masked_fill_(padding.view(-1), len(table) - 1)
+        columns = rows.columns.index_select(0, entries)
+        columns.masked_fill_(padding.view(-1), len(table) - 1)
         gathered = torch.index_select(table, 0, columns, out=workspace.entries(n * count))
         # Padding has the zero factor, so what it adds to the value's column meets only zeros.
-        gathered[:, -1] += rows.values[entries]
+        gathered[:, -1] += rows.values.index_select(0, entries)
         if isinstance(rows.weights, Tensor):
-            gathered *= rows.weights[entries].to(table.dtype).sqrt_().unsqueeze(1)
+            gathered *= rows.weights.index_select(0, entries).to(table.dtype).sqrt_().unsqueeze(1)
         gathered = gathered.view(n, count, -1)
         if begin == 0:
             torch.bmm(gathered.mT, gathered, out=system)
