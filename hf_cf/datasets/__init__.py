@@ -54,6 +54,8 @@ def load_ratings(
 
     Raises
     ------
+    ValueError
+        `item` is neither of the two, or a column is named for a source that is not a table.
     DataFormatError
         The file, the line and the column that cannot be read, and what to do.
     DownloadError
@@ -77,11 +79,16 @@ def load_ratings(
 
 
 def _read(source: str | Path, chosen: dict[str, str | None], *, title_required: bool) -> Ratings:
+    path = Path(source).expanduser()
+    if any(chosen.values()) and path.suffix.lower() not in SUFFIXES:
+        raise ValueError(
+            f"user_col, item_col, rating_col and timestamp_col are for {', '.join(SUFFIXES)} "
+            f"files; {source} says itself what its columns are"
+        )
     if source == "sample":
         return load_sample()
     if isinstance(source, str) and source in DATASETS:
         return read_zip(fetch(DATASETS[source]))
-    path = Path(source)
     if path.is_dir():
         return read_folder(path, name=path.resolve().name)
     if not path.is_file():

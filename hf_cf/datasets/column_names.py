@@ -55,41 +55,58 @@ def find_columns(path: Path, header: list[str], chosen: Mapping[str, str | None]
     DataFormatError
         A column is missing or ambiguous; the message names the keyword that decides it.
     """
-    found: dict[str, str] = {}
     have = ", ".join(header[:40]) + (", ..." if len(header) > 40 else "")
+    found = {name: choice for name, choice in chosen.items() if choice is not None}
+    for name, choice in found.items():
+        keyword = f"{_KEYWORDS[name]}={choice!r}"
+        if choice not in header:
+            raise DataFormatError(
+                f"{keyword} is not a column of the file; it has {have}", file=path, column=choice
+            )
+        if list(found.values()).count(choice) > 1:
+            raise DataFormatError(
+                f"{keyword} names a column that is also named for something else",
+                file=path,
+                column=choice,
+            )
     plain: dict[str, list[str]] = {}
     for column in dict.fromkeys(header):
         plain.setdefault(re.sub(r"[\W_]", "", column.lower()), []).append(column)
     for name, ranks in USUAL_NAMES.items():
-        keyword = _KEYWORDS.get(name)
-        choice = chosen.get(name)
-        if choice is not None:
-            if choice not in header:
-                raise DataFormatError(
-                    f"{keyword}={choice!r} is not a column of the file; it has {have}",
-                    file=path,
-                    column=choice,
-                )
-            found[name] = choice
+        if name in found:
             continue
-        taken = set(found.values()) if name in _KEYWORDS else set()
-        for rank in ranks:
-            matches = [c for alias in rank for c in plain.get(alias, []) if c not in taken]
-            if len(matches) > 1 and keyword is not None:
-                raise DataFormatError(
-                    f"{' and '.join(matches)} could each be the {name} column; say which with "
-                    f"{keyword}={matches[0]!r}",
-                    file=path,
-                    column=name,
-                )
-            if matches:
-                found[name] = matches[0]
-                break
-        if name in REQUIRED and name not in found:
+        # Only an item's column can also be a column of the catalogue: its title, say.
+        taken = {c for n, c in found.items() if name in _KEYWORDS or n != "item"}
+        guess = _guess(path, name, ranks, plain, taken)
+        if guess is not None:
+            found[name] = guess
+        elif name in REQUIRED:
             raise DataFormatError(
                 f"no column looks like the {name}; the file has {have}. Say which it is with "
-                f'{keyword}="..."',
+                f'{_KEYWORDS[name]}="..."',
                 file=path,
                 column=name,
             )
-    return found
+    return {name: found[name] for name in USUAL_NAMES if name in found}
+
+
+def _guess(
+    path: Path,
+    name: str,
+    ranks: tuple[tuple[str, ...], ...],
+    plain: Mapping[str, list[str]],
+    taken: set[str],
+) -> str | None:
+    """The column of the first rank of which the file has one; None where it has none."""
+    for rank in ranks:
+        matches = [c for alias in rank for c in plain.get(alias, []) if c not in taken]
+        if len(matches) > 1 and name in _KEYWORDS:
+            raise DataFormatError(
+                f"{' and '.join(matches)} could each be the {name} column; say which with "
+                f"{_KEYWORDS[name]}={matches[0]!r}",
+                file=path,
+                column=name,
+            )
+        if matches:
+            return matches[0]
+    return None

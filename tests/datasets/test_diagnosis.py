@@ -188,7 +188,7 @@ def _mutated(content: bytes, changes: list[tuple[str, float, bytes]]) -> bytes:
     return content
 
 
-@pytest.mark.filterwarnings("ignore:.*ratings dropped")
+@pytest.mark.filterwarnings("ignore:.*ratings? dropped")
 @settings(
     max_examples=250,
     deadline=None,
@@ -218,7 +218,7 @@ TABLE = (
 )
 
 
-@pytest.mark.filterwarnings("ignore:.*ratings dropped")
+@pytest.mark.filterwarnings("ignore:.*ratings? dropped")
 @settings(
     max_examples=250,
     deadline=None,

@@ -41,6 +41,12 @@ def test_naming_a_column_reads_a_file_of_a_folder_as_a_plain_table(tmp_path: Pat
     assert load_ratings(folder / "ratings.csv", rating_col="rating").stars.tolist() == [10]
 
 
+@pytest.mark.parametrize("source", ["sample", "ml-100k", "some folder", "u1.base"])
+def test_columns_are_named_only_for_tables(source: str) -> None:
+    with pytest.raises(ValueError, match=r"are for \.csv, \.tsv, \.parquet files"):
+        load_ratings(source, rating_col="stars")
+
+
 def test_an_item_is_its_id_or_its_title() -> None:
     with pytest.raises(ValueError, match="'id' or its 'title'"):
         load_ratings("sample", item="name")

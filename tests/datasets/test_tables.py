@@ -196,6 +196,18 @@ def test_a_missing_or_ambiguous_column_names_the_keyword_that_settles_it(
         load_ratings(_write(tmp_path / "a.csv", f"{header}\n1,2,3\n"))
 
 
+def test_a_named_column_is_not_guessed_for_anything_else(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.csv", "user,item,rating,stars\n1,2,3,4\n")
+    ratings = load_ratings(path, user_col="rating", item_col="user")
+    assert ratings.to_frame().to_numpy().tolist() == [[3, 1, 4]]
+
+
+def test_a_column_cannot_be_two_things(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.csv", "user,item,rating\n1,2,3\n")
+    with pytest.raises(DataFormatError, match="user_col='item' names a column that is also"):
+        load_ratings(path, user_col="item", item_col="item")
+
+
 def test_a_named_column_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.csv", "user,item,rating\n1,2,3\n")
     with pytest.raises(DataFormatError, match=r"user_col='usr'.*it has user, item, rating"):
