@@ -312,8 +312,8 @@ class Ratings:
             dropped = len(stars) - len(keep)
             # An item whose every rating was dropped cannot exist: one rating of each pair stays.
             warnings.warn(
-                f"{dropped:,} ratings dropped: their user had rated the same item more than once, "
-                "and the latest rating was kept",
+                f"{dropped:,} rating{'s' * (dropped > 1)} dropped: the user had rated the same "
+                "item more than once, and the latest rating was kept",
                 stacklevel=3,
             )
             user_codes, item_codes, stars = user_codes[keep], item_codes[keep], stars[keep]
@@ -371,21 +371,24 @@ class Ratings:
             timestamps=None if self.timestamps is None else self.timestamps[rows],
         )
 
-    def recode(self, other: Ratings) -> Ratings:
-        """The same ratings with the vocabularies of `other`; ids unknown there get code 0."""
+    def recode(self, users: Vocab, items: Vocab) -> Ratings:
+        """The same ratings with other vocabularies; ids that those do not have get code 0."""
 
         def translate(codes: Codes, ours: Vocab, theirs: Vocab) -> Codes:
             table = np.concatenate([np.zeros(1, np.int32), theirs.encode(ours.ids)])
             return table[codes]
 
+        features = self.user_features
         return replace(
             self,
-            user_codes=translate(self.user_codes, self.users, other.users),
-            item_codes=translate(self.item_codes, self.items, other.items),
-            users=other.users,
-            items=other.items,
-            catalogue=other.catalogue,
-            user_features=other.user_features,
+            user_codes=translate(self.user_codes, self.users, users),
+            item_codes=translate(self.item_codes, self.items, items),
+            users=users,
+            items=items,
+            catalogue=_in_code_order(self.catalogue, items, default_title=True),
+            user_features=None
+            if features is None
+            else _in_code_order(features, users, default_title=False),
         )
 
     def split(

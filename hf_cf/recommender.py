@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,11 +22,10 @@ from hf_cf.model_folder import ModelFolder
 from hf_cf.models import RankingHead, RatingModel, UserPrior, fold_in
 from hf_cf.persistence import parts_of, to_model_folder
 from hf_cf.ratings import Codes, DataSource, Ratings, RatingScale, Vocab
-from hf_cf.top_n import discount_popularity, diversify, hide_rated, top_n
+from hf_cf.top_n import Choice, choose
 from hf_cf.visitors import VisitorRatings, visitor_codes
 
 _GRID_CELLS = 20_000_000  # predictions held at once: 80 MB
-_PAIRS = 65_536  # user vectors held at once for single predictions
 
 
 @dataclass(frozen=True)
@@ -206,10 +205,10 @@ class Recommender:
             Which items may appear; see `hf_cf.filters.Filters`.
         novelty : float
             From 0 to 1: how much the well known gives way to the less known; see
-            `hf_cf.top_n.discount_popularity`.
+            `hf_cf.top_n`.
         diversity : float
             From 0 to 1: how much likeness among the items shown is avoided; see
-            `hf_cf.top_n.diversify`.
+            `hf_cf.top_n`.
         include_rated : bool
             Whether items may appear that the user has rated.
 
@@ -228,13 +227,9 @@ class Recommender:
         """
         if (user is None) == (ratings is None):
             raise ValueError("give either a user or ratings=")
-        for name, share in (("novelty", novelty), ("diversity", diversity)):
-            if not 0 <= share <= 1:
-                raise ValueError(f"{name} is {share}; it must lie between 0 and 1")
         if n < 1:
             raise ValueError(f"n is {n}; it must be at least 1")
-        if order_by not in ("score", "stars"):
-            raise ValueError(f"order_by={order_by!r}; choose from score, stars")
+        choice = Choice(order_by, novelty, diversity)
         hidden = Filters(genres, years, exclude, min_ratings).hidden(self._catalogue)
         single = ratings is not None or _is_single(user)
         names = [None] if ratings is not None else [user] if single else list(user)
@@ -242,16 +237,15 @@ class Recommender:
         for start in range(0, len(names), self.users_at_once):
             part = names[start : start + self.users_at_once]
             people = self._known(part) if ratings is None else self._visitor(ratings)
-            scores = self._scores(people, order_by)
-            if novelty:
-                scores = discount_popularity(scores, self._log_popularity, novelty)
-            scores[:, hidden] = -torch.inf
-            if not include_rated:
-                hide_rated(scores, people.rated)
-            table = self._best(people, scores, n, diversity)
+            if include_rated:
+                people = replace(people, rated=[])
+            rows, codes, score = self._choose(people, n, choice, torch.from_numpy(hidden))
+            table = self._catalogue.describe(codes.numpy())
+            stars = self._clip(self.model.stars(people.rating[rows], codes))
+            table = table.assign(stars=stars.numpy(), score=score.numpy())
             if not single:
-                table.insert(0, "user", [part[row] for row in table["row"]])
-            tables.append(table.drop(columns="row"))
+                table.insert(0, "user", [part[row] for row in rows.tolist()])
+            tables.append(table)
         return pd.concat(tables, ignore_index=True)
 
     def similar(self, item: Any, n: int = 10) -> pd.DataFrame:
@@ -328,51 +322,6 @@ class Recommender:
         places = (factors @ (axes * largest.sign())[:n].T).float().numpy()
         table = self._catalogue.describe(codes).assign(n_ratings=counts[codes - 1])
         return table.assign(**{f"x{i + 1}": places[:, i] for i in range(places.shape[1])})
-
-    # What programs ask of many known users, in codes
-
-    def predict_codes(self, users: Codes, items: Codes) -> Stars:
-        """Stars of users and the items beside them: codes, both (n,), to float32, (n,).
-
-        As `predict` gives them; code 0 is an item that the model does not know.
-        """
-        stars = np.empty(len(users), np.float32)
-        for start in range(0, len(users), _PAIRS):
-            rows = slice(start, start + _PAIRS)
-            vectors = self.model.user_vectors(torch.from_numpy(users[rows]).long())
-            predicted = self.model.stars(vectors, torch.from_numpy(items[rows]).long())
-            stars[rows] = self._clip(predicted).numpy()
-        return stars
-
-    def top_codes(self, users: Codes, n: int = 10, *, hidden: History | None = None) -> Codes:
-        """Codes of the items that `recommend` gives known users.
-
-        Parameters
-        ----------
-        users : int32 array, shape (B,)
-            Codes of known users.
-        n : int
-            Items a user.
-        hidden : History, optional
-            What is left out of each user's list, one row a user code; the model's own history
-            where not given.
-
-        Returns
-        -------
-        int32 array, shape (B, n)
-            Best first; 0 where a user has fewer than n items left.
-        """
-        hidden = self.history if hidden is None else hidden
-        top = np.zeros((len(users), n), np.int32)
-        block = max(1, _GRID_CELLS // len(self.items))
-        for start in range(0, len(users), block):
-            some = users[start : start + block]
-            rated = [] if hidden is None else [hidden.of(int(user))[0] for user in some]
-            vectors = self.model.user_vectors(torch.from_numpy(some).long())
-            scores, codes = self._best(vectors, rated, n)
-            codes[~torch.isfinite(scores)] = 0
-            top[start : start + block, : codes.shape[1]] = codes.numpy()
-        return top
 
     # Where it comes from and goes to
 
@@ -466,10 +415,14 @@ class Recommender:
                 f"there is no user {unknown!r} among the {len(self.users) - 1:,} that the model "
                 "was trained on; serve somebody new with ratings="
             )
-        rated = [] if self.history is None else [self.history.of(code)[0] for code in codes]
+        return self._of_codes(codes)
+
+    def _of_codes(self, codes: Codes, rated: History | None = None) -> People:
+        rated = self.history if rated is None else rated
         rows = torch.from_numpy(codes).long()
         ranking = None if self.ranking is None else self.ranking.user_vectors[rows]
-        return People(self.model.user_vectors(rows), ranking, rated)
+        seen = [] if rated is None else [rated.of(code)[0] for code in codes.tolist()]
+        return People(self.model.user_vectors(rows), ranking, seen)
 
     def _visitor(self, ratings: VisitorRatings) -> People:
         codes, stars = visitor_codes(ratings, self._catalogue, self.scale)
@@ -480,36 +433,23 @@ class Recommender:
 
     # Vectors to answers
 
-    def _scores(self, people: People, order_by: str) -> Tensor:
-        if people.ranking is None or self.ranking is None or order_by == "stars":
-            return self.model.stars_grid(people.rating)
-        return self.ranking.model.scores(people.ranking)
+    def _choose(
+        self, people: People, n: int, choice: Choice, hidden: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The n best items of each person: rows of `people`, item codes, scores; (B * n,) each."""
+        if people.ranking is None or self.ranking is None or choice.order_by == "stars":
+            scores = self.model.stars_grid(people.rating)
+        else:
+            scores = self.ranking.model.scores(people.ranking)
+        scores[:, 0] = -torch.inf
+        if hidden is not None:
+            scores[:, hidden] = -torch.inf
+        return choose(scores, people.rated, n, choice, self._log_popularity, self._item_vectors())
 
     def _item_vectors(self) -> Tensor:
         if self.ranking is None:
             return self.model.item_embeddings()
         return self.ranking.model.item_vectors()
-
-    def _best(self, people: People, scores: Tensor, n: int, diversity: float) -> pd.DataFrame:
-        """The n best of each row: ``row``, ``item``, ``title``, ``stars``, ``score``."""
-        if diversity:
-            values, columns = top_n(scores, max(100, 10 * n))
-            vectors = self._item_vectors()
-            picked = [
-                diversify(own[own > -torch.inf], vectors[codes[own > -torch.inf]], n, diversity)
-                for own, codes in zip(values, columns, strict=True)
-            ]
-            rows = torch.cat([torch.full_like(picks, row) for row, picks in enumerate(picked)])
-            places = rows, torch.cat(picked)
-        else:
-            values, columns = top_n(scores, n)
-            rows, places_in_row = torch.nonzero(values > -torch.inf, as_tuple=True)
-            places = rows, places_in_row
-        codes, score = columns[places], values[places]
-        table = self._catalogue.describe(codes.numpy())
-        table.insert(0, "row", rows.numpy())
-        stars = self.model.stars(people.rating[rows], codes)
-        return table.assign(stars=self._clip(stars).numpy(), score=score.numpy())
 
     def _clip(self, stars: Tensor) -> Tensor:
         return stars.clamp(self.scale.min, self.scale.max)

@@ -26,8 +26,13 @@ class TrainingSettings:
     batch_size: int = _setting(256, "ratings a step")
     lr: float = _setting(5e-3, "peak learning rate")
     wd: float = _setting(0.1, "weight decay")
+    decay_biases: bool = _setting(True, "weight decay also on the user and item biases")
+    eps: float = _setting(1e-5, "Adam's epsilon: how small a gradient still counts in full")
     n_factors: int = _setting(50, "factors a user and an item (dot product models)")
     n_hidden: int = _setting(100, "width of the hidden layer (collab_nn, rating_classifier)")
+    dropout: float = _setting(
+        0.0, "share of the embeddings hidden a step (collab_nn, rating_classifier)"
+    )
     layers: tuple[int, ...] = _setting((100, 50), "widths of the hidden layers (embedding_nn)")
     y_range: tuple[float, float] | Literal["auto"] | None = _setting(
         "auto", "range of the stars: two numbers; auto widens the rating scale; none is unbounded"
@@ -55,9 +60,11 @@ class TrainingSettings:
             value = getattr(self, item.name)
             if choices and value not in choices:
                 raise ValueError(f"{item.name}={value!r}; choose from {', '.join(choices)}")
-        for name in ("epochs", "batch_size", "n_factors", "n_hidden", "lr", "init_scale"):
+        for name in ("epochs", "batch_size", "n_factors", "n_hidden", "lr", "eps", "init_scale"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}={getattr(self, name)!r}; it must be above 0")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout={self.dropout!r}; it must be at least 0 and below 1")
         if self.wd < 0:
             raise ValueError(f"wd={self.wd!r}; it must not be negative")
 
@@ -90,8 +97,21 @@ RECIPES: Mapping[str, TrainingSettings] = MappingProxyType(
 )  # fmt: skip
 """What the sources of this project train, by name: fast.ai's book, its notebooks, plain PyTorch."""
 
+# Rare rows have tiny gradients, which Adam scales up to full steps; a larger epsilon keeps their
+# factors near zero. The biases are few and well determined, so only the factors are decayed.
+_TUNED_BIAS = {"n_factors": 100, "wd": 0.4, "decay_biases": False, "eps": 1e-4}
+_TUNED: dict[str, dict[str, Any]] = {
+    "collab_learner": _TUNED_BIAS,
+    "dot_product_bias": _TUNED_BIAS,
+    "collab_nn": {"dropout": 0.5},
+    "rating_classifier": {"dropout": 0.5},
+}
+
 MODEL_DEFAULTS: Mapping[str, TrainingSettings] = MappingProxyType(
-    {name: replace(_BOOK, model=name, batch_size=256) for name in RATING_MODELS}
+    {
+        name: replace(_BOOK, model=name, batch_size=256, **_TUNED.get(name, {}))
+        for name in RATING_MODELS
+    }
 )
 """What `fit` uses for each model unless told otherwise: tuned on validation data."""
 

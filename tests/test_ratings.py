@@ -342,10 +342,10 @@ def test_a_crosstab_is_never_larger_than_the_ratings() -> None:
 def test_recoding_takes_the_vocabularies_of_other_ratings() -> None:
     model = Ratings.from_frame(FRAME, items=FILMS)
     visitor = pd.DataFrame({"user": [20, 77], "item": ["c", "new"], "rating": [5.0, 1.0]})
-    recoded = Ratings.from_frame(visitor).recode(model)
+    recoded = Ratings.from_frame(visitor).recode(model.users, model.items)
     assert recoded.user_codes.tolist() == [2, 0]
     assert recoded.item_codes.tolist() == [3, 0]
-    assert recoded.catalogue is model.catalogue
+    assert recoded.catalogue["id"].tolist() == ["a", "b", "c"]
     assert recoded.to_frame()["item"].tolist() == ["c", NA]
 
 

@@ -8,6 +8,7 @@ from hf_cf.models.base import RatingModel
 from hf_cf.models.dot import DotProduct, DotProductBias, EmbeddingDotBias
 from hf_cf.models.fold_in import UserPrior, fold_in
 from hf_cf.models.networks import CollabNN, EmbeddingNN, RatingClassifier
+from hf_cf.models.ranking import ImplicitALS, RankingHead
 
 RATING_MODELS: dict[str, type[RatingModel]] = {
     model.name: model
@@ -23,6 +24,10 @@ RATING_MODELS: dict[str, type[RatingModel]] = {
 """Every rating model by the name that ``fit(model=...)`` and ``config.json`` use."""
 
 
+RANKING_MODELS: dict[str, type[ImplicitALS]] = {ImplicitALS.name: ImplicitALS}
+"""Every ranking model by the name that ``config.json`` uses."""
+
+
 def build_rating_model(name: str, settings: dict[str, Any]) -> RatingModel:
     """Build the model of a name with the settings that its ``settings`` attribute holds."""
     if name not in RATING_MODELS:
@@ -30,16 +35,27 @@ def build_rating_model(name: str, settings: dict[str, Any]) -> RatingModel:
     return RATING_MODELS[name](**settings)
 
 
+def build_ranking_model(name: str, settings: dict[str, Any]) -> ImplicitALS:
+    """Build the ranking model of a name with the settings that its ``settings`` holds."""
+    if name not in RANKING_MODELS:
+        raise ValueError(f"there is no ranking model {name!r}; choose from {RANKING_MODELS}")
+    return RANKING_MODELS[name](**settings)
+
+
 __all__ = [
+    "RANKING_MODELS",
     "RATING_MODELS",
     "CollabNN",
     "DotProduct",
     "DotProductBias",
     "EmbeddingDotBias",
     "EmbeddingNN",
+    "ImplicitALS",
+    "RankingHead",
     "RatingClassifier",
     "RatingModel",
     "UserPrior",
+    "build_ranking_model",
     "build_rating_model",
     "fold_in",
 ]

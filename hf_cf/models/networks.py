@@ -21,6 +21,7 @@ class NetworkModel(RatingModel):
 
     first: nn.Linear
     rest: nn.Sequential
+    dropout: nn.Module
 
     def user_vectors(self, users: Tensor) -> Tensor:
         """Vectors of known users: codes, shape (B,), to shape (B, d)."""
@@ -40,7 +41,9 @@ class NetworkModel(RatingModel):
 
     def output(self, vectors: Tensor, items: Tensor) -> Tensor:
         """The network's output for each vector and the item beside it: (B, d), (B,) to (B, c)."""
-        return self.rest(self.first(torch.cat([vectors, self.item_embeddings()[items]], 1)))
+        return self.rest(
+            self.first(self.dropout(torch.cat([vectors, self.item_embeddings()[items]], 1)))
+        )
 
     def stars(self, vectors: Tensor, items: Tensor) -> Tensor:
         """Stars that each vector gives the item beside it: (B, d) and (B,) to (B,)."""
@@ -76,6 +79,8 @@ class CollabNN(NetworkModel):
         Range of the output in stars; None leaves it unbounded.
     user_size, item_size : int, optional
         Lengths of the embeddings; fastai's rule of thumb where not given.
+    dropout : float
+        Share of the embeddings that is hidden in each training step.
     """
 
     name = "collab_nn"
@@ -89,6 +94,7 @@ class CollabNN(NetworkModel):
         y_range: tuple[float, float] | None = None,
         user_size: int | None = None,
         item_size: int | None = None,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         user_size, item_size = _sizes(n_users, n_items, user_size, item_size)
@@ -97,10 +103,12 @@ class CollabNN(NetworkModel):
             n_items=n_items,
             n_hidden=n_hidden,
             y_range=y_range,
+            dropout=dropout,
             user_size=user_size,
             item_size=item_size,
         )
         self.vector_size = user_size
+        self.dropout = nn.Dropout(dropout)
         self.user_factors = embedding(n_users, user_size)
         self.item_factors = embedding(n_items, item_size)
         self.layers = nn.Sequential(
@@ -164,6 +172,7 @@ class EmbeddingNN(NetworkModel):
             item_size=item_size,
         )
         self.vector_size = user_size
+        self.dropout = nn.Identity()
         self.embeds = nn.ModuleList([embedding(n_users, user_size), embedding(n_items, item_size)])
         # fastai keeps a normalisation of no columns at all; it holds the place in the state dict.
         self.bn_cont = nn.BatchNorm1d(0)
@@ -211,6 +220,8 @@ class RatingClassifier(CollabNN):
         Width of the hidden layer.
     user_size, item_size : int, optional
         Lengths of the embeddings; fastai's rule of thumb where not given.
+    dropout : float
+        Share of the embeddings that is hidden in each training step.
     """
 
     name = "rating_classifier"
@@ -224,9 +235,10 @@ class RatingClassifier(CollabNN):
         n_hidden: int = 100,
         user_size: int | None = None,
         item_size: int | None = None,
+        dropout: float = 0.0,
     ) -> None:
         self.n_outputs = len(levels)
-        super().__init__(n_users, n_items, n_hidden, None, user_size, item_size)
+        super().__init__(n_users, n_items, n_hidden, None, user_size, item_size, dropout)
         del self.settings["y_range"]
         self.settings["levels"] = [float(level) for level in levels]
         self.register_buffer("levels", torch.tensor(self.settings["levels"]), persistent=False)

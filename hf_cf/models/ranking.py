@@ -8,6 +8,7 @@ training and a visitor go through the same lines.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -189,6 +190,26 @@ class ImplicitALS(nn.Module):
             below = stars.int()
             torch.add(knots[below], slopes[below] * (stars - below), out=into)
         return read
+
+
+@dataclass(frozen=True)
+class RankingHead:
+    """A ranking model with the vectors of the users that it was trained on.
+
+    Attributes
+    ----------
+    model : ImplicitALS
+    user_vectors : Tensor, shape (n_users, k)
+        By user code. They are what `model.user_vectors` gives for the users' ratings, kept so
+        that known users are served where their ratings are not.
+    """
+
+    model: ImplicitALS
+    user_vectors: Tensor
+
+    def fold_in(self, items: Tensor, ratings: Tensor) -> Tensor:
+        """Vector of one visitor: item codes (n,) and their ratings (n,) to (1, k)."""
+        return self.model.user_vectors(torch.tensor([0, len(items)]), items, ratings)
 
 
 def row_weights(rows: SparseRows) -> Tensor:

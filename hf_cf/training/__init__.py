@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import platform
+import time
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import nn
 
 from hf_cf.facts import TrainingFacts
-from hf_cf.models import RatingModel
+from hf_cf.models import RankingHead, RatingModel
 from hf_cf.ratings import Ratings
 from hf_cf.recommender import Recommender
 from hf_cf.settings import MODEL_DEFAULTS, RECIPES, TrainingSettings, settings_for
 from hf_cf.training.learner import build_learner, run
+from hf_cf.training.ranking import ImplicitALSConfig, fit_implicit_als
 
-__all__ = ["MODEL_DEFAULTS", "RECIPES", "TrainingSettings", "fit", "settings_for"]
+__all__ = [
+    "MODEL_DEFAULTS",
+    "RECIPES",
+    "ImplicitALSConfig",
+    "TrainingSettings",
+    "fit",
+    "settings_for",
+]
 
 
 def fit(
@@ -26,6 +35,7 @@ def fit(
     model: str | None = None,
     *,
     recipe: str | None = None,
+    ranking: ImplicitALSConfig | Literal["default"] | None = "default",
     progress: bool = True,
     **hyperparameters: Any,
 ) -> Recommender:
@@ -42,6 +52,9 @@ def fit(
         ``embedding_nn`` or ``rating_classifier``, with defaults tuned on validation data.
     recipe : str, optional
         The settings of one of this project's sources instead: a key of `RECIPES`.
+    ranking : ImplicitALSConfig, optional
+        Settings of the ranking head, which orders recommendations; None trains none, and then
+        they are ordered by predicted stars.
     progress : bool
         Whether to show fastai's progress bar and its table of epochs.
     **hyperparameters
@@ -66,8 +79,8 @@ def fit(
     ['valid_mse', 'valid_rmse']
     """
     settings = settings_for(model, recipe, **hyperparameters)
-    if valid is not None:
-        valid = valid if valid.users is train.users else valid.recode(train)
+    if valid is not None and valid.users is not train.users:
+        valid = valid.recode(train.users, train.items)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         learn, module = build_learner(settings, train, valid)
@@ -85,12 +98,33 @@ def fit(
                     "the weights of that epoch are kept."
                 )
     metrics["seconds"] = sum(epoch["seconds"] for epoch in epochs)
+    head = None
+    if ranking is not None:
+        started = time.perf_counter()
+        head = _fit_ranking(train, ImplicitALSConfig() if ranking == "default" else ranking)
+        metrics["ranking_seconds"] = time.perf_counter() - started
     return Recommender.from_parts(
         module,
         train,
+        ranking=head,
         noise=metrics.get("valid_mse", metrics["train_mse"]),
         facts=TrainingFacts(settings.to_dict(), metrics, epochs, _versions()),
     )
+
+
+def _fit_ranking(train: Ratings, config: ImplicitALSConfig) -> RankingHead:
+    known = (train.user_codes > 0) & (train.item_codes > 0)
+    model, user_vectors = fit_implicit_als(
+        train.user_codes[known],
+        train.item_codes[known],
+        train.stars[known],
+        n_users=len(train.users),
+        n_items=len(train.items),
+        low=train.scale.min,
+        high=train.scale.max,
+        config=config,
+    )
+    return RankingHead(model.eval(), user_vectors)
 
 
 def give_untrained_rows_the_mean(model: RatingModel, train: Ratings) -> None:

@@ -42,10 +42,15 @@ def build_learner(
         "dot_product": {"n_factors": settings.n_factors, "y_range": y_range},
         "dot_product_bias": {"n_factors": settings.n_factors, "y_range": y_range},
         "collab_learner": {"n_factors": settings.n_factors, "y_range": y_range},
-        "collab_nn": {"n_hidden": settings.n_hidden, "y_range": y_range},
+        "collab_nn": {
+            "n_hidden": settings.n_hidden,
+            "dropout": settings.dropout,
+            "y_range": y_range,
+        },
         "embedding_nn": {"layers": list(settings.layers), "y_range": y_range},
         "rating_classifier": {
             "n_hidden": settings.n_hidden,
+            "dropout": settings.dropout,
             "levels": train.scale.levels.tolist(),
         },
     }
@@ -53,6 +58,7 @@ def build_learner(
     model = build_rating_model(settings.model, shape | options)
     common: dict[str, Any] = {
         "opt_func": _optimizer(settings),
+        "splitter": _biases_apart,
         "metrics": [StarsMetric(model, "mse", F.mse_loss), StarsMetric(model, "mae", F.l1_loss)],
     }
     if settings.model == "collab_learner":
@@ -87,10 +93,11 @@ def run(
         nullcontext() if progress else learn.no_bar(),
         nullcontext() if progress else (learn.no_logging()),
     ):
+        decay = [settings.wd, settings.wd if settings.decay_biases else 0.0]
         if settings.schedule == "one_cycle":
-            learn.fit_one_cycle(settings.epochs, settings.lr, wd=settings.wd, cbs=record)
+            learn.fit_one_cycle(settings.epochs, settings.lr, wd=decay, cbs=record)
         else:
-            learn.fit(settings.epochs, settings.lr, wd=settings.wd, cbs=record)
+            learn.fit(settings.epochs, settings.lr, wd=decay, cbs=record)
     trained = learn.model.model if isinstance(learn.model, _TrainingOutput) else learn.model
     if trained is not model:
         model.load_state_dict(trained.state_dict())
@@ -179,7 +186,20 @@ class _TrainingOutput(nn.Module):
 def _optimizer(settings: TrainingSettings) -> Callable[..., OptimWrapper]:
     """Build fastai's Adam (betas, epsilon) from PyTorch's fused implementation, which is faster."""
     kind = torch.optim.AdamW if settings.decay == "decoupled" else torch.optim.Adam
-    return partial(OptimWrapper, opt=kind, betas=(0.9, 0.99), eps=1e-5, fused=True)
+    return partial(OptimWrapper, opt=kind, betas=(0.9, 0.99), eps=settings.eps, fused=True)
+
+
+def _biases_apart(module: nn.Module) -> list[list[nn.Parameter]]:
+    """Split parameters into all others and the tables of user and item biases."""
+    tables = {
+        id(layer.weight)
+        for layer in module.modules()
+        if isinstance(layer, nn.Embedding) and layer.embedding_dim == 1
+    }
+    groups: list[list[nn.Parameter]] = [[], []]
+    for parameter in module.parameters():
+        groups[id(parameter) in tables].append(parameter)
+    return groups
 
 
 def _initialise(module: nn.Module, settings: TrainingSettings) -> None:

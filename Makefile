@@ -1,0 +1,41 @@
+# make demo and make test each work alone in a fresh clone: they make .venv, install, and run.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test lint bench clean help
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+
+demo: .venv/train ## train on the synthetic sample, without network, and show recommendations
+	$(BIN)/python train.py --data sample --out models/sample
+	$(BIN)/hf-cf recommend --model models/sample --user 7
+	$(BIN)/hf-cf recommend --model models/sample \
+		--rate "Alien (1979)" 5 --rate "Blade Runner (1982)" 5 --rate "Notting Hill (1999)" 2
+
+test: .venv/dev ## run every test
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/dev ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/bench ## measure accuracy and speed, and write benchmarks/results
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+clean: ## remove what the other commands made
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis models
+
+# torch comes first, by itself: with it in place, nothing else asks for another build of it.
+.venv/python: constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("hf_cf needs Python 3.11 or newer" * (sys.version_info < (3, 11)))'
+	$(PYTHON) -m venv .venv
+	$(PIP) torch
+	touch $@
+
+.venv/%: .venv/python pyproject.toml constraints.txt
+	$(PIP) -e '.[$*]'
+	touch $@

@@ -1,0 +1,73 @@
+"""Which items of a catalogue may be recommended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hf_cf.catalogue import Catalogue
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Conditions that an item must meet, all of them; the defaults let every item pass.
+
+    Attributes
+    ----------
+    genres : sequence of str
+        At least one of these, in any case.
+    years : (int, int), optional
+        First and last year, both included; items without a year do not pass.
+    exclude : sequence of ids or titles
+        Items that do not pass.
+    min_ratings : int
+        Least number of ratings in the training data.
+    """
+
+    genres: Sequence[str] = ()
+    years: tuple[int, int] | None = None
+    exclude: Sequence[Any] = ()
+    min_ratings: int = 0
+
+    def hidden(self, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
+        """Which codes do not pass, bool, shape (n_items,), ``#na#`` among them.
+
+        Raises
+        ------
+        ValueError
+            No item has any of the genres, or the catalogue has no genres or years.
+        UnknownItem
+            `exclude` names something that the catalogue does not have.
+        """
+        table = catalogue.table
+        hidden = catalogue.n_ratings < self.min_ratings
+        if self.genres:
+            genres = [self.genres] if isinstance(self.genres, str) else list(self.genres)
+            hidden |= ~_has_genre(catalogue, genres)
+        if self.years is not None:
+            if "year" not in table:
+                raise ValueError("this catalogue has no years to filter by")
+            first, last = self.years
+            year = table["year"].to_numpy(np.float64, na_value=np.nan)
+            hidden |= ~((year >= first) & (year <= last))
+        hidden = np.concatenate([[True], hidden])
+        exclude = [self.exclude] if isinstance(self.exclude, str) else list(self.exclude)
+        hidden[catalogue.codes(exclude)] = True
+        return hidden
+
+
+def _has_genre(catalogue: Catalogue, wanted: list[str]) -> npt.NDArray[np.bool_]:
+    if "genres" not in catalogue.table:
+        raise ValueError("this catalogue has no genres to filter by")
+    names = catalogue.table["genres"].fillna("").str.casefold().str.split("|")
+    keys = {genre.casefold() for genre in wanted}
+    passing = np.array([not keys.isdisjoint(own) for own in names], dtype=bool)
+    if not passing.any():
+        known = sorted({g for own in catalogue.table["genres"].fillna("") for g in own.split("|")})
+        have = ", ".join(filter(None, known))
+        raise ValueError(f"no item is of the genre {' or '.join(wanted)}; there are {have}")
+    return passing

@@ -1,0 +1,201 @@
+"""The best few of many scores, exactly and fast, and the same with more variety."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from hf_cf.ratings import Codes
+
+_BLOCK = 64
+_CANDIDATES = 100
+
+
+def top_n(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """Highest scores of each row and where they stand, best first.
+
+    The best n of a row lie in the n blocks of 64 columns whose maxima are highest, so only those
+    blocks are sorted through; the rest is read once.
+
+    Parameters
+    ----------
+    scores : Tensor, shape (B, m)
+        Any order; ``-inf`` for what must not appear.
+    n : int
+        At most m.
+
+    Returns
+    -------
+    values, columns : Tensor, shape (B, n)
+    """
+    rows, width = scores.shape
+    n = min(n, width)
+    whole = width // _BLOCK * _BLOCK
+    if whole // _BLOCK <= n:
+        best = scores.topk(n)
+        return best.values, best.indices
+    blocks = scores[:, :whole].unflatten(1, (-1, _BLOCK))
+    kept = blocks.amax(2).topk(n).indices
+    candidates = blocks.gather(1, kept[:, :, None].expand(-1, -1, _BLOCK)).flatten(1)
+    columns = (kept[:, :, None] * _BLOCK + torch.arange(_BLOCK, device=scores.device)).flatten(1)
+    rest = torch.arange(whole, width, device=scores.device).expand(rows, -1)
+    best = torch.cat([candidates, scores[:, whole:]], 1).topk(n)
+    return best.values, torch.cat([columns, rest], 1).gather(1, best.indices)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How items are chosen from scores.
+
+    Attributes
+    ----------
+    order_by : {"score", "stars"}
+        Whether scores come from the ranking head or are predicted stars.
+    novelty : float
+        From 0 to 1; see `discount_popularity`.
+    diversity : float
+        From 0 to 1; see `diversify`.
+    """
+
+    order_by: Literal["score", "stars"] = "score"
+    novelty: float = 0.0
+    diversity: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.order_by not in ("score", "stars"):
+            raise ValueError(f"order_by={self.order_by!r}; choose from score, stars")
+        for name in ("novelty", "diversity"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}={getattr(self, name)}; it must lie between 0 and 1")
+
+
+def choose(
+    scores: Tensor,
+    rated: Sequence[Codes],
+    n: int,
+    choice: Choice,
+    log_popularity: Tensor,
+    item_vectors: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Choose the n best items of each row.
+
+    Parameters
+    ----------
+    scores : Tensor, shape (B, m)
+        ``-inf`` for what must not appear. It is changed in place.
+    rated : sequence of B int32 arrays
+        What each row's user has rated, which does not appear; empty where nothing is hidden.
+    n : int
+        Items a row; fewer where fewer are left.
+    choice : Choice
+        Novelty and diversity.
+    log_popularity : Tensor, shape (m,)
+        ``log(1 + n_ratings)``.
+    item_vectors : Tensor, shape (m, k)
+        Say which items are alike.
+
+    Returns
+    -------
+    rows, columns, scores : Tensor, shape (at most B * n,)
+        Row by row, best first.
+    """
+    if choice.novelty:
+        scores = discount_popularity(scores, log_popularity, choice.novelty)
+    hide_rated(scores, rated)
+    if not choice.diversity:
+        values, columns = top_n(scores, n)
+        rows, places = torch.nonzero(values > -torch.inf, as_tuple=True)
+        return rows, columns[rows, places], values[rows, places]
+    values, columns = top_n(scores, max(_CANDIDATES, 10 * n))
+    picked = []
+    for own, codes in zip(values, columns, strict=True):
+        left = own > -torch.inf
+        picked.append(diversify(own[left], item_vectors[codes[left]], n, choice.diversity))
+    rows = torch.cat([torch.full_like(picks, row) for row, picks in enumerate(picked)])
+    places = torch.cat(picked)
+    return rows, columns[rows, places], values[rows, places]
+
+
+def hide_rated(scores: Tensor, rated: Sequence[Codes]) -> None:
+    """Set the scores of what each row's user has rated to ``-inf``, in place.
+
+    Parameters
+    ----------
+    scores : Tensor, shape (B, m)
+    rated : sequence of B int32 arrays
+        Columns of each row; an empty sequence hides nothing.
+    """
+    for row, codes in zip(scores, rated, strict=False):
+        row[torch.from_numpy(codes).long()] = -torch.inf
+
+
+def discount_popularity(scores: Tensor, log_popularity: Tensor, novelty: float) -> Tensor:
+    """Lower the scores of the well known.
+
+    ``score - novelty * spread * z``: z is how many standard deviations the item's
+    ``log(1 + n_ratings)`` lies above the mean, weighted by how many standard deviations `spread`
+    the row's scores rise for each of them (the slope of their regression on z). At 1 the part of
+    the score that popularity explains is gone; at 0 nothing changes.
+
+    Parameters
+    ----------
+    scores : Tensor, shape (B, m)
+    log_popularity : Tensor, shape (m,)
+        ``log(1 + n_ratings)``.
+    novelty : float
+        From 0 to 1.
+
+    Returns
+    -------
+    Tensor, shape (B, m)
+    """
+    z = (log_popularity - log_popularity.mean()) / log_popularity.std().clamp_min(1e-6)
+    known = scores > -torch.inf
+    slope = (scores.masked_fill(~known, 0) * z).sum(1, keepdim=True)
+    slope /= known.sum(1, keepdim=True).clamp_min(1)
+    return scores - novelty * slope * z
+
+
+def diversify(scores: Tensor, vectors: Tensor, n: int, diversity: float) -> Tensor:
+    """Pick n candidates by maximal marginal relevance.
+
+    Each pick has the highest ``(1 - diversity) * relevance - diversity * likeness``, where
+    relevance is the score on a scale from 0 to 1 among the candidates, and likeness the highest
+    cosine to what is picked already (Carbonell and Goldstein 1998, equation 1).
+
+    Parameters
+    ----------
+    scores : Tensor, shape (m,)
+        Scores of the candidates, best first.
+    vectors : Tensor, shape (m, k)
+        Their item vectors.
+    n : int
+        How many to pick.
+    diversity : float
+        From 0, the order of the scores, to 1, as unlike each other as can be.
+
+    Returns
+    -------
+    Tensor of int64, shape (min(n, m),)
+        Positions of the picks, in the order in which they were picked.
+    """
+    if not len(scores):
+        return torch.zeros(0, dtype=torch.int64)
+    span = (scores.max() - scores.min()).clamp_min(1e-12)
+    relevance = (scores - scores.min()) / span
+    directions = torch.nn.functional.normalize(vectors, dim=1)
+    likeness = torch.zeros_like(scores)
+    left = torch.ones_like(scores, dtype=torch.bool)
+    picks = []
+    for _ in range(min(n, len(scores))):
+        value = (1 - diversity) * relevance - diversity * likeness
+        pick = int(value.masked_fill(~left, -torch.inf).argmax())
+        picks.append(pick)
+        left[pick] = False
+        cosine = directions @ directions[pick]
+        likeness = cosine if len(picks) == 1 else torch.maximum(likeness, cosine)
+    return torch.tensor(picks, dtype=torch.int64)
