@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hf_cf.history import History
 from hf_cf.ratings import Codes, Ratings, RatingScale, Stars
 
 Deviations = npt.NDArray[np.float64]
@@ -82,6 +84,41 @@ def popularity(train: Ratings, at_least: float = -np.inf) -> npt.NDArray[np.int6
     """Ratings of `at_least` so many stars that each item has, by code, shape (n_items,)."""
     chosen = (train.stars >= at_least) & (train.user_codes > 0) & (train.item_codes > 0)
     return np.bincount(train.item_codes[chosen], minlength=len(train.items))
+
+
+def same_order_for_all(scores: npt.NDArray[Any], rated: History, n: int) -> Codes:
+    """The n best items that each user has not rated, where all users share one order.
+
+    Of items with equal scores the one with the lower code comes first.
+
+    Parameters
+    ----------
+    scores : array, shape (n_items,)
+        By code; ``scores[0]``, that of ``#na#``, is not looked at.
+    rated : History
+        Row b holds what user b has rated, B rows.
+    n : int
+        Length of the lists.
+
+    Returns
+    -------
+    int32 array, shape (B, n)
+        Codes, best first; 0 where a user has fewer than n items left.
+    """
+    order = (np.argsort(-scores[1:], kind="stable") + 1).astype(np.int32)
+    place = np.zeros(len(scores), np.int64)
+    place[order] = np.arange(len(order))
+    users, places = rated.user_codes().astype(np.int64), place[rated.items]
+    places = places[np.lexsort((places, users))]
+    # A rated item at place p with r rated ones before it has p - r unrated ones before it, so the
+    # j-th unrated item stands as many places behind j as there are rated ones with p - r <= j.
+    unrated_before = places - (np.arange(len(places)) - rated.starts[users])
+    keys = users * len(scores) + unrated_before
+    wanted = np.arange(n)
+    rows = np.arange(len(rated.starts) - 1)[:, None] * len(scores)
+    behind = np.searchsorted(keys, rows + wanted, side="right") - rated.starts[:-1, None]
+    at = wanted + behind
+    return np.where(at < len(order), order[np.minimum(at, len(order) - 1)], np.int32(0))
 
 
 def _known(train: Ratings) -> tuple[Codes, Codes, Deviations, float]:

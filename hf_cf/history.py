@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,3 +60,11 @@ class History:
         """Item codes and stars of one user code."""
         rows = slice(int(self.starts[user]), int(self.starts[user + 1]))
         return self.items[rows], self.stars[rows]
+
+    def take(self, users: npt.NDArray[np.integer[Any]]) -> History:
+        """The rows of some user codes, in their order: row 0 is that of ``users[0]``."""
+        counts = np.diff(self.starts)[users]
+        starts = np.zeros(len(users) + 1, np.int64)
+        np.cumsum(counts, out=starts[1:])
+        rows = np.repeat(self.starts[users] - starts[:-1], counts) + np.arange(starts[-1])
+        return History(starts, self.items[rows], self.stars[rows])

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from hf_cf.baselines import damped_biases, item_mean, popularity
+from hf_cf.baselines import damped_biases, item_mean, popularity, same_order_for_all
+from hf_cf.history import History
 from hf_cf.ratings import Ratings, RatingScale
 
 SCALE = RatingScale(1, 5, 1)
@@ -89,3 +92,31 @@ def test_popularity_counts_ratings_of_so_many_stars(three_films: Ratings) -> Non
 def test_no_ratings_are_an_error(three_films: Ratings) -> None:
     with pytest.raises(ValueError, match="no training ratings"):
         item_mean(three_films.take(np.zeros(3, bool)))
+
+
+@given(st.data())
+def test_one_order_for_all_leaves_out_what_each_has_rated(data: st.DataObject) -> None:
+    n_items, n_users = data.draw(st.integers(2, 12)), data.draw(st.integers(1, 5))
+    scores = np.array(data.draw(st.lists(st.integers(0, 3), min_size=n_items, max_size=n_items)))
+    seen = np.array(
+        data.draw(st.lists(st.booleans(), min_size=n_users * n_items, max_size=n_users * n_items))
+    ).reshape(n_users, n_items)
+    seen[:, 0] = False
+    users, items = np.nonzero(seen)
+    rated = History.from_codes(
+        users.astype(np.int32), items.astype(np.int32), np.ones(len(users), np.float32), n_users
+    )
+    n = data.draw(st.integers(1, 2 * n_items))
+    top = same_order_for_all(scores, rated, n)
+    for user in range(n_users):
+        unseen = [item for item in range(1, n_items) if not seen[user, item]]
+        best = sorted(unseen, key=lambda item: (-scores[item], item))[:n]
+        assert top[user].tolist() == best + [0] * (n - len(best))
+
+
+def test_rows_of_a_history_are_taken_in_the_order_asked_for() -> None:
+    users = np.array([1, 1, 3, 2], np.int32)
+    history = History.from_codes(users, np.array([9, 4, 7, 5], np.int32), np.ones(4), 5)
+    taken = history.take(np.array([3, 4, 1]))
+    assert taken.starts.tolist() == [0, 1, 1, 3]
+    assert taken.items.tolist() == [7, 4, 9]
