@@ -56,6 +56,8 @@ class NetworkModel(RatingModel):
         weight = self.first.weight
         user_part = F.linear(vectors, weight[:, : self.vector_size])
         item_part = F.linear(of_items, weight[:, self.vector_size :], self.first.bias)
+        if not len(vectors):
+            return vectors.new_empty(0, len(of_items))
         # A row at a time: the activations of all pairs at once would not fit for many users.
         return torch.stack([self.read_out(self.rest(part + item_part)) for part in user_part])
 
