@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,7 +23,8 @@ class RatingsLoader:
     ratings : Ratings
         What to visit.
     batch_size : int
-        Rows a batch; the last batch may be smaller.
+        Rows a batch. The last batch may be smaller; a last row alone joins the batch before it,
+        because batch normalisation cannot train on one.
     shuffle : bool
         Whether each epoch has a new order.
     seed : int
@@ -41,7 +41,7 @@ class RatingsLoader:
         self.device = torch.device("cpu")
 
     def __len__(self) -> int:
-        return math.ceil(len(self.stars) / self.bs)
+        return len(self._sizes())
 
     def to(self, device: torch.device | str) -> RatingsLoader:
         """Move the ratings to a device, where batches are cut from then on."""
@@ -50,15 +50,23 @@ class RatingsLoader:
         return self
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        sizes = self._sizes()
         if not self.shuffle:
-            for pairs, stars in zip(
-                self.pairs.split(self.bs), self.stars.split(self.bs), strict=True
-            ):
+            for pairs, stars in zip(self.pairs.split(sizes), self.stars.split(sizes), strict=True):
                 yield pairs.long(), stars
             return
         order = torch.randperm(len(self.stars), generator=self.generator).to(self.device)
-        for rows in order.split(self.bs):
+        for rows in order.split(sizes):
             yield self.pairs[rows].long(), self.stars[rows]
+
+    def _sizes(self) -> list[int]:
+        whole, rest = divmod(len(self.stars), self.bs)
+        sizes = [self.bs] * whole
+        if rest == 1 and whole:
+            sizes[-1] += 1
+        elif rest:
+            sizes.append(rest)
+        return sizes
 
 
 class RatingsDataLoaders(DataLoaders):
