@@ -32,7 +32,7 @@ class History:
     @classmethod
     def from_codes(cls, users: Codes, items: Codes, stars: Stars, n_users: int) -> History:
         """Build from three columns of equal length, in any order."""
-        order = np.lexsort((items, users)) if len(users) else np.arange(0)
+        order = np.argsort(users, kind="stable")
         starts = np.zeros(n_users + 1, np.int64)
         np.cumsum(np.bincount(users, minlength=n_users), out=starts[1:])
         return cls(starts, items[order], stars[order])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -22,13 +24,13 @@ class TrainingSettings:
     """
 
     model: str = _setting("collab_learner", "rating model", choices=tuple(RATING_MODELS))
-    epochs: int = _setting(5, "passes over the training ratings")
+    epochs: int = _setting(5, "passes over the training ratings; iterations of als")
     batch_size: int = _setting(256, "ratings a step")
     lr: float = _setting(5e-3, "peak learning rate")
     wd: float = _setting(0.1, "weight decay")
     decay_biases: bool = _setting(True, "weight decay also on the user and item biases")
     eps: float = _setting(1e-5, "Adam's epsilon: how small a gradient still counts in full")
-    n_factors: int = _setting(50, "factors a user and an item (dot product models)")
+    n_factors: int = _setting(50, "factors a user and an item (dot product models, als)")
     n_hidden: int = _setting(100, "width of the hidden layer (collab_nn, rating_classifier)")
     dropout: float = _setting(
         0.0, "share of the embeddings hidden a step (collab_nn, rating_classifier)"
@@ -36,6 +38,11 @@ class TrainingSettings:
     layers: tuple[int, ...] = _setting((100, 50), "widths of the hidden layers (embedding_nn)")
     y_range: tuple[float, float] | Literal["auto"] | None = _setting(
         "auto", "range of the stars: two numbers; auto widens the rating scale; none is unbounded"
+    )
+    regularization: float = _setting(4.0, "shrinkage of the factors (als)")
+    bias_regularization: float = _setting(2.0, "shrinkage of the biases (als)")
+    regularization_exponent: float = _setting(
+        0.25, "how shrinkage grows with a row's ratings: 0 not, 1 in proportion (als)"
     )
     schedule: str = _setting(
         "one_cycle", "course of the learning rate", choices=("one_cycle", "constant")
@@ -60,17 +67,52 @@ class TrainingSettings:
             value = getattr(self, item.name)
             if choices and value not in choices:
                 raise ValueError(f"{item.name}={value!r}; choose from {', '.join(choices)}")
-        for name in ("epochs", "batch_size", "n_factors", "n_hidden", "lr", "eps", "init_scale"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}={getattr(self, name)!r}; it must be above 0")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout={self.dropout!r}; it must be at least 0 and below 1")
-        if self.wd < 0:
-            raise ValueError(f"wd={self.wd!r}; it must not be negative")
+        for name in ("epochs", "batch_size", "n_factors", "n_hidden"):
+            self._demand(_is_whole(getattr(self, name), 1), name, "be a whole number above 0")
+        for name in ("lr", "eps", "init_scale", "regularization", "bias_regularization"):
+            value = getattr(self, name)
+            self._demand(_is_number(value) and value > 0, name, "be a number above 0")
+        self._demand(_is_number(self.wd) and self.wd >= 0, "wd", "be a number not below 0")
+        self._demand(
+            _is_number(self.dropout) and 0 <= self.dropout < 1, "dropout", "be at least 0, below 1"
+        )
+        self._demand(_is_whole(self.seed), "seed", "be a whole number")
+        self._demand(
+            isinstance(self.layers, Sequence) and all(_is_whole(n, 1) for n in self.layers),
+            "layers", "be whole numbers above 0",
+        )  # fmt: skip
+        self._demand(
+            self.y_range in ("auto", None) or _is_range(self.y_range),
+            "y_range", 'be two numbers, the lower one first, "auto" or None',
+        )  # fmt: skip
+        # Batch normalisation has no variance to divide by in a batch of one.
+        self._demand(
+            self.batch_size > 1 or self.model != "embedding_nn",
+            "batch_size", "be at least 2 for embedding_nn",
+        )  # fmt: skip
+
+    def _demand(self, met: bool, name: str, demand: str) -> None:
+        if not met:
+            raise ValueError(f"{name}={getattr(self, name)!r}; it must {demand}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
         return asdict(self)
+
+
+def _is_whole(value: Any, least: float = -math.inf) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_range(value: Any) -> bool:
+    if not isinstance(value, Sequence) or len(value) != 2:
+        return False
+    low, high = value
+    return _is_number(low) and _is_number(high) and low < high
 
 
 _BOOK = TrainingSettings(batch_size=64)
@@ -105,6 +147,7 @@ _TUNED: dict[str, dict[str, Any]] = {
     "dot_product_bias": _TUNED_BIAS,
     "collab_nn": {"dropout": 0.5},
     "rating_classifier": {"dropout": 0.5},
+    "als": {"n_factors": 20, "epochs": 15},
 }
 
 MODEL_DEFAULTS: Mapping[str, TrainingSettings] = MappingProxyType(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hf_cf.models.base import RatingModel
-from hf_cf.models.dot import DotProduct, DotProductBias, EmbeddingDotBias
+from hf_cf.models.dot import BiasedFactorization, DotProduct, DotProductBias, EmbeddingDotBias
 from hf_cf.models.fold_in import UserPrior, fold_in
 from hf_cf.models.networks import CollabNN, EmbeddingNN, RatingClassifier
 from hf_cf.models.ranking import ImplicitALS, RankingHead
@@ -19,6 +19,7 @@ RATING_MODELS: dict[str, type[RatingModel]] = {
         CollabNN,
         EmbeddingNN,
         RatingClassifier,
+        BiasedFactorization,
     )
 }
 """Every rating model by the name that ``fit(model=...)`` and ``config.json`` use."""
@@ -45,6 +46,7 @@ def build_ranking_model(name: str, settings: dict[str, Any]) -> ImplicitALS:
 __all__ = [
     "RANKING_MODELS",
     "RATING_MODELS",
+    "BiasedFactorization",
     "CollabNN",
     "DotProduct",
     "DotProductBias",

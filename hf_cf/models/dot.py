@@ -125,3 +125,26 @@ class EmbeddingDotBias(DotModel):
     name = "collab_learner"
     factor_tables = ("u_weight", "i_weight")
     bias_tables = ("u_bias", "i_bias")
+
+
+class BiasedFactorization(DotProductBias):
+    """Dot product of factors, plus biases, plus the mean rating: linear in the user vector.
+
+    Fitted by alternating least squares.
+
+    Attributes
+    ----------
+    mean : Tensor, shape ()
+        Mean of the training ratings, in stars.
+    """
+
+    name = "als"
+    mean: Tensor
+
+    def __init__(self, n_users: int, n_items: int, n_factors: int = 20) -> None:
+        super().__init__(n_users, n_items, n_factors)
+        del self.settings["y_range"]
+        self.register_buffer("mean", torch.tensor(0.0))
+
+    def _ranged(self, x: Tensor) -> Tensor:
+        return x + self.mean

@@ -7,7 +7,6 @@ import time
 from importlib.metadata import version
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -16,7 +15,9 @@ from hf_cf.models import RankingHead, RatingModel
 from hf_cf.ratings import Ratings
 from hf_cf.recommender import Recommender
 from hf_cf.settings import MODEL_DEFAULTS, RECIPES, TrainingSettings, settings_for
-from hf_cf.training.learner import build_learner, run
+from hf_cf.training.als import train_als
+from hf_cf.training.errors import star_errors
+from hf_cf.training.learner import train_with_fastai
 from hf_cf.training.ranking import ImplicitALSConfig, fit_implicit_als
 
 __all__ = [
@@ -49,7 +50,7 @@ def fit(
         Held-out ratings for the metrics and for choosing the best epoch.
     model : str, optional
         ``dot_product``, ``dot_product_bias``, ``collab_learner`` (the default), ``collab_nn``,
-        ``embedding_nn`` or ``rating_classifier``, with defaults tuned on validation data.
+        ``embedding_nn``, ``rating_classifier`` or ``als``, with defaults tuned on validation data.
     recipe : str, optional
         The settings of one of this project's sources instead: a key of `RECIPES`.
     ranking : ImplicitALSConfig, optional
@@ -81,16 +82,14 @@ def fit(
     settings = settings_for(model, recipe, **hyperparameters)
     if valid is not None and valid.users is not train.users:
         valid = valid.recode(train.users, train.items)
-    with torch.random.fork_rng():
-        torch.manual_seed(settings.seed)
-        learn, module = build_learner(settings, train, valid)
-        epochs = run(learn, module, settings, progress=progress)
+    train_model = train_als if settings.model == "als" else train_with_fastai
+    module, epochs = train_model(settings, train, valid, progress=progress)
     give_untrained_rows_the_mean(module, train)
-    metrics = {f"train_{k}": v for k, v in _errors(module, train).items() if k == "mse"}
+    metrics = {f"train_{k}": v for k, v in star_errors(module, train).items() if k == "mse"}
     if valid is not None:
-        metrics |= {f"valid_{k}": v for k, v in _errors(module, valid).items()}
+        metrics |= {f"valid_{k}": v for k, v in star_errors(module, valid).items()}
         best = min(epochs, key=lambda epoch: epoch["valid_mse"])
-        if settings.keep_best and best is not epochs[-1]:
+        if settings.keep_best and settings.model != "als" and best is not epochs[-1]:
             metrics["best_epoch"] = best["epoch"]
             if progress:
                 print(
@@ -141,21 +140,6 @@ def give_untrained_rows_the_mean(model: RatingModel, train: Ratings) -> None:
             assert isinstance(table, nn.Embedding)
             with torch.no_grad():
                 table.weight[~trained] = table.weight[trained].mean(0)
-
-
-def _errors(model: RatingModel, ratings: Ratings) -> dict[str, float]:
-    """MSE, RMSE and MAE of a model's stars, as it gives them, unclipped."""
-    squared = absolute = 0.0
-    pairs = np.stack([ratings.user_codes, ratings.item_codes], 1)
-    for start in range(0, len(ratings), 65_536):
-        rows = slice(start, start + 65_536)
-        with torch.no_grad():
-            predicted = model(torch.from_numpy(pairs[rows]).long())
-        error = (predicted - torch.from_numpy(ratings.stars[rows])).double()
-        squared += float(error.square().sum())
-        absolute += float(error.abs().sum())
-    mse = squared / len(ratings)
-    return {"mse": mse, "rmse": mse**0.5, "mae": absolute / len(ratings)}
 
 
 def _versions() -> dict[str, str]:

@@ -26,6 +26,24 @@ from hf_cf.settings import TrainingSettings
 from hf_cf.training.loaders import RatingsDataLoaders
 
 
+def train_with_fastai(
+    settings: TrainingSettings, train: Ratings, valid: Ratings | None, *, progress: bool = True
+) -> tuple[RatingModel, list[dict[str, float]]]:
+    """Build a ``Learner`` and train it, with random numbers of its own.
+
+    Returns
+    -------
+    model : RatingModel
+        In evaluation mode, on the CPU.
+    epochs : list of dict
+        See `run`.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        learn, model = build_learner(settings, train, valid)
+        return model, run(learn, model, settings, progress=progress)
+
+
 def build_learner(
     settings: TrainingSettings, train: Ratings, valid: Ratings | None
 ) -> tuple[Learner, RatingModel]:

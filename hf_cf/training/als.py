@@ -1,0 +1,100 @@
+"""Alternating least squares on explicit ratings."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from hf_cf.history import History
+from hf_cf.models import BiasedFactorization
+from hf_cf.ratings import Ratings
+from hf_cf.settings import TrainingSettings
+from hf_cf.solver import Prior, SparseRows, solve_rows
+from hf_cf.training.errors import star_errors
+
+
+def train_als(
+    settings: TrainingSettings, train: Ratings, valid: Ratings | None, *, progress: bool = True
+) -> tuple[BiasedFactorization, list[dict[str, float]]]:
+    """Fit factors and biases by turns: users for given items, items for given users.
+
+    Each row minimises, in its factors p and its bias b::
+
+        sum_c (rating - mean - bias_c - b - p . f_c)**2  +  n**e * (l |p|**2 + m b**2)
+
+    with n its number of ratings, and l, m, e the settings ``regularization``,
+    ``bias_regularization`` and ``regularization_exponent`` (0: the usual ridge; 1: the
+    weighted-lambda of Zhou, Wilkinson, Schreiber and Pan 2008).
+
+    Returns
+    -------
+    model : BiasedFactorization
+        In evaluation mode, on the CPU.
+    epochs : list of dict
+        One record an iteration: ``epoch``, ``seconds``, and ``valid_mse``, ``valid_mae``,
+        ``valid_loss`` with validation ratings.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    known = (train.user_codes > 0) & (train.item_codes > 0)
+    users, items, stars = train.user_codes[known], train.item_codes[known], train.stars[known]
+    model = BiasedFactorization(len(train.users), len(train.items), settings.n_factors)
+    model.mean.fill_(float(stars.mean(dtype=np.float64)))
+    by_user = _rows(History.from_codes(users, items, stars - model.mean.item(), len(train.users)))
+    by_item = _rows(History.from_codes(items, users, stars - model.mean.item(), len(train.items)))
+    generator = torch.Generator().manual_seed(settings.seed)
+    size = settings.n_factors
+    # Factors of the size that training ends at; the last column holds the biases.
+    item_side = torch.randn(len(train.items), size + 1, generator=generator) * 0.1
+    item_side[:, -1] = 0
+    item_side = item_side.to(device)
+    by_user, by_item = _to(by_user, device), _to(by_item, device)
+    epochs: list[dict[str, float]] = []
+    bar = tqdm(range(settings.epochs), desc="als", disable=not progress)
+    for epoch in bar:
+        started = time.perf_counter()
+        user_side = _half(by_user, item_side, settings)
+        item_side = _half(by_item, user_side, settings)
+        record = {"epoch": epoch + 1.0, "seconds": time.perf_counter() - started}
+        _take(model, user_side, item_side)
+        if valid is not None:
+            errors = star_errors(model, valid)
+            record |= {"valid_loss": errors["mse"], "valid_mse": errors["mse"]}
+            record["valid_mae"] = errors["mae"]
+            bar.set_postfix(valid_rmse=f"{errors['rmse']:.4f}")
+        epochs.append(record)
+    return model.eval().requires_grad_(False), epochs
+
+
+def _half(rows: SparseRows, other: Tensor, settings: TrainingSettings) -> Tensor:
+    """Factors and biases of the rows, (n_rows, k + 1), for those of the columns."""
+    counts = rows.indptr.diff().clamp_min(1).to(other.dtype)
+    ridge = settings.regularization * counts**settings.regularization_exponent
+    # One ridge serves factors and bias when the bias is solved for in units of its own.
+    unit = (settings.regularization / settings.bias_regularization) ** 0.5
+    design = torch.cat([other[:, :-1], torch.full_like(other[:, -1:], unit)], 1)
+    solved = solve_rows(rows, design, Prior(ridge), offsets=other[:, -1]).mean
+    solved[:, -1] *= unit
+    return solved
+
+
+def _rows(history: History) -> SparseRows:
+    return SparseRows(
+        torch.from_numpy(history.starts),
+        torch.from_numpy(history.items),
+        torch.from_numpy(history.stars),
+    )
+
+
+def _to(rows: SparseRows, device: str) -> SparseRows:
+    return SparseRows(rows.indptr.to(device), rows.columns.to(device), rows.values.to(device))
+
+
+def _take(model: BiasedFactorization, user_side: Tensor, item_side: Tensor) -> None:
+    with torch.no_grad():
+        for tables, side in zip(model.tables(), (user_side, item_side), strict=True):
+            tables[0].weight.copy_(side[:, :-1])
+            tables[1].weight.copy_(side[:, -1:])

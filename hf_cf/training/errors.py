@@ -1,0 +1,26 @@
+"""How far a model's stars are from given ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from hf_cf.models import RatingModel
+from hf_cf.ratings import Ratings
+
+_PAIRS = 65_536
+
+
+def star_errors(model: RatingModel, ratings: Ratings) -> dict[str, float]:
+    """Return ``mse``, ``rmse`` and ``mae`` of a model's stars, as it gives them, unclipped."""
+    squared = absolute = 0.0
+    for start in range(0, len(ratings), _PAIRS):
+        rows = slice(start, start + _PAIRS)
+        pairs = np.stack([ratings.user_codes[rows], ratings.item_codes[rows]], 1)
+        with torch.no_grad():
+            predicted = model(torch.from_numpy(pairs).long())
+        error = (predicted - torch.from_numpy(ratings.stars[rows])).double()
+        squared += float(error.square().sum())
+        absolute += float(error.abs().sum())
+    mse = squared / len(ratings)
+    return {"mse": mse, "rmse": mse**0.5, "mae": absolute / len(ratings)}
