@@ -1,5 +1,7 @@
 """Collaborative filtering for the Hugging Face Hub: train, publish without pickle, recommend."""
 
+__version__ = "0.1.0"
+
 from hf_cf.datasets import load_ratings
 from hf_cf.errors import (
     DataFormatError,
@@ -22,5 +24,6 @@ __all__ = [
     "UnknownItem",
     "UnknownUser",
     "Vocab",
+    "__version__",
     "load_ratings",
 ]

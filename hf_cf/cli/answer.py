@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,9 +19,34 @@ def add_parser(commands: Any) -> None:
         "--rate", nargs=2, action="append", metavar=("ITEM", "STARS"),
         help='a visitor\'s rating, repeated: --rate "Heat (1995)" 4',
     )  # fmt: skip
-    recommend.add_argument("-n", type=int, default=10, help="items to show (default: 10)")
     recommend.add_argument(
-        "--include-rated", action="store_true", help="show items that the user has rated, too"
+        "--all-users", action="store_true", help="all known users, into the file --out"
+    )
+    recommend.add_argument("--out", type=Path, help="Parquet file to write, for --all-users")
+    recommend.add_argument("-n", type=int, default=10, help="items a user (default: 10)")
+    recommend.add_argument(
+        "--order-by", choices=("score", "stars"), default="score",
+        help="what people of that taste choose and like (default), or predicted stars",
+    )  # fmt: skip
+    recommend.add_argument(
+        "--genre", action="append", default=[], dest="genres", metavar="GENRE",
+        help="only items of this genre; repeated: of any of them",
+    )  # fmt: skip
+    recommend.add_argument("--years", nargs=2, type=int, metavar=("FROM", "TO"), help="only these")
+    recommend.add_argument(
+        "--exclude", action="append", default=[], metavar="ITEM", help="not this item; repeated"
+    )
+    recommend.add_argument(
+        "--min-ratings", type=int, default=0, help="only items with at least so many ratings"
+    )
+    recommend.add_argument(
+        "--novelty", type=float, default=0.0, help="0 to 1: the less known before the well known"
+    )
+    recommend.add_argument(
+        "--diversity", type=float, default=0.0, help="0 to 1: items unlike each other"
+    )
+    recommend.add_argument(
+        "--include-rated", action="store_true", help="items that the user has rated, too"
     )
     recommend.set_defaults(run=_recommend)
 
@@ -48,10 +74,47 @@ def _command(commands: Any, name: str, help_text: str) -> argparse.ArgumentParse
     return parser
 
 
+_OPTIONS = (
+    "n", "order_by", "genres", "years", "exclude", "min_ratings", "novelty", "diversity",
+    "include_rated",
+)  # fmt: skip
+
+
 def _recommend(arguments: argparse.Namespace) -> None:
+    options = {name: getattr(arguments, name) for name in _OPTIONS}
+    if arguments.all_users:
+        _recommend_to_all(arguments, options)
+        return
     rec, who = _load(arguments)
-    table = rec.recommend(**who, n=arguments.n, include_rated=arguments.include_rated)
-    show(table, "Recommended", as_json=arguments.json)
+    show(rec.recommend(**who, **options), "Recommended", as_json=arguments.json)
+
+
+def _recommend_to_all(arguments: argparse.Namespace, options: dict[str, Any]) -> None:
+    if arguments.out is None or arguments.user is not None or arguments.rate is not None:
+        raise ValueError("--all-users goes with --out FILE.parquet, without --user and --rate")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from tqdm import tqdm
+
+    from hf_cf import Recommender
+    from hf_cf.model_folder import replacing
+
+    rec = Recommender.from_pretrained(arguments.model)
+    users, block = rec.users.ids, rec.users_at_once
+    if not len(users):
+        raise ValueError("this model was saved without its users")
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    writer = None
+    with replacing(arguments.out) as temporary, tqdm(total=len(users), unit="user") as bar:
+        for start in range(0, len(users), block):
+            part = users[start : start + block]
+            table = pa.Table.from_pandas(rec.recommend(part, **options), preserve_index=False)
+            writer = writer or pq.ParquetWriter(temporary, table.schema)
+            writer.write_table(table)
+            bar.update(len(part))
+        if writer is not None:
+            writer.close()
+    print(f"Recommendations for {len(users):,} users are in {arguments.out}")
 
 
 def _similar(arguments: argparse.Namespace) -> None:
