@@ -1,0 +1,6 @@
+"""How good a recommender is: rating error and ranking beside baselines, with intervals."""
+
+from hf_cf.evaluation.protocol import evaluate
+from hf_cf.evaluation.report import Evaluation, Measurement
+
+__all__ = ["Evaluation", "Measurement", "evaluate"]
