@@ -136,10 +136,9 @@ def hide_rated(scores: Tensor, rated: Sequence[Codes]) -> None:
 def discount_popularity(scores: Tensor, log_popularity: Tensor, novelty: float) -> Tensor:
     """Lower the scores of the well known.
 
-    ``score - novelty * spread * z``: z is how many standard deviations the item's
-    ``log(1 + n_ratings)`` lies above the mean, weighted by how many standard deviations `spread`
-    the row's scores rise for each of them (the slope of their regression on z). At 1 the part of
-    the score that popularity explains is gone; at 0 nothing changes.
+    ``score * (1 + n_ratings) ** (-novelty / 2)``: at 1, an item with a hundred times the ratings
+    of another needs ten times its score to stand before it; at 0 nothing changes. Scores below
+    zero stay as they are, last.
 
     Parameters
     ----------
@@ -153,11 +152,8 @@ def discount_popularity(scores: Tensor, log_popularity: Tensor, novelty: float) 
     -------
     Tensor, shape (B, m)
     """
-    z = (log_popularity - log_popularity.mean()) / log_popularity.std().clamp_min(1e-6)
-    known = scores > -torch.inf
-    slope = (scores.masked_fill(~known, 0) * z).sum(1, keepdim=True)
-    slope /= known.sum(1, keepdim=True).clamp_min(1)
-    return scores - novelty * slope * z
+    discount = torch.exp(-novelty / 2 * log_popularity)
+    return torch.where(scores > 0, scores * discount, scores)
 
 
 def diversify(scores: Tensor, vectors: Tensor, n: int, diversity: float) -> Tensor:
