@@ -195,6 +195,19 @@ def test_the_same_call_gives_the_same_bits() -> None:
     assert torch.equal(solve(problem).mean, solve(problem).mean)
 
 
+def test_the_number_of_threads_does_not_change_the_result() -> None:
+    problem, before = long_and_short_rows(torch.float64), torch.get_num_threads()
+    found = {}
+    try:
+        for n_threads in (1, 3):
+            torch.set_num_threads(n_threads)
+            found[n_threads] = solve(problem, budget_bytes=100_000).mean
+            assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(found[1], found[3], rtol=1e-9, atol=1e-9)
+
+
 def test_samples_have_the_posterior_s_mean_and_covariance() -> None:
     n, k = 20_000, 3
     generator = torch.Generator().manual_seed(0)

@@ -41,8 +41,8 @@ class ImplicitALSConfig:
 
     factors: int = 64
     iterations: int = 10
-    preference: tuple[float, ...] = (-0.5, -0.5, 0.3, 0.8, 1.0)
-    weight: tuple[float, ...] = (0.1, 0.1, 0.4, 0.8, 1.0)
+    preference: tuple[float, ...] = (-0.5, -0.5, 0.4, 0.8, 1.0)
+    weight: tuple[float, ...] = (0.1, 0.1, 0.6, 0.9, 1.0)
     unobserved: float = 0.2
     regularization: float = 0.03
     exponent: float = 1.0
