@@ -260,7 +260,9 @@ class Ratings:
             if missing.any():
                 row = int(missing.argmax())
                 raise DataFormatError("the id is missing", line=row, column=column)
-        stars = pd.to_numeric(df["rating"], errors="coerce").to_numpy(np.float32, na_value=np.nan)
+        numbers = pd.to_numeric(df["rating"], errors="coerce")
+        # A copy: pandas lends out its own memory read-only, of which PyTorch warns.
+        stars = numbers.to_numpy(np.float32, na_value=np.nan, copy=True)
         bad = ~np.isfinite(stars)
         if bad.any():
             row = int(bad.argmax())

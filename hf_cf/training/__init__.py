@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from hf_cf.recommender import Recommender
 from hf_cf.settings import MODEL_DEFAULTS, RECIPES, TrainingSettings, settings_for
 from hf_cf.training.als import train_als
 from hf_cf.training.errors import star_errors
-from hf_cf.training.learner import train_with_fastai
+from hf_cf.training.learner import best_epoch, train_with_fastai
 from hf_cf.training.ranking import ImplicitALSConfig, fit_implicit_als
 
 __all__ = [
@@ -80,16 +81,23 @@ def fit(
     ['valid_mse', 'valid_rmse']
     """
     settings = settings_for(model, recipe, **hyperparameters)
-    if valid is not None and valid.users is not train.users:
+    if isinstance(ranking, str) and ranking != "default":
+        raise ValueError(f"ranking={ranking!r}; give an ImplicitALSConfig, 'default' or None")
+    for kind, ratings in (("training", train), ("validation", valid)):
+        if ratings is not None and not len(ratings):
+            raise ValueError(f"there are no {kind} ratings")
+    if valid is not None and not (valid.users is train.users and valid.items is train.items):
         valid = valid.recode(train.users, train.items)
     train_model = train_als if settings.model == "als" else train_with_fastai
     module, epochs = train_model(settings, train, valid, progress=progress)
     give_untrained_rows_the_mean(module, train)
     metrics = {f"train_{k}": v for k, v in star_errors(module, train).items() if k == "mse"}
+    if not math.isfinite(metrics["train_mse"]):
+        raise ValueError(f"training diverged at lr={settings.lr:g}; choose a smaller one")
     if valid is not None:
         metrics |= {f"valid_{k}": v for k, v in star_errors(module, valid).items()}
-        best = min(epochs, key=lambda epoch: epoch["valid_mse"])
-        if settings.keep_best and settings.model != "als" and best is not epochs[-1]:
+        best = best_epoch(epochs)
+        if settings.keep_best and settings.model != "als" and best and best is not epochs[-1]:
             metrics["best_epoch"] = best["epoch"]
             if progress:
                 print(

@@ -41,7 +41,8 @@ def train_als(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     known = (train.user_codes > 0) & (train.item_codes > 0)
     users, items, stars = train.user_codes[known], train.item_codes[known], train.stars[known]
-    model = BiasedFactorization(len(train.users), len(train.items), settings.n_factors)
+    with torch.random.fork_rng():
+        model = BiasedFactorization(len(train.users), len(train.items), settings.n_factors)
     model.mean.fill_(float(stars.mean(dtype=np.float64)))
     by_user = _rows(History.from_codes(users, items, stars - model.mean.item(), len(train.users)))
     by_item = _rows(History.from_codes(items, users, stars - model.mean.item(), len(train.items)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -150,16 +151,20 @@ class EpochRecord(Callback):
             self.log(
                 f"Epoch {self.epoch + 1} of {self.n_epoch}: {shown} ({record['seconds']:.1f} s)"
             )
-        if self.keep_best and record.get("valid_mse") == self._lowest():
+        if self.keep_best and best_epoch(self.epochs) is record:
             self._best = {k: v.clone() for k, v in self.model.state_dict().items()}
 
     def after_fit(self) -> None:
         """Go back to the best epoch if it was not the last."""
-        if self._best and self.epochs[-1]["valid_mse"] > self._lowest():
+        if self._best and best_epoch(self.epochs) is not self.epochs[-1]:
             self.model.load_state_dict(self._best)
 
-    def _lowest(self) -> float:
-        return min(epoch.get("valid_mse", float("inf")) for epoch in self.epochs)
+
+def best_epoch(epochs: list[dict[str, float]]) -> dict[str, float] | None:
+    """Return the record with the lowest validation MSE, the first of equals; None without any."""
+    # After a run went astray the error is no number, which is neither higher nor lower.
+    validated = [epoch for epoch in epochs if epoch.get("valid_mse", math.nan) < math.inf]
+    return min(validated, key=lambda epoch: epoch["valid_mse"]) if validated else None
 
 
 class StarsMetric(AvgMetric):

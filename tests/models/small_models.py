@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from hf_cf.models import RatingModel, build_rating_model
+from hf_cf.models import BiasedFactorization, RatingModel, build_rating_model
 
 N_USERS, N_ITEMS = 7, 23
 HALF_STARS = [0.5 + 0.5 * level for level in range(10)]
@@ -20,6 +20,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "dot and biases, ranged": ("dot_product_bias", {"n_factors": 4, "y_range": (0.5, 5.0)}),
     "fastai's dot": ("collab_learner", {"n_factors": 5, "y_range": (0.0, 5.5)}),
     "fastai's dot, unbounded": ("collab_learner", {"n_factors": 5, "y_range": None}),
+    "als": ("als", {"n_factors": 4}),
     "network": ("collab_nn", {"n_hidden": 6, "y_range": (0.0, 5.5)}),
     "network, unbounded": ("collab_nn", {"n_hidden": 6, "user_size": 3, "item_size": 5}),
     "fastai's network": ("embedding_nn", {"layers": (8, 4), "y_range": (0.0, 5.5)}),
@@ -38,6 +39,8 @@ def small_model(case: str) -> RatingModel:
         model = build_rating_model(name, {"n_users": N_USERS, "n_items": N_ITEMS, **settings})
         for parameter in model.parameters():
             nn.init.normal_(parameter, std=0.6)
+        if isinstance(model, BiasedFactorization):
+            model.mean.fill_(3.5)
         for module in model.modules():
             if isinstance(module, nn.BatchNorm1d):
                 nn.init.normal_(module.weight, mean=1.0, std=0.2)
