@@ -68,8 +68,8 @@ def ratios_of_sums(
     tail = (1 - confidence) / 2
     low, high = np.full(m, np.nan), np.full(m, np.nan)
     # A group of few users is missing from some draws, and from all where it has no ratings.
-    known = np.isfinite(value)
-    low[known], high[known] = np.nanquantile(drawn[:, known], [tail, 1 - tail], axis=0)
+    for column in np.flatnonzero(np.isfinite(value)):
+        low[column], high[column] = np.nanquantile(drawn[:, column], [tail, 1 - tail])
     return Estimates(value, low, high)
 
 
