@@ -6,6 +6,7 @@ from hf_cf.datasets import load_ratings
 from hf_cf.errors import (
     DataFormatError,
     DownloadError,
+    HubError,
     ModelFormatError,
     UnknownItem,
     UnknownUser,
@@ -17,6 +18,7 @@ __all__ = [
     "DataFormatError",
     "DataSource",
     "DownloadError",
+    "HubError",
     "ModelFormatError",
     "RatingScale",
     "Ratings",

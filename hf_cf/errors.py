@@ -54,6 +54,10 @@ class ModelFormatError(ValueError):
         super().__init__(f"{self.file}: {message}")
 
 
+class HubError(OSError):
+    """The Hugging Face Hub does not have a model, does not give or take it, or is out of reach."""
+
+
 class _UnknownId(KeyError):
     def __str__(self) -> str:
         # KeyError shows the repr of its argument, which hides line breaks and adds quotes.

@@ -2,102 +2,227 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 
 from hf_cf.errors import ModelFormatError
 from hf_cf.facts import TrainingFacts
 from hf_cf.history import History
-from hf_cf.model_folder import ModelFolder
-from hf_cf.models import RankingHead, UserPrior, build_ranking_model, build_rating_model
+from hf_cf.model_folder import Layout, ModelFolder
+from hf_cf.models import (
+    RankingHead,
+    RatingModel,
+    UserPrior,
+    build_ranking_model,
+    build_rating_model,
+)
 from hf_cf.ratings import DataSource, RatingScale, Vocab
 
 if TYPE_CHECKING:
     from hf_cf.recommender import Recommender
 
+StoredType = Literal["float32", "float16"]
+"""How numbers are stored; in memory they are float32 always."""
 
-def to_model_folder(rec: Recommender) -> ModelFolder:
-    """Lay a recommender out as the tensors, tables and facts of a model folder."""
+_Facts = TypeVar("_Facts", DataSource, TrainingFacts)
+
+
+def to_model_folder(
+    rec: Recommender,
+    *,
+    repo_id: str | None = None,
+    include_history: bool = True,
+    include_users: bool = True,
+    dtype: StoredType = "float32",
+) -> ModelFolder:
+    """Lay a recommender out as the tensors, tables and facts of a model folder.
+
+    Without users, every table with one row a user keeps the row of ``#na#`` alone, and there is
+    no history; the rest serves visitors as before.
+    """
+    if dtype not in ("float32", "float16"):
+        raise ValueError(f"dtype={dtype!r}; choose from float32, float16")
     tensors = {f"rating.{name}": tensor for name, tensor in rec.model.state_dict().items()}
     tensors["rating.prior.mean"] = rec.prior.mean
     tensors["rating.prior.precision"] = rec.prior.precision
+    rating_settings, ranking = dict(rec.model.settings), None
     if rec.ranking is not None:
         state = rec.ranking.model.state_dict()
         tensors |= {f"ranking.{name}": tensor for name, tensor in state.items()}
         tensors["ranking.user_vectors"] = rec.ranking.user_vectors
+        ranking = {"model": rec.ranking.model.name, "settings": rec.ranking.model.settings}
+    users = rec.users.ids
+    if not include_users:
+        users, rating_settings["n_users"] = users[:0], 1
+        for name in _tables_of_users(rec.model, rec.ranking is not None):
+            tensors[name] = tensors[name][:1]
+    if dtype == "float16":
+        rows = (rating_settings["n_users"], rating_settings["n_items"])
+        tensors = {name: _halved(name, tensor, rows) for name, tensor in tensors.items()}
+    tables = {"users": pd.DataFrame({"id": users}), "items": rec.catalogue}
+    if rec.history is not None and include_history and include_users:
+        tables["history"] = _history_table(rec.history)
     config = {
-        "rating": {"model": rec.model.name, "settings": rec.model.settings},
-        "ranking": None
-        if rec.ranking is None
-        else {"model": rec.ranking.model.name, "settings": rec.ranking.model.settings},
+        "rating": {"model": rec.model.name, "settings": rating_settings},
+        "ranking": ranking,
         "scale": asdict(rec.scale),
         "source": asdict(rec.source),
         "training": asdict(rec.facts),
     }
-    tables = {"users": pd.DataFrame({"id": rec.users.ids}), "items": rec.catalogue}
-    if rec.history is not None:
-        tables["history"] = pd.DataFrame(
-            {
-                "user_code": rec.history.user_codes(),
-                "item_code": rec.history.items,
-                "rating": rec.history.stars,
-            }
-        )
-    return ModelFolder(config, tensors, tables)
+    return ModelFolder(config, {k: v.detach().cpu() for k, v in tensors.items()}, tables)
 
 
-def parts_of(saved: ModelFolder, folder: str | Path) -> dict[str, Any]:
-    """Build the arguments of `Recommender` from a model folder's contents.
+def layout_of(config: dict[str, Any]) -> Layout:
+    """Tell what the weights and tables of a config must look like, without taking memory.
+
+    Raises
+    ------
+    ValueError
+        The settings do not fit each other.
+    """
+    with torch.device("meta"):
+        model = _rating_model(config)
+        tensors = {f"rating.{name}": tensor for name, tensor in model.state_dict().items()}
+        tensors["rating.prior.mean"] = torch.empty(model.vector_size)
+        tensors["rating.prior.precision"] = torch.empty(model.vector_size, model.vector_size)
+        n_users, n_items = model.settings["n_users"], model.settings["n_items"]
+        if config.get("ranking"):
+            ranking = _ranking_model(config)
+            if ranking.settings["n_items"] != n_items:
+                raise ValueError(
+                    f"the ranking model has {ranking.settings['n_items']} items, the rating "
+                    f"model {n_items}"
+                )
+            tensors |= {f"ranking.{name}": t for name, t in ranking.state_dict().items()}
+            tensors["ranking.user_vectors"] = torch.empty(n_users, ranking.vector_size)
+    pairs = (n_users - 1) * (n_items - 1)
+    return Layout(tensors, {"users": n_users - 1, "items": n_items - 1, "history": pairs})
+
+
+def parts_of(folder: str | Path) -> dict[str, Any]:
+    """Read the arguments of `Recommender` from a model folder, which may come from a stranger.
 
     Raises
     ------
     ModelFormatError
-        The files do not fit each other.
+        A file is missing or broken, or does not fit the others.
     """
-    try:
-        spec = saved.config["rating"]
-        model = build_rating_model(spec["model"], spec["settings"])
-        tensors = dict(saved.tensors)
-        prior = UserPrior(tensors.pop("rating.prior.mean"), tensors.pop("rating.prior.precision"))
-        model.load_state_dict(_named("rating.", tensors), assign=True)
-        users, items = (Vocab(saved.tables[name]["id"]) for name in ("users", "items"))
-        catalogue = saved.tables["items"]
-        catalogue.index = pd.RangeIndex(1, len(items), name="code")
-        return {
-            "model": model,
-            "prior": prior,
-            "ranking": _ranking(saved.config["ranking"], _named("ranking.", tensors)),
-            "users": users,
-            "items": items,
-            "catalogue": catalogue,
-            "history": _history(saved.tables.get("history"), len(users)),
-            "scale": RatingScale(**saved.config["scale"]),
-            "source": DataSource(**saved.config["source"]),
-            "facts": TrainingFacts(**saved.config["training"]),
-        }
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelFormatError(f"the files do not make a model: {error}", file=folder) from error
+    folder = Path(folder)
+    saved = ModelFolder.read(folder, layout_of)
+    config, tensors, tables = saved.config, saved.tensors, saved.tables
+    with torch.device("meta"):
+        model = _rating_model(config)
+        ranking = _ranking_model(config) if config.get("ranking") else None
+    prior = UserPrior(tensors.pop("rating.prior.mean"), tensors.pop("rating.prior.precision"))
+    model.load_state_dict(_named("rating.", tensors), assign=True)
+    head = None
+    if ranking is not None:
+        user_vectors = tensors.pop("ranking.user_vectors")
+        ranking.load_state_dict(_named("ranking.", tensors), assign=True)
+        head = RankingHead(ranking, user_vectors)
+    users, items = (_vocab(tables[name], folder / f"{name}.parquet") for name in ("users", "items"))
+    catalogue = tables["items"].set_axis(pd.RangeIndex(1, len(items), name="code"))
+    if (catalogue["n_ratings"] < 0).any():
+        raise ModelFormatError("n_ratings is negative somewhere", file=folder / "items.parquet")
+    history = None
+    if "history" in tables:
+        try:
+            history = _history(tables["history"], len(users), len(items))
+        except ValueError as error:
+            raise ModelFormatError(str(error), file=folder / "history.parquet") from error
+    return {
+        "model": model,
+        "prior": prior,
+        "ranking": head,
+        "users": users,
+        "items": items,
+        "catalogue": catalogue,
+        "history": history,
+        "scale": RatingScale(**config["scale"]),
+        "source": _facts(DataSource, config["source"]),
+        "facts": _facts(TrainingFacts, config["training"]),
+        "pictures": saved.pictures,
+    }
+
+
+def _rating_model(config: dict[str, Any]) -> RatingModel:
+    return build_rating_model(config["rating"]["model"], config["rating"]["settings"])
+
+
+def _ranking_model(config: dict[str, Any]) -> Any:
+    return build_ranking_model(config["ranking"]["model"], config["ranking"]["settings"])
 
 
 def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _ranking(spec: dict[str, Any] | None, tensors: dict[str, Tensor]) -> RankingHead | None:
-    if spec is None:
-        return None
-    model = build_ranking_model(spec["model"], spec["settings"])
-    user_vectors = tensors.pop("user_vectors")
-    model.load_state_dict(tensors, assign=True)
-    return RankingHead(model, user_vectors)
+def _tables_of_users(model: RatingModel, has_ranking: bool) -> list[str]:
+    """Names of the stored tensors with one row a user."""
+    tables = model.tables()[0]
+    names = [
+        f"rating.{name}.weight"
+        for name, module in model.named_modules()
+        if any(module is table for table in tables)
+    ]
+    return [*names, "ranking.user_vectors"] if has_ranking else names
 
 
-def _history(table: pd.DataFrame | None, n_users: int) -> History | None:
-    if table is None:
-        return None
+def _halved(name: str, tensor: Tensor, rows: tuple[int, int]) -> Tensor:
+    """Store a table of users or items in half the bytes; what is small stays as it is."""
+    if tensor.dtype != torch.float32 or tensor.dim() != 2 or tensor.shape[0] not in rows:
+        return tensor
+    half = tensor.half()
+    if not half.isfinite().all():
+        raise ValueError(f"{name} has numbers beyond float16; save the model as float32")
+    return half
+
+
+def _vocab(table: pd.DataFrame, path: Path) -> Vocab:
+    try:
+        return Vocab(table["id"])
+    except ValueError as error:
+        raise ModelFormatError(str(error), file=path) from error
+
+
+def _facts(kind: type[_Facts], values: dict[str, Any]) -> _Facts:
+    """Facts that this version knows; a later one may have written more."""
+    known = {item.name for item in fields(kind)}
+    return kind(**{name: value for name, value in values.items() if name in known})
+
+
+def _history_table(history: History) -> pd.DataFrame:
+    users = history.user_codes()
+    # In the order of both codes, repeated pairs are seen on reading without sorting again.
+    order = np.lexsort((history.items, users))
+    return pd.DataFrame(
+        {
+            "user_code": users[order],
+            "item_code": history.items[order],
+            "rating": history.stars[order],
+        }
+    )
+
+
+def _history(table: pd.DataFrame, n_users: int, n_items: int) -> History:
     users, items, stars = (table[name].to_numpy() for name in ("user_code", "item_code", "rating"))
-    return History.from_codes(users, items, stars, n_users)
+    for name, codes, n in (("user_code", users, n_users), ("item_code", items, n_items)):
+        if len(codes) and not 1 <= codes.min() <= codes.max() < n:
+            raise ValueError(
+                f"{name} goes from {codes.min()} to {codes.max()}; expected codes from 1 to {n - 1}"
+            )
+    if not np.isfinite(stars).all():
+        raise ValueError("a rating is NaN or infinite")
+    later, same = users[1:] > users[:-1], users[1:] == users[:-1]
+    if not (later | (same & (items[1:] > items[:-1]))).all():
+        raise ValueError("the ratings are not sorted, or one stands twice")
+    starts = np.zeros(n_users + 1, np.int64)
+    np.cumsum(np.bincount(users, minlength=n_users), out=starts[1:])
+    # Copies, because Arrow's memory is read-only, which PyTorch warns of.
+    return History(starts, items.copy(), stars.copy())

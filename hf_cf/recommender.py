@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,14 +15,15 @@ import torch
 from torch import Tensor
 
 from hf_cf.catalogue import Catalogue
+from hf_cf.datasets.layouts import DATASETS
 from hf_cf.errors import UnknownUser
 from hf_cf.facts import TrainingFacts
 from hf_cf.fastai_learner import read_model, read_ratings
 from hf_cf.filters import Filters
 from hf_cf.history import History
-from hf_cf.model_folder import ModelFolder
+from hf_cf.hub import local_folder, table_of_files, upload, writing_token
 from hf_cf.models import RankingHead, RatingModel, UserPrior, fold_in
-from hf_cf.persistence import parts_of, to_model_folder
+from hf_cf.persistence import StoredType, parts_of, to_model_folder
 from hf_cf.ratings import Codes, DataSource, Ratings, RatingScale, Vocab
 from hf_cf.top_n import Choice, choose
 from hf_cf.visitors import VisitorRatings, visitor_codes
@@ -74,6 +77,8 @@ class Recommender:
         The data that the model was trained on.
     facts : TrainingFacts
         Settings, metrics and versions.
+    pictures : mapping of str to bytes
+        PNGs for the model card, by file name.
 
     Examples
     --------
@@ -98,6 +103,7 @@ class Recommender:
         scale: RatingScale,
         source: DataSource | None = None,
         facts: TrainingFacts | None = None,
+        pictures: Mapping[str, bytes] | None = None,
     ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.prior, self.ranking = prior, ranking
@@ -106,6 +112,8 @@ class Recommender:
         self.scale = scale
         self.source = source or DataSource()
         self.facts = facts or TrainingFacts()
+        self.pictures = dict(pictures or {})
+        self._said_history_is_missing = False
         self._catalogue = Catalogue(items, catalogue)
         counts = np.concatenate([[0], self._catalogue.n_ratings])
         self._log_popularity = torch.from_numpy(np.log1p(counts)).float()
@@ -169,8 +177,8 @@ class Recommender:
             vectors = self._visitor(ratings).rating
         if len(vectors) not in (1, len(codes)):
             raise ValueError(f"{len(vectors)} users and {len(codes)} items: give one item a user")
-        stars = self.model.stars(vectors.expand(len(codes), -1), torch.from_numpy(codes).long())
-        clipped = self._clip(stars).numpy()
+        stars = self.model.stars(vectors.expand(len(codes), -1), self._rows(codes))
+        clipped = self._clip(stars).numpy(force=True)
         return float(clipped[0]) if scalar else clipped
 
     def recommend(
@@ -239,10 +247,12 @@ class Recommender:
             people = self._known(part) if ratings is None else self._visitor(ratings)
             if include_rated:
                 people = replace(people, rated=[])
+            elif ratings is None:
+                self._say_history_is_missing()
             rows, codes, score = self._choose(people, n, choice, torch.from_numpy(hidden))
-            table = self._catalogue.describe(codes.numpy())
+            table = self._catalogue.describe(codes.numpy(force=True))
             stars = self._clip(self.model.stars(people.rating[rows], codes))
-            table = table.assign(stars=stars.numpy(), score=score.numpy())
+            table = table.assign(stars=stars.numpy(force=True), score=score.numpy(force=True))
             if not single:
                 table.insert(0, "user", [part[row] for row in rows.tolist()])
             tables.append(table)
@@ -264,8 +274,8 @@ class Recommender:
         similarity = factors @ factors[code]
         similarity[[0, code]] = -torch.inf
         best = similarity.topk(min(n, len(self.items) - 2))
-        table = self._catalogue.describe(best.indices.numpy())
-        return table.assign(similarity=best.values.numpy())
+        table = self._catalogue.describe(best.indices.numpy(force=True))
+        return table.assign(similarity=best.values.numpy(force=True))
 
     def find(self, text: str, n: int = 5) -> pd.DataFrame:
         """Find items by title as people type it: misspelt, in part, without its year.
@@ -292,6 +302,7 @@ class Recommender:
         if biases is None:
             stars = self.model.stars_grid(self.prior.mean[None])[0]
             biases = stars - stars[1:].mean()
+        biases = biases.cpu()
         order = torch.argsort(biases[1:], descending=True, stable=True) + 1
         table = self._catalogue.describe(order.numpy()).assign(bias=biases[order].numpy())
         return table.assign(n_ratings=self._catalogue.n_ratings[order.numpy() - 1])
@@ -314,7 +325,7 @@ class Recommender:
         """
         counts = self._catalogue.n_ratings
         codes = np.argsort(-counts, kind="stable")[:most_rated] + 1
-        factors = self.model.item_embeddings()[torch.from_numpy(codes)].double()
+        factors = self.model.item_embeddings()[torch.from_numpy(codes)].double().cpu()
         factors = factors - factors.mean(0)
         _, _, axes = torch.linalg.svd(factors, full_matrices=False)
         # The sign of a component means nothing; the largest loading is made positive.
@@ -325,20 +336,161 @@ class Recommender:
 
     # Where it comes from and goes to
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write the model to a folder: safetensors, Parquet and JSON, nothing pickled."""
-        to_model_folder(self).write(folder)
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        include_history: bool | None = None,
+        include_users: bool = True,
+        dtype: StoredType = "float32",
+    ) -> None:
+        """Write the model to a folder: safetensors, Parquet, JSON and a card, nothing pickled.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Created where it does not exist; a model that is there is replaced.
+        include_history : bool, optional
+            Whether to keep who rated what, for leaving out what a user has seen. Where not given,
+            it is kept if the data may be redistributed.
+        include_users : bool
+            Whether to keep the known users; without them the model serves visitors only.
+        dtype : {"float32", "float16"}
+            How numbers are stored; float16 halves the tables of users and items.
+        """
+        include_history = self._may_include_history(include_history, include_users)
+        to_model_folder(
+            self, include_history=include_history, include_users=include_users, dtype=dtype
+        ).write(folder)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+        commit_message: str | None = None,
+        token: str | None = None,
+        include_history: bool | None = None,
+        include_users: bool = True,
+        dtype: StoredType = "float32",
+    ) -> str:
+        """Publish the model on the Hugging Face Hub in one commit, saying first what goes up.
+
+        Parameters
+        ----------
+        repo_id : str
+            Such as ``"user/movies"``; created where it does not exist.
+        private : bool, optional
+            Whether a new repository is private; the account's default where not given.
+        revision : str, optional
+            The branch; created where it does not exist.
+        create_pr : bool
+            Whether to open a pull request instead of writing to the branch.
+        commit_message : str, optional
+            Title of the commit.
+        token : str, optional
+            With write access; the one of ``hf auth login`` where not given.
+        include_history, include_users, dtype
+            As in `save_pretrained`.
+
+        Returns
+        -------
+        str
+            Address of the model, or of the pull request.
+
+        Raises
+        ------
+        HubError
+            Nobody is logged in, the token may not write there, or the Hub failed. What was there
+            before is whole.
+        """
+        token = writing_token(repo_id, token)
+        include_history = self._may_include_history(include_history, include_users)
+        saved = to_model_folder(
+            self, repo_id=repo_id,
+            include_history=include_history, include_users=include_users, dtype=dtype,
+        )  # fmt: skip
+        with tempfile.TemporaryDirectory() as folder:
+            saved.write(folder)
+            print(table_of_files(Path(folder), repo_id))
+            return upload(
+                Path(folder), repo_id, private=private, revision=revision, create_pr=create_pr,
+                message=commit_message or f"{self.model.name} trained on {self.source.name}",
+                token=token,
+            )  # fmt: skip
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Recommender:
-        """Load a model from a folder.
+    def from_pretrained(
+        cls,
+        folder_or_repo: str | Path,
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        force_download: bool = False,
+        device: str | torch.device = "cpu",
+    ) -> Recommender:
+        """Load a model from a folder or from the Hugging Face Hub; neither needs to be trusted.
+
+        Parameters
+        ----------
+        folder_or_repo : str or Path
+            A model's folder, or a repository such as ``"user/movies"``.
+        revision : str, optional
+            Branch, tag or commit of the repository.
+        token : str or bool, optional
+            For private repositories; the one of ``hf auth login`` where not given.
+        cache_dir : str or Path, optional
+            Where downloads are kept; the cache of ``huggingface_hub`` where not given.
+        local_files_only : bool
+            Whether to use the cache without asking the Hub.
+        force_download : bool
+            Whether to download what is in the cache already.
+        device : str or torch.device
+            Where to compute.
 
         Raises
         ------
         ModelFormatError
             A file is missing or broken, or does not fit the others.
+        HubError
+            The Hub does not have the model or does not give it, or cannot be reached.
         """
-        return cls(**parts_of(ModelFolder.read(folder), folder))
+        folder = local_folder(
+            folder_or_repo, revision=revision, token=token, cache_dir=cache_dir,
+            local_files_only=local_files_only, force_download=force_download,
+        )  # fmt: skip
+        return cls(**parts_of(folder)).to(device)
+
+    def to(self, device: str | torch.device) -> Recommender:
+        """Move all that is computed with to a device, and return the recommender."""
+        self.model.to(device)
+        self.prior = UserPrior(self.prior.mean.to(device), self.prior.precision.to(device))
+        if self.ranking is not None:
+            vectors = self.ranking.user_vectors.to(device)
+            self.ranking = RankingHead(self.ranking.model.to(device), vectors)
+        self._log_popularity = self._log_popularity.to(device)
+        return self
+
+    def attach_history(self, ratings: Ratings) -> None:
+        """Tell the model who has rated what, so that it leaves out what known users have seen.
+
+        Parameters
+        ----------
+        ratings : Ratings
+            Of the data that the model was trained on; users and items that it does not know are
+            passed over.
+        """
+        known = ratings.recode(self.users, self.items)
+        self.history = History.from_ratings(known)
+        if not len(self.history):
+            raise ValueError(
+                f"none of these ratings ({ratings.source.name}) is by a user of the model, for an "
+                f"item of it; it was trained on {self.source.name}"
+            )
 
     @classmethod
     def from_parts(
@@ -417,19 +569,46 @@ class Recommender:
             )
         return self._of_codes(codes)
 
+    def _may_include_history(self, wanted: bool | None, include_users: bool) -> bool:
+        if wanted is not None or self.history is None or not include_users:
+            return bool(wanted) and include_users
+        if not self.source.redistributable:
+            warnings.warn(
+                f"the licence of {self.source.name} does not allow passing its ratings on, so "
+                "history.parquet, who rated what, is left out; include_history=True keeps it, "
+                "for your own use",
+                stacklevel=3,
+            )
+        return self.source.redistributable
+
+    def _say_history_is_missing(self) -> None:
+        if self.history is not None or self._said_history_is_missing:
+            return
+        self._said_history_is_missing = True
+        named = self.source.name in DATASETS
+        loaded = f'hf_cf.load_ratings("{self.source.name}")' if named else "ratings"
+        warnings.warn(
+            "the model came without its users' ratings, so recommendations may hold what they "
+            f"have seen; rec.attach_history({loaded}) leaves that out",
+            stacklevel=3,
+        )
+
     def _of_codes(self, codes: Codes, rated: History | None = None) -> People:
         rated = self.history if rated is None else rated
-        rows = torch.from_numpy(codes).long()
+        rows = self._rows(codes)
         ranking = None if self.ranking is None else self.ranking.user_vectors[rows]
         seen = [] if rated is None else [rated.of(code)[0] for code in codes.tolist()]
         return People(self.model.user_vectors(rows), ranking, seen)
 
     def _visitor(self, ratings: VisitorRatings) -> People:
         codes, stars = visitor_codes(ratings, self._catalogue, self.scale)
-        items, given = torch.from_numpy(codes).long(), torch.from_numpy(stars)
+        items, given = self._rows(codes), torch.from_numpy(stars).to(self.prior.mean.device)
         vector = fold_in(self.model, self.prior, items, given)
         ranking = None if self.ranking is None else self.ranking.fold_in(items, given)
         return People(vector[None], ranking, [codes])
+
+    def _rows(self, codes: Codes) -> Tensor:
+        return torch.from_numpy(codes).long().to(self.prior.mean.device)
 
     # Vectors to answers
 

@@ -45,7 +45,8 @@ class UserPrior:
         # little of the average variance on the diagonal keeps every direction possible.
         floor = covariance.diagonal().mean().clamp_min(1e-6)
         covariance += 0.1 * floor * torch.eye(len(mean), dtype=torch.float64)
-        precision = noise * torch.linalg.inv(covariance)
+        # The inverse comes column by column; products of rows round as they will after loading.
+        precision = (noise * torch.linalg.inv(covariance)).contiguous()
         return cls(mean.float(), precision.float())
 
 

@@ -243,7 +243,9 @@ class RatingClassifier(CollabNN):
         super().__init__(n_users, n_items, n_hidden, None, user_size, item_size, dropout)
         del self.settings["y_range"]
         self.settings["levels"] = [float(level) for level in levels]
-        self.register_buffer("levels", torch.tensor(self.settings["levels"]), persistent=False)
+        # Not part of the state dict, so it holds its numbers even in a model that is only shapes.
+        levels_in_stars = torch.tensor(self.settings["levels"], device="cpu")
+        self.register_buffer("levels", levels_in_stars, persistent=False)
 
     def distribution(self, vectors: Tensor, items: Tensor) -> Tensor:
         """Probability of each level: (B, d) and (B,) to (B, n_levels)."""

@@ -209,7 +209,8 @@ class RankingHead:
 
     def fold_in(self, items: Tensor, ratings: Tensor) -> Tensor:
         """Vector of one visitor: item codes (n,) and their ratings (n,) to (1, k)."""
-        return self.model.user_vectors(torch.tensor([0, len(items)]), items, ratings)
+        indptr = torch.tensor([0, len(items)], device=items.device)
+        return self.model.user_vectors(indptr, items, ratings)
 
 
 def row_weights(rows: SparseRows) -> Tensor:
