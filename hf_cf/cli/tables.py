@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def show(table: pd.DataFrame, title: str | None = None, *, as_json: bool = False) -> None:
-    """Print a table; numbers to the right, fractions with two digits."""
+    """Print a table, or JSON."""
     if as_json:
         print(table.to_json(orient="records", force_ascii=False))
         return
     from rich.console import Console
+
+    Console().print(draw(table, title))
+
+
+def draw(table: pd.DataFrame, title: str | None = None) -> Table:
+    """Lay a table out for the terminal; numbers to the right, fractions with two digits."""
     from rich.table import Table
     from rich.text import Text
 
@@ -22,7 +33,7 @@ def show(table: pd.DataFrame, title: str | None = None, *, as_json: bool = False
         drawn.add_column(str(name), justify="right" if numeric else "left")
     for row in table.itertuples(index=False):
         drawn.add_row(*(Text(_cell(value)) for value in row))
-    Console().print(drawn)
+    return drawn
 
 
 def _cell(value: object) -> str:

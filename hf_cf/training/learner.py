@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,10 @@ from hf_cf.models import RatingClassifier, RatingModel, build_rating_model
 from hf_cf.ratings import Ratings, RatingScale
 from hf_cf.settings import TrainingSettings
 from hf_cf.training.loaders import RatingsDataLoaders
+
+
+SMALL_MODEL = 2_000_000
+"""Parameters below which a second thread does not help."""
 
 
 def train_with_fastai(
@@ -110,7 +114,8 @@ def run(
         progress, record.log = False, print
     with (
         nullcontext() if progress else learn.no_bar(),
-        nullcontext() if progress else (learn.no_logging()),
+        nullcontext() if progress else learn.no_logging(),
+        _threads_for(model),
     ):
         decay = [settings.wd, settings.wd if settings.decay_biases else 0.0]
         if settings.schedule == "one_cycle":
@@ -122,6 +127,22 @@ def run(
         model.load_state_dict(trained.state_dict())
     model.cpu().eval().requires_grad_(False)
     return record.epochs
+
+
+@contextmanager
+def _threads_for(model: RatingModel) -> Iterator[None]:
+    """One thread while a small model trains: its steps are over before threads have met.
+
+    On a machine with other work, where one of them has to wait, more threads take many times
+    as long.
+    """
+    threads = torch.get_num_threads()
+    if sum(parameter.numel() for parameter in model.parameters()) < SMALL_MODEL:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class EpochRecord(Callback):

@@ -1,0 +1,80 @@
+"""What the README tells people to type works as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"<!-- test: {language} -->\n```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def run(command: list[str], folder: Path) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        command,
+        check=False,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_every_block_of_code_is_tested_or_only_make() -> None:
+    for marker, code in re.findall(r"(.*)\n```\w+\n(.*?)```", README):
+        commands = [line for line in code.splitlines() if line.strip()]
+        assert "<!-- test" in marker or all(line.startswith("make ") for line in commands), code
+
+
+def test_the_five_lines_of_python(tmp_path: Path) -> None:
+    for code in blocks("python"):
+        assert len([line for line in code.splitlines() if line.strip()]) <= 5
+        run([sys.executable, "-c", code], tmp_path)
+
+
+def test_the_commands(tmp_path: Path) -> None:
+    for code in blocks("bash"):
+        run(["bash", "-euc", code], tmp_path)
+    assert (tmp_path / "models" / "movies" / "metrics.json").exists()
+
+
+def test_the_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in re.findall(r"`?make (\w+)", README):
+        if target not in {"their"}:
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_files_it_links_to_exist() -> None:
+    for link in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+@pytest.mark.slow
+def test_make_demo_in_a_clone(tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    shutil.copytree(ROOT / "hf_cf", clone / "hf_cf", dirs_exist_ok=True)
+    bin_folder = clone / ".venv" / "bin"
+    bin_folder.mkdir(parents=True)
+    for name in ("python", "hf-cf"):
+        (bin_folder / name).symlink_to(Path(sys.executable).parent / name)
+    # What is installed already is not installed again: the environment counts as made.
+    said = run(["make", "-o", ".venv/train", "demo"], clone)
+    assert "synthetic" in said
+    assert said.count("Recommended") == 2
