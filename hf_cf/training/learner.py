@@ -26,7 +26,6 @@ from hf_cf.ratings import Ratings, RatingScale
 from hf_cf.settings import TrainingSettings
 from hf_cf.training.loaders import RatingsDataLoaders
 
-
 SMALL_MODEL = 2_000_000
 """Parameters below which a second thread does not help."""
 
