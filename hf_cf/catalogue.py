@@ -41,7 +41,7 @@ class Catalogue:
         UnknownItem
             One of them is no id and no title, or the title of several items.
         """
-        raw = list(raw)
+        raw = plain_ids(raw)
         codes = self.items.encode(pd.Index(raw, dtype=object))
         for at in np.flatnonzero(codes == 0):
             codes[at] = self._code_of_title(raw[at])
@@ -49,6 +49,8 @@ class Catalogue:
 
     def find(self, text: str, n: int) -> pd.DataFrame:
         """Rows of the table whose titles are nearest to `text`, best first, and ``likeness``."""
+        if n < 1:
+            raise ValueError(f"n is {n}; it must be at least 1")
         codes, likeness = self._titles.nearest(str(text), n)
         return self.table.loc[codes].reset_index(drop=True).assign(likeness=likeness)
 
@@ -67,3 +69,10 @@ class Catalogue:
         nearest = self.find(name, 3)["title"].tolist() if isinstance(name, str) else []
         hint = f"; the nearest titles are {', '.join(map(repr, nearest))}" if nearest else ""
         raise UnknownItem(f"there is no item {name!r}{hint}", nearest)
+
+
+def plain_ids(raw: Any) -> list[Any]:
+    """Raw ids as Python's own values, as a message should show them, not as numpy's scalars."""
+    if isinstance(raw, (np.ndarray, pd.Series, pd.Index)):
+        return raw.tolist()
+    return [value.item() if isinstance(value, np.generic) else value for value in raw]

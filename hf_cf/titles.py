@@ -82,18 +82,34 @@ class TitleIndex:
         if not words:
             return np.zeros(0, np.int64), np.zeros(0)
         names = [name for name, _ in self._normal]
-        whole = process.cdist([words], names, scorer=fuzz.ratio)[0]
-        sorted_words = process.cdist([words], names, scorer=fuzz.token_sort_ratio)[0]
-        # With a space before them, parts are found at the start of a word only.
-        spaced = [f" {name}" for name in names]
-        part = process.cdist([f" {words}"], spaced, scorer=fuzz.partial_ratio)[0]
-        # A short title inside a long query is no match: only what was typed may be a part.
-        part = np.where(np.char.str_len(names) >= len(words), part, 0)
-        likeness = np.maximum(np.maximum(whole, 0.95 * sorted_words), 0.92 * part)
+        whole, likeness = _likeness(words, names)
+        of_year = np.array([year != "" and own == year for _, own in self._normal])
+        if year:
+            # A number that is not the film's year may be a part of its title: Blade Runner 2049.
+            with_number, likeness_with_number = _likeness(f"{words} {year}", names)
+            likeness = np.where(
+                of_year, likeness, np.maximum(0.95 * likeness, likeness_with_number)
+            )
+            whole = np.where(of_year, whole, np.maximum(0.95 * whole, with_number))
         candidates = np.flatnonzero(likeness >= cutoff)
         # Among near equals people mean the film of that year, and the one that everybody knows.
-        same_year = np.array([year != "" and self._normal[i][1] == year for i in candidates])
         crowd = np.log1p(self._popularity[candidates])
-        score = likeness[candidates] + 0.1 * whole[candidates] + 25 * same_year + 1.5 * crowd
+        score = (
+            likeness[candidates] + 0.1 * whole[candidates] + 25 * of_year[candidates] + 1.5 * crowd
+        )
         best = candidates[np.argsort(-score, kind="stable")[:n]]
         return self._codes[best], likeness[best].astype(np.float64)
+
+
+def _likeness(
+    words: str, names: list[str]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """How like each name is to `words` as a whole, and at best, from 0 to 100, shape (n,)."""
+    whole = process.cdist([words], names, scorer=fuzz.ratio)[0]
+    sorted_words = process.cdist([words], names, scorer=fuzz.token_sort_ratio)[0]
+    # With a space before them, parts are found at the start of a word only.
+    spaced = [f" {name}" for name in names]
+    part = process.cdist([f" {words}"], spaced, scorer=fuzz.partial_ratio)[0]
+    # A short title inside a long query is no match: only what was typed may be a part.
+    part = np.where(np.char.str_len(names) >= len(words), part, 0)
+    return whole, np.maximum(np.maximum(whole, 0.95 * sorted_words), 0.92 * part)

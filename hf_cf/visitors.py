@@ -29,13 +29,10 @@ def visitor_codes(
     UnknownItem
         An item is no id and no title of the catalogue.
     ValueError
-        A rating is outside the scale or no number, an item is rated twice, or there are more than
-        `MOST_RATINGS` of them.
+        `ratings` has another shape, a rating is outside the scale or no number, an item is rated
+        twice, or there are more than `MOST_RATINGS` of them.
     """
-    if isinstance(ratings, pd.DataFrame):
-        pairs: list[tuple[Any, Any]] = list(zip(ratings["item"], ratings["rating"], strict=True))
-    else:
-        pairs = list(ratings.items() if isinstance(ratings, Mapping) else ratings)
+    pairs = _pairs(ratings)
     if len(pairs) > MOST_RATINGS:
         raise ValueError(f"{len(pairs):,} ratings; at most {MOST_RATINGS:,} are taken")
     codes = catalogue.codes(item for item, _ in pairs)
@@ -45,6 +42,19 @@ def visitor_codes(
         twice = catalogue.describe(known[counts > 1])["title"][0]
         raise ValueError(f"{twice!r} is rated more than once")
     return codes, stars
+
+
+def _pairs(ratings: VisitorRatings) -> list[tuple[Any, Any]]:
+    try:
+        if isinstance(ratings, pd.DataFrame):
+            return list(zip(ratings["item"], ratings["rating"], strict=True))
+        pairs = ratings.items() if isinstance(ratings, Mapping) else ratings
+        return [(item, value) for item, value in pairs]
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(
+            "ratings are {item: stars}, pairs of item and stars, or a table with the columns item "
+            "and rating"
+        ) from None
 
 
 def _checked(item: Any, value: Any, scale: RatingScale) -> float:
