@@ -18,7 +18,7 @@ RATED = {"Alien (1979)": 5, "Blade Runner (1982)": 4, "Notting Hill (1999)": 2}
 def main() -> None:
     """Load the demo's model, recommend, and export the terminal."""
     rec = hf_cf.Recommender.from_pretrained("models/sample")
-    console = Console(record=True, width=64, force_terminal=True)
+    console = Console(record=True, width=76, force_terminal=True)
     flags = " \\\n    ".join(f'--rate "{title}" {stars}' for title, stars in RATED.items())
     console.print(Text(f"$ hf-cf recommend --model models/sample -n 6 \\\n    {flags}", "bold"))
     console.print(draw(rec.recommend(ratings=RATED, n=6), "Recommended"))
