@@ -468,7 +468,7 @@ class Recommender:
     def to(self, device: str | torch.device) -> Recommender:
         """Move all that is computed with to a device, and return the recommender."""
         self.model.to(device)
-        self.prior = UserPrior(self.prior.mean.to(device), self.prior.precision.to(device))
+        self.prior = self.prior.to(device)
         if self.ranking is not None:
             vectors = self.ranking.user_vectors.to(device)
             self.ranking = RankingHead(self.ranking.model.to(device), vectors)
@@ -603,9 +603,10 @@ class Recommender:
     def _visitor(self, ratings: VisitorRatings) -> People:
         codes, stars = visitor_codes(ratings, self._catalogue, self.scale)
         items, given = self._rows(codes), torch.from_numpy(stars).to(self.prior.mean.device)
-        vector = fold_in(self.model, self.prior, items, given)
+        indptr = torch.tensor([0, len(items)], device=items.device)
+        vector = fold_in(self.model, self.prior, indptr, items, given)
         ranking = None if self.ranking is None else self.ranking.fold_in(items, given)
-        return People(vector[None], ranking, [codes])
+        return People(vector, ranking, [codes])
 
     def _rows(self, codes: Codes) -> Tensor:
         return torch.from_numpy(codes).long().to(self.prior.mean.device)

@@ -34,6 +34,8 @@ GPU_BUDGET_BYTES = 512 * 2**20
 SHORTEST_TO_LONGEST = 0.9
 # Fewer batches than this are done before threads have started.
 FEWEST_FOR_THREADS = 16
+# Rows with fewer entries than this part of k are solved in the space of their entries.
+SHORT_ROW = 0.5
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,9 @@ def solve_rows(
     )
     lengths = rows.indptr.diff()
     by_length = lengths.argsort(descending=True, stable=True)
+    # In the space of the entries there is no matrix A, and only a ridge above 0 is invertible.
+    plain = gram is None and noise is None and prior.precision is None
+    mean_alone = plain and not (cholesky or variance) and _positive(prior.ridge)
     n_workers = 1 if factors.is_cuda else torch.get_num_threads()
     batches = list(_batches(lengths[by_length].tolist(), k, budget // n_workers))
 
@@ -169,6 +174,10 @@ def solve_rows(
         workspace = _Workspace(table, budget // n_workers)
         for first, last, longest in share:
             batch = by_length[first:last]
+            if mean_alone and 0 < longest <= SHORT_ROW * k:
+                solved = _short_rows(rows, table, batch, longest, workspace, prior)
+                solutions.mean[batch] = solved
+                continue
             system = _system(rows, table, batch, longest, workspace)
             matrices, right = _with_prior(system, prior, gram, batch)
             lower, failed = torch.linalg.cholesky_ex(matrices)
@@ -284,17 +293,7 @@ def _system(
     step = min(longest, max(1, workspace.most_entries // n))
     for begin in range(0, longest, step):
         count = min(step, longest - begin)
-        entries = starts + torch.arange(begin, begin + count, device=table.device)
-        padding = entries >= ends
-        entries = entries.clamp_(max=len(rows.columns) - 1).view(-1)
-        columns = rows.columns.index_select(0, entries)
-        columns.masked_fill_(padding.view(-1), len(table) - 1)
-        gathered = torch.index_select(table, 0, columns, out=workspace.entries(n * count))
-        # Padding has the zero factor, so what it adds to the value's column meets only zeros.
-        gathered[:, -1] += rows.values.index_select(0, entries)
-        if isinstance(rows.weights, Tensor):
-            gathered *= rows.weights.index_select(0, entries).to(table.dtype).sqrt_().unsqueeze(1)
-        gathered = gathered.view(n, count, -1)
+        gathered = _gather(rows, table, starts, ends, begin, count, workspace)
         if begin == 0:
             torch.bmm(gathered.mT, gathered, out=system)
         else:
@@ -302,6 +301,68 @@ def _system(
     if not isinstance(rows.weights, Tensor) and rows.weights != 1.0:
         system *= rows.weights
     return system
+
+
+def _gather(
+    rows: SparseRows,
+    table: Tensor,
+    starts: Tensor,
+    ends: Tensor,
+    begin: int,
+    count: int,
+    workspace: _Workspace,
+) -> Tensor:
+    """Entries `begin` to ``begin + count`` of some rows, augmented and weighted: (n, count, k + 1).
+
+    Their products with themselves count each entry with its weight.
+    """
+    n = len(starts)
+    entries = starts + torch.arange(begin, begin + count, device=table.device)
+    padding = entries >= ends
+    entries = entries.clamp_(max=len(rows.columns) - 1).view(-1)
+    columns = rows.columns.index_select(0, entries)
+    columns.masked_fill_(padding.view(-1), len(table) - 1)
+    gathered = torch.index_select(table, 0, columns, out=workspace.entries(n * count))
+    # Padding has the zero factor, so what it adds to the value's column meets only zeros.
+    gathered[:, -1] += rows.values.index_select(0, entries)
+    if isinstance(rows.weights, Tensor):
+        gathered *= rows.weights.index_select(0, entries).to(table.dtype).sqrt_().unsqueeze(1)
+    return gathered.view(n, count, -1)
+
+
+def _short_rows(
+    rows: SparseRows,
+    table: Tensor,
+    batch: Tensor,
+    longest: int,
+    workspace: _Workspace,
+    prior: Prior,
+) -> Tensor:
+    """Solutions of rows with fewer entries than factors, (n, k).
+
+    With F the factors of a row's entries, ``(F'F + ridge I)^-1 F'y = F'(F F' + ridge I)^-1 y``:
+    a matrix of the entries in place of one of the factors. The right side needs a ridge above 0.
+    """
+    starts, ends = rows.indptr[batch].unsqueeze(1), rows.indptr[batch + 1].unsqueeze(1)
+    gathered = _gather(rows, table, starts, ends, 0, longest, workspace)
+    scale = 1.0 if isinstance(rows.weights, Tensor) else rows.weights**0.5
+    factors, values = gathered[:, :, :-1] * scale, gathered[:, :, -1:] * scale
+    mean = prior.mean
+    if mean is not None:
+        mean = (mean[batch] if mean.ndim == 2 else mean.expand(len(batch), -1)).to(table.dtype)
+        values = values - factors @ mean.unsqueeze(-1)
+    ridge = prior.ridge
+    if isinstance(ridge, Tensor):
+        ridge = (ridge[batch] if ridge.ndim else ridge).to(table.dtype).unsqueeze(-1)
+    system = factors @ factors.mT
+    system.diagonal(dim1=1, dim2=2).add_(ridge)
+    solved = torch.cholesky_solve(values, torch.linalg.cholesky(system))
+    moved = (factors.mT @ solved).squeeze(-1)
+    return moved if mean is None else mean + moved
+
+
+def _positive(ridge: Tensor | float) -> bool:
+    return bool((ridge > 0).all()) if isinstance(ridge, Tensor) else ridge > 0
 
 
 def _with_prior(

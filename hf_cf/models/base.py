@@ -55,13 +55,14 @@ class RatingModel(nn.Module):
         """Stars that every vector gives every item: (B, d) and (m,) to (B, m); None: all items."""
         raise NotImplementedError
 
-    def stars_and_slopes(self, vector: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Stars of one vector (d,) for items (m,), and their derivatives, shape (m, d)."""
-
-        def of_vector(v: Tensor) -> Tensor:
-            return self.stars(v.expand(len(items), -1), items)
-
-        return of_vector(vector), torch.func.jacrev(of_vector)(vector)
+    def stars_and_slopes(self, vectors: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Stars as `stars` gives them, (B,), and their derivatives by the vectors, (B, d)."""
+        with torch.enable_grad():
+            vectors = vectors.detach().requires_grad_(True)
+            stars = self.stars(vectors, items)
+            # Each of the stars depends on its own vector alone, so one pass back gives all slopes.
+            (slopes,) = torch.autograd.grad(stars.sum(), vectors)
+        return stars.detach(), slopes
 
     def forward(self, pairs: Tensor) -> Tensor:
         """Stars of (user, item) codes: shape (B, 2) to (B,)."""

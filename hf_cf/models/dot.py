@@ -90,14 +90,13 @@ class DotModel(RatingModel):
             dot = dot + vectors[:, -1:] + (biases if items is None else biases[items])
         return self._ranged(dot)
 
-    def stars_and_slopes(self, vector: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Stars of one vector (d,) for items (m,), and their derivatives, shape (m, d)."""
-        stars, design = self.stars_grid(vector[None], items)[0], self.item_vectors(items)
+    def stars_and_slopes(self, vectors: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Stars as `stars` gives them, (B,), and their derivatives by the vectors, (B, d)."""
+        stars, slopes = self.stars(vectors, items), self.item_vectors(items)
         if self.y_range is None:
-            return stars, design
+            return stars, slopes
         low, high = self.y_range
-        slope = (stars - low) * (high - stars) / (high - low)
-        return stars, design * slope[:, None]
+        return stars, slopes * ((stars - low) * (high - stars) / (high - low))[:, None]
 
     def _ranged(self, x: Tensor) -> Tensor:
         if self.y_range is None:

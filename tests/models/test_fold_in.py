@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from small_models import CASES, N_ITEMS, every_model, small_model
 from torch import Tensor
 
-from hf_cf.models import RatingModel, UserPrior, fold_in
+from hf_cf.models import RatingModel, UserPrior
+from hf_cf.models import fold_in as fold_in_rows
+
+
+def fold_in(model: RatingModel, prior: UserPrior, items: Tensor, stars: Tensor) -> Tensor:
+    """Fold a single user in."""
+    return fold_in_rows(model, prior, torch.tensor([0, len(items)]), items, stars)[0]
 
 
 def prior_for(model: RatingModel, strength: float = 0.5) -> UserPrior:
