@@ -1,4 +1,4 @@
-"""The command line: ``hf-cf train``, ``recommend``, ``similar``, ``predict``.
+"""The command line: ``hf-cf train``, ``recommend``, ``predict``, ``evaluate``, ``push``, ...
 
 Each command is a module with ``add_parser``; what it imports beyond its flags, it imports when run.
 """
@@ -10,10 +10,10 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from hf_cf.cli import answer, train
+from hf_cf.cli import answer, evaluate, hub, train
 from hf_cf.errors import DataFormatError, DownloadError, ModelFormatError, UnknownItem, UnknownUser
 
-_COMMANDS = (train, answer)
+_COMMANDS = (train, answer, evaluate, hub)
 _EXPECTED = (
     DataFormatError, DownloadError, ModelFormatError, UnknownItem, UnknownUser, ValueError, OSError
 )  # fmt: skip
