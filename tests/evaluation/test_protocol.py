@@ -204,3 +204,12 @@ def test_it_becomes_json_and_back(evaluation: Evaluation) -> None:
 )
 def test_four_of_five_on_other_scales(low: float, high: float, expected: float) -> None:
     assert default_threshold(hf_cf.RatingScale(low, high, 0.5)) == pytest.approx(expected)
+
+
+def test_training_ratings_that_say_otherwise_than_the_history_do_not_hide_a_leak(
+    trained: hf_cf.Recommender, sample: hf_cf.Ratings
+) -> None:
+    train, test = sample.split(seed=1)
+    with pytest.warns(UserWarning, match="in the training ratings"):
+        found = evaluate(trained, train, test, resamples=0)
+    assert found.protocol["test_ratings"] < 0.3 * len(test)
