@@ -66,7 +66,9 @@ def assert_same_answers(one: Recommender, other: Recommender) -> None:
     users, items = one.users.ids[:40], one.items.ids[:40]
     assert np.array_equal(one.predict(users, items), other.predict(users, items))
     pd.testing.assert_frame_equal(
-        one.recommend(user=users), other.recommend(user=users), check_exact=True
+        one.recommend(user=users, include_rated=True),
+        other.recommend(user=users, include_rated=True),
+        check_exact=True,
     )
     pd.testing.assert_frame_equal(
         one.recommend(ratings=VISITOR), other.recommend(ratings=VISITOR), check_exact=True
@@ -450,3 +452,23 @@ def test_pushing_without_a_token_exits_with_a_message(
     trained.save_pretrained(tmp_path)
     assert main(["push", str(tmp_path), REPO]) == 1
     assert "hf auth login" in capsys.readouterr().err
+
+
+def test_training_ends_on_the_hub(
+    logged_in: HubServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "model"
+    flags = ["--epochs", "1", "--quiet", "--out", str(out), "--push-to-hub", REPO, "--private"]
+    assert main(["train", *flags, "--revision", "v1", "--no-history"]) == 0
+    assert f"Published: {logged_in.endpoint}/{REPO}/tree/v1" in capsys.readouterr().out
+    assert HfApi(token=logged_in.token).model_info(REPO).private
+    loaded = Recommender.from_pretrained(REPO, revision="v1")
+    assert_same_answers(Recommender.from_pretrained(out), loaded)
+
+
+def test_training_does_not_start_without_a_token(
+    hub: HubServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--out", str(tmp_path / "model"), "--push-to-hub", REPO]) == 1
+    assert "hf auth login" in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()

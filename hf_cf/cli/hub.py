@@ -29,44 +29,55 @@ def add_parser(commands: Any) -> None:
     pull.set_defaults(run=_pull)
 
 
-def add_destination(parser: argparse.ArgumentParser) -> None:
+def add_destination(parser: argparse._ActionsContainer) -> None:
     """Add the flags that say where on the Hub a model goes."""
     parser.add_argument(
-        "--private", action="store_true", default=None, help="make a new repository private"
+        "--private",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="make a new repository private",
     )
     parser.add_argument("--revision", help="branch of the repository, created where needed")
 
 
+def is_private(arguments: argparse.Namespace) -> bool | None:
+    """Whether ``--private`` was given; None leaves it to the account's default."""
+    return getattr(arguments, "private", None)
+
+
 def add_contents(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say what of a model is kept."""
-    parser.add_argument(
-        "--include-history", action=argparse.BooleanOptionalAction, default=None,
-        help="keep who rated what, for leaving out what a user has seen; where neither is said, "
-        "if the licence of the data allows passing it on",
+    """Add the flags that say what of a model is kept; see `contents`."""
+    history = parser.add_mutually_exclusive_group()
+    history.add_argument(
+        "--include-history", action="store_true", default=argparse.SUPPRESS,
+        help="keep who rated what, for leaving out what a user has seen; where neither flag is "
+        "given, it is kept if the licence of the data allows passing it on",
     )  # fmt: skip
-    parser.add_argument("--no-history", dest="include_history", action="store_false")
+    history.add_argument(
+        "--no-history", dest="include_history", action="store_false", default=argparse.SUPPRESS,
+        help="leave out who rated what",
+    )  # fmt: skip
     parser.add_argument(
-        "--no-users", dest="include_users", action="store_false",
+        "--no-users", dest="include_users", action="store_false", default=argparse.SUPPRESS,
         help="leave the known users out; the model serves visitors only",
     )  # fmt: skip
     parser.add_argument(
-        "--dtype", choices=("float32", "float16"), default="float32",
-        help="how numbers are stored; float16 takes half",
+        "--dtype", choices=("float32", "float16"), default=argparse.SUPPRESS,
+        help="how numbers are stored: float32, or float16, which takes half",
     )  # fmt: skip
 
 
 def contents(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what the flags of `add_contents` say."""
-    return {
-        name: getattr(arguments, name) for name in ("include_history", "include_users", "dtype")
-    }
+    """Return what the flags of `add_contents` say, as `Recommender.save_pretrained` takes it."""
+    names = ("include_history", "include_users", "dtype")
+    return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
 
 
 def _push(arguments: argparse.Namespace) -> None:
     from hf_cf.publish import push
 
     address = push(
-        arguments.folder, arguments.repo, private=arguments.private, revision=arguments.revision,
+        arguments.folder, arguments.repo, private=is_private(arguments), revision=arguments.revision,
         create_pr=arguments.create_pr, commit_message=arguments.message, **contents(arguments),
     )  # fmt: skip
     print(f"Published: {address}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_cf.cli.data import SYNTHETIC, add_data_flags, load_split
+from hf_cf.cli.hub import add_contents, add_destination, contents, is_private
 
 if TYPE_CHECKING:
     from hf_cf.recommender import Recommender
@@ -26,6 +27,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--out", type=Path, default=Path("models/latest"), help="folder to write")
     parser.add_argument("--recipe", help="settings of one of the sources, see docs/training.md")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_contents(parser)
+    hub = parser.add_argument_group("publishing")
+    hub.add_argument("--push-to-hub", metavar="REPO", help="publish the model, such as user/movies")
+    add_destination(hub)
     _add_settings(parser)
     parser.set_defaults(run=_run)
 
@@ -59,6 +64,10 @@ def _run(arguments: argparse.Namespace) -> None:
     if "layers" in chosen:
         chosen["layers"] = tuple(chosen["layers"])
 
+    if arguments.push_to_hub:
+        from hf_cf.hub import writing_token
+
+        writing_token(arguments.push_to_hub, None)  # rather now than after the training
     train, valid = load_split(arguments)
     print(train if valid is None else f"{train}\nHeld out: {len(valid):,} ratings")
     if train.source.synthetic:
@@ -70,8 +79,14 @@ def _run(arguments: argparse.Namespace) -> None:
         train, valid, chosen.pop("model", None), recipe=arguments.recipe,
         progress=not arguments.quiet, **chosen,
     )  # fmt: skip
-    save(rec, arguments.out)
+    save(rec, arguments.out, **contents(arguments))
     print(_summary(rec, arguments.out))
+    if arguments.push_to_hub:
+        address = rec.push_to_hub(
+            arguments.push_to_hub, private=is_private(arguments), revision=arguments.revision,
+            **contents(arguments),
+        )  # fmt: skip
+        print(f"Published: {address}")
 
 
 def _y_range(words: list[str]) -> tuple[float, float] | str | None:
@@ -84,12 +99,12 @@ def _y_range(words: list[str]) -> tuple[float, float] | str | None:
     return low, high
 
 
-def save(rec: Recommender, out: Path) -> None:
+def save(rec: Recommender, out: Path, **contents: Any) -> None:
     """Write the model folder, ``metrics.json`` and the picture of the learning curves."""
     from hf_cf.model_folder import replacing
     from hf_cf.training.curves import draw_learning_curves
 
-    rec.save_pretrained(out)
+    rec.save_pretrained(out, **contents)
     report = {
         "final": rec.metrics,
         "epochs": rec.facts.epochs,
