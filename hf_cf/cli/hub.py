@@ -77,7 +77,8 @@ def _push(arguments: argparse.Namespace) -> None:
     from hf_cf.publish import push
 
     address = push(
-        arguments.folder, arguments.repo, private=is_private(arguments), revision=arguments.revision,
+        arguments.folder, arguments.repo,
+        private=is_private(arguments), revision=arguments.revision,
         create_pr=arguments.create_pr, commit_message=arguments.message, **contents(arguments),
     )  # fmt: skip
     print(f"Published: {address}")
