@@ -115,6 +115,8 @@ def test_loading_and_serving_a_model_imports_nothing_heavy(
     )
     assert {"torch", "pandas", "hf_cf"} <= loaded
     assert not loaded & HEAVY
+    # torch.func brings PyTorch's compiler with it, for which the first visitor would wait seconds.
+    assert not loaded & {"sympy"}
 
 
 def test_the_flags_of_the_command_line_import_nothing_heavy() -> None:

@@ -57,11 +57,12 @@ class RatingModel(nn.Module):
 
     def stars_and_slopes(self, vector: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Stars of one vector (d,) for items (m,), and their derivatives, shape (m, d)."""
-
-        def of_vector(v: Tensor) -> Tensor:
-            return self.stars(v.expand(len(items), -1), items)
-
-        return of_vector(vector), torch.func.jacrev(of_vector)(vector)
+        # Each star depends on its own copy of the vector, so one backward pass gives all rows.
+        copies = vector.detach().repeat(len(items), 1).requires_grad_(True)
+        with torch.enable_grad():
+            stars = self.stars(copies, items)
+        (slopes,) = torch.autograd.grad(stars.sum(), copies)
+        return stars.detach(), slopes
 
     def forward(self, pairs: Tensor) -> Tensor:
         """Stars of (user, item) codes: shape (B, 2) to (B,)."""
