@@ -59,6 +59,13 @@ class HeldOut:
         test = test.recode(rec.users, rec.items)
         if not len(train):
             raise ValueError("the model knows no user and item of the training ratings together")
+        if not np.array_equal(train.item_counts()[1:], rec.catalogue["n_ratings"]):
+            warnings.warn(
+                "these are not the ratings that the model was trained on: its catalogue counts "
+                "others for some items. If it was trained on held-out ones, the results are too "
+                "good; use the split and seed of its training",
+                stacklevel=3,
+            )
         given, new = len(test), train.user_counts()[test.user_codes] == 0
         test = test.take(~new)
         known = np.zeros(len(test), bool)

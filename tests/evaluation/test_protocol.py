@@ -173,6 +173,25 @@ def test_without_history_it_asks_for_the_training_ratings(
     assert found.value("ndcg@10") == evaluation.value("ndcg@10")
 
 
+def test_without_history_other_training_ratings_are_noticed_by_the_catalogue_s_counts(
+    trained: hf_cf.Recommender, sample: hf_cf.Ratings
+) -> None:
+    rec = copy.copy(trained)
+    rec.history = None
+    with pytest.warns(UserWarning, match="not the ratings that the model was trained on"):
+        evaluate(rec, *sample.split(seed=1), resamples=0)
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_the_split_of_the_training_gives_no_warning(
+    trained: hf_cf.Recommender, split: tuple[hf_cf.Ratings, hf_cf.Ratings]
+) -> None:
+    rec = copy.copy(trained)
+    rec.history = None
+    evaluate(rec, *split, resamples=0)
+    evaluate(trained, None, split[1], resamples=0)
+
+
 def test_nothing_left_to_measure_on_is_an_error(
     trained: hf_cf.Recommender, split: tuple[hf_cf.Ratings, hf_cf.Ratings]
 ) -> None:
@@ -206,6 +225,7 @@ def test_four_of_five_on_other_scales(low: float, high: float, expected: float) 
     assert default_threshold(hf_cf.RatingScale(low, high, 0.5)) == pytest.approx(expected)
 
 
+@pytest.mark.filterwarnings("ignore:these are not the ratings")
 def test_training_ratings_that_say_otherwise_than_the_history_do_not_hide_a_leak(
     trained: hf_cf.Recommender, sample: hf_cf.Ratings
 ) -> None:
