@@ -219,15 +219,18 @@ def upload(
         there = {file.rfilename for file in head.siblings or ()}
         operations = [CommitOperationAdd(name, path) for name, path in files.items()]
         stale = [CommitOperationDelete(name) for name in FILES if name in there - files.keys()]
-        commit = api.create_commit(
-            repo_id,
-            [*operations, *stale],
-            commit_message=message,
-            revision=revision,
-            create_pr=create_pr,
-            # On the branch, this refuses to write over what somebody else has just written.
-            parent_commit=None if create_pr else head.sha,
-        )
+        with warnings.catch_warnings():
+            # The client takes a table for a data set that went astray.
+            warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
+            commit = api.create_commit(
+                repo_id,
+                [*operations, *stale],
+                commit_message=message,
+                revision=revision,
+                create_pr=create_pr,
+                # On the branch, this refuses to write over what somebody else has just written.
+                parent_commit=None if create_pr else head.sha,
+            )
     except Exception as error:
         reason = reason_of(error, repo_id, revision)
         if reason is None:

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from hf_cf.catalogue import Catalogue
+from hf_cf.catalogue import Catalogue, plain_ids
 from hf_cf.datasets.layouts import DATASETS
 from hf_cf.errors import UnknownUser
 from hf_cf.facts import TrainingFacts
@@ -242,7 +242,7 @@ class Recommender:
         single = ratings is not None or _is_single(user)
         names = [None] if ratings is not None else [user] if single else list(user)
         tables = []
-        for start in range(0, len(names), self.users_at_once):
+        for start in range(0, max(1, len(names)), self.users_at_once):
             part = names[start : start + self.users_at_once]
             people = self._known(part) if ratings is None else self._visitor(ratings)
             if include_rated:
@@ -269,6 +269,8 @@ class Recommender:
         DataFrame
             Best first: ``item``, ``title``, ``similarity`` (-1 to 1).
         """
+        if n < 1:
+            raise ValueError(f"n is {n}; it must be at least 1")
         code = int(self._catalogue.codes([item])[0])
         factors = torch.nn.functional.normalize(self._item_vectors(), dim=1)
         similarity = factors @ factors[code]
@@ -559,7 +561,7 @@ class Recommender:
     # Names to codes, people to vectors
 
     def _known(self, raw: Any) -> People:
-        raw = list(raw)
+        raw = plain_ids(raw)
         codes = self.users.encode(pd.Index(raw, dtype=object))
         if (codes == 0).any():
             unknown = raw[int((codes == 0).argmax())]

@@ -106,7 +106,7 @@ def choose(
     if choice.novelty:
         scores = discount_popularity(scores, log_popularity, choice.novelty)
     hide_rated(scores, rated)
-    if not choice.diversity:
+    if not choice.diversity or not len(scores):
         values, columns = top_n(scores, n)
         rows, places = torch.nonzero(values > -torch.inf, as_tuple=True)
         return rows, columns[rows, places], values[rows, places]

@@ -10,11 +10,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; threads
 import pytest
 import torch
 from hub_server import hub  # noqa: F401
+from hypothesis import settings
 
 import hf_cf
 from hf_cf.training import fit
 
 torch.set_num_threads(1)
+# A shared machine may be slow for a while; how long an example takes is no property of the code.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

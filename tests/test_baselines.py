@@ -119,4 +119,5 @@ def test_rows_of_a_history_are_taken_in_the_order_asked_for() -> None:
     history = History.from_codes(users, np.array([9, 4, 7, 5], np.int32), np.ones(4), 5)
     taken = history.take(np.array([3, 4, 1]))
     assert taken.starts.tolist() == [0, 1, 1, 3]
-    assert taken.items.tolist() == [7, 4, 9]
+    assert taken.of(0)[0].tolist() == [7]
+    assert sorted(taken.of(2)[0].tolist()) == [4, 9]

@@ -1,4 +1,4 @@
-"""The command line: ``hf-cf train``, ``recommend``, ``similar``, ``predict``.
+"""The command line: ``hf-cf train``, ``recommend``, ``predict``, ``evaluate``, ``push``, ...
 
 Each command is a module with ``add_parser``; what it imports beyond its flags, it imports when run.
 """
@@ -6,17 +6,19 @@ Each command is a module with ``add_parser``; what it imports beyond its flags, 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Sequence
 
-from hf_cf.cli import answer, train
+from hf_cf.cli import answer, evaluate, hub, train
 from hf_cf.errors import DataFormatError, DownloadError, ModelFormatError, UnknownItem, UnknownUser
 
-_COMMANDS = (train, answer)
+_COMMANDS = (train, answer, evaluate, hub)
 _EXPECTED = (
     DataFormatError, DownloadError, ModelFormatError, UnknownItem, UnknownUser, ValueError, OSError
 )  # fmt: skip
+_EXTRAS = {"fastai": "train", "matplotlib": "train", "gradio": "space"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,14 +30,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     for module in _COMMANDS:
         module.add_parser(commands)
     arguments = parser.parse_args(argv)
-    warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:
-        arguments.run(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            arguments.run(arguments)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("\nInterrupted; nothing half-written is left.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, such as head, has what it wanted
+        # What is left in the buffer goes nowhere, or Python complains of it when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        print(
+            f"hf-cf: {error.name} is not installed; get it with: pip install 'hf-cf[{extra}]'",
+            file=sys.stderr,
+        )
+        return 1
     except _EXPECTED as error:
         print(f"hf-cf: {error}", file=sys.stderr)
         return 1

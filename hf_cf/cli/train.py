@@ -8,8 +8,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hf_cf.cli.data import SYNTHETIC, add_data_flags, load_split
+from hf_cf.cli.hub import add_contents, add_destination, contents, is_private
+
 if TYPE_CHECKING:
-    from hf_cf.ratings import Ratings
     from hf_cf.recommender import Recommender
 
 
@@ -21,28 +23,14 @@ def add_parser(commands: Any) -> None:
         description="Train a recommender on ratings and write its folder.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument(
-        "--data",
-        default="sample",
-        help="sample, ml-100k, ml-latest-small, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, "
-        "or a folder, .zip, .csv or .parquet file",
-    )
+    add_data_flags(parser, held_out="--valid", sample=True)
     parser.add_argument("--out", type=Path, default=Path("models/latest"), help="folder to write")
-    parser.add_argument("--item", choices=("id", "title"), default="id", help="what names an item")
-    for column in ("user", "item", "rating", "timestamp"):
-        parser.add_argument(
-            f"--{column}-col", help=f"the {column} column of a .csv or .parquet file"
-        )
-    parser.add_argument("--valid", type=Path, help="a fixed validation set, instead of a split")
-    parser.add_argument(
-        "--valid-pct", type=float, default=0.2, help="share held out for validation; 0 for none"
-    )
-    parser.add_argument(
-        "--split", choices=("random", "time", "user"), default="random", help="how to hold out"
-    )
-    parser.add_argument("--split-seed", type=int, default=42, help="seed of the split")
     parser.add_argument("--recipe", help="settings of one of the sources, see docs/training.md")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_contents(parser)
+    hub = parser.add_argument_group("publishing")
+    hub.add_argument("--push-to-hub", metavar="REPO", help="publish the model, such as user/movies")
+    add_destination(hub)
     _add_settings(parser)
     parser.set_defaults(run=_run)
 
@@ -76,10 +64,14 @@ def _run(arguments: argparse.Namespace) -> None:
     if "layers" in chosen:
         chosen["layers"] = tuple(chosen["layers"])
 
-    train, valid = _ratings(arguments)
+    if arguments.push_to_hub:
+        from hf_cf.hub import writing_token
+
+        writing_token(arguments.push_to_hub, None)  # rather now than after the training
+    train, valid = load_split(arguments)
     print(train if valid is None else f"{train}\nHeld out: {len(valid):,} ratings")
     if train.source.synthetic:
-        print("These ratings are synthetic: generated for trying things out, not given by people.")
+        print(SYNTHETIC)
 
     from hf_cf.training import fit
 
@@ -87,23 +79,14 @@ def _run(arguments: argparse.Namespace) -> None:
         train, valid, chosen.pop("model", None), recipe=arguments.recipe,
         progress=not arguments.quiet, **chosen,
     )  # fmt: skip
-    save(rec, arguments.out)
+    save(rec, arguments.out, **contents(arguments))
     print(_summary(rec, arguments.out))
-
-
-def _ratings(arguments: argparse.Namespace) -> tuple[Ratings, Ratings | None]:
-    from hf_cf.datasets import load_ratings
-
-    columns = {
-        name: getattr(arguments, name)
-        for name in ("user_col", "item_col", "rating_col", "timestamp_col")
-    }
-    train = load_ratings(arguments.data, item=arguments.item, **columns)
-    if arguments.valid is not None:
-        return train, load_ratings(arguments.valid, item=arguments.item, **columns)
-    if arguments.valid_pct == 0:
-        return train, None
-    return train.split(arguments.valid_pct, arguments.split_seed, arguments.split)
+    if arguments.push_to_hub:
+        address = rec.push_to_hub(
+            arguments.push_to_hub, private=is_private(arguments), revision=arguments.revision,
+            **contents(arguments),
+        )  # fmt: skip
+        print(f"Published: {address}")
 
 
 def _y_range(words: list[str]) -> tuple[float, float] | str | None:
@@ -116,12 +99,12 @@ def _y_range(words: list[str]) -> tuple[float, float] | str | None:
     return low, high
 
 
-def save(rec: Recommender, out: Path) -> None:
+def save(rec: Recommender, out: Path, **contents: Any) -> None:
     """Write the model folder, ``metrics.json`` and the picture of the learning curves."""
     from hf_cf.model_folder import replacing
     from hf_cf.training.curves import draw_learning_curves
 
-    rec.save_pretrained(out)
+    rec.save_pretrained(out, **contents)
     report = {
         "final": rec.metrics,
         "epochs": rec.facts.epochs,

@@ -24,9 +24,9 @@ class HeldOut:
     test : Ratings
         Held-out ratings of users with training ratings; code 0 is an item unknown to the model.
     history : History
-        `train`, one row a user code.
+        `train`, one row a user code: what the lists leave out.
     left_out_known : int
-        Held-out ratings left out because they are in `train`.
+        Held-out ratings left out because they are in `train` or in the model's history.
     left_out_new_users : int
         Held-out ratings left out because their user has no training ratings.
     """
@@ -46,14 +46,31 @@ class HeldOut:
         ValueError
             There are no training ratings, or no held-out ratings are left.
         """
-        train = _history_as_ratings(rec) if train is None else train.recode(rec.users, rec.items)
-        train = train.take((train.user_codes > 0) & (train.item_codes > 0))
+        trained_on = [] if rec.history is None else [_as_ratings(rec.history, rec)]
+        if train is not None:
+            train = train.recode(rec.users, rec.items)
+            trained_on.insert(0, train.take((train.user_codes > 0) & (train.item_codes > 0)))
+        if not trained_on:
+            raise ValueError(
+                "this model has no history of who rated what; give the ratings that it was "
+                "trained on"
+            )
+        train = trained_on[0]
         test = test.recode(rec.users, rec.items)
         if not len(train):
             raise ValueError("the model knows no user and item of the training ratings together")
+        if not np.array_equal(train.item_counts()[1:], rec.catalogue["n_ratings"]):
+            warnings.warn(
+                "these are not the ratings that the model was trained on: its catalogue counts "
+                "others for some items. If it was trained on held-out ones, the results are too "
+                "good; use the split and seed of its training",
+                stacklevel=3,
+            )
         given, new = len(test), train.user_counts()[test.user_codes] == 0
         test = test.take(~new)
-        known = np.isin(_pairs(test), _pairs(train))
+        known = np.zeros(len(test), bool)
+        for ratings in filter(len, trained_on):
+            known |= _among(test, ratings)
         test = test.take(~known)
         if not len(test):
             raise ValueError(
@@ -78,15 +95,11 @@ class HeldOut:
         )
 
 
-def _history_as_ratings(rec: Recommender) -> Ratings:
-    if rec.history is None:
-        raise ValueError(
-            "this model has no history of who rated what; give the ratings that it was trained on"
-        )
+def _as_ratings(history: History, rec: Recommender) -> Ratings:
     return Ratings(
-        user_codes=rec.history.user_codes(),
-        item_codes=rec.history.items,
-        stars=rec.history.stars,
+        user_codes=history.user_codes(),
+        item_codes=history.items,
+        stars=history.stars,
         users=rec.users,
         items=rec.items,
         catalogue=rec.catalogue,
@@ -95,5 +108,12 @@ def _history_as_ratings(rec: Recommender) -> Ratings:
     )
 
 
-def _pairs(ratings: Ratings) -> npt.NDArray[np.int64]:
-    return ratings.user_codes.astype(np.int64) * len(ratings.items) + ratings.item_codes
+def _among(some: Ratings, others: Ratings) -> npt.NDArray[np.bool_]:
+    """Which pairs of user and item stand in `others`, too."""
+    pairs, sought = (
+        ratings.user_codes.astype(np.int64) * len(ratings.items) + ratings.item_codes
+        for ratings in (others, some)
+    )
+    pairs.sort()
+    at = np.searchsorted(pairs, sought)
+    return pairs[np.minimum(at, len(pairs) - 1)] == sought

@@ -11,6 +11,7 @@ import pandas as pd
 
 MODEL = "model"
 OVERALL = "all"
+ERROR_METRICS = ("rmse", "mae", "mse")
 
 
 @dataclass(frozen=True)

@@ -20,15 +20,16 @@ def epochs(n: int, *, valid: bool) -> list[dict[str, float]]:
     return records
 
 
-def colours(path: Path) -> set[tuple[int, ...]]:
-    pixels = (matplotlib.image.imread(path)[..., :3] * 255).round().astype(int)
-    return set(map(tuple, np.unique(pixels.reshape(-1, 3), axis=0)))
+def colours(path: Path) -> set[int]:
+    """Collect the colours of a picture as numbers: 0xRRGGBB."""
+    pixels = (matplotlib.image.imread(path)[..., :3] * 255).round().astype(np.int64)
+    return set(np.unique(pixels @ [0x10000, 0x100, 1]).tolist())
 
 
-TRAIN, VALID = (0x8A, 0x94, 0xA6), (0xD9, 0x48, 0x0F)
+TRAIN, VALID = 0x8A94A6, 0xD9480F
 
 
-@pytest.mark.parametrize("n", [1, 2, 30])
+@pytest.mark.parametrize("n", [1, 30])
 def test_both_losses_are_drawn(tmp_path: Path, n: int) -> None:
     path = tmp_path / "curves.png"
     draw_learning_curves(TrainingFacts(epochs=epochs(n, valid=True)), path)

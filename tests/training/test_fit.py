@@ -50,8 +50,8 @@ def errors_by_hand(rec: Recommender, held_out: Ratings) -> dict[str, float]:
 
 @every_model
 def test_every_model_learns(sample: Ratings, model: str) -> None:
-    train, valid = sample.split(seed=0)
-    rec = fit(train, valid, model, epochs=2, progress=False, ranking=None)
+    train, valid = sample.take(sample.user_codes <= 300).split(seed=0)
+    rec = fit(train, valid, model, epochs=2, batch_size=128, progress=False, ranking=None)
     mean_only = ((valid.stars - train.stars.mean()) ** 2).mean()
     assert rec.metrics["valid_mse"] < 0.85 * mean_only
     assert rec.metrics["valid_mse"] == pytest.approx(errors_by_hand(rec, valid)["valid_mse"])

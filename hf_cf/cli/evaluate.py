@@ -1,0 +1,135 @@
+"""``hf-cf evaluate``: a saved model on held-out ratings, beside baselines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from hf_cf.cli.data import SYNTHETIC, add_data_flags, load_split
+from hf_cf.cli.tables import show
+
+if TYPE_CHECKING:
+    from hf_cf.evaluation import Evaluation
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser of ``hf-cf``."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure a model on held-out ratings",
+        description="Measure rating error and ranking on ratings that the model was not trained "
+        "on, beside baselines. Give the data and the split that it was trained with.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--model", required=True, help="a model's folder")
+    add_data_flags(parser, held_out="--test")
+    parser.add_argument("--k", type=int, default=10, help="items shown to each user")
+    parser.add_argument(
+        "--relevant-from", type=float, metavar="STARS",
+        help="held-out ratings of so many stars are relevant (4 of 5, 8 of 10, ...)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--order-by", choices=("score", "stars"), default="score",
+        help="what the lists are ordered by",
+    )  # fmt: skip
+    for name, meaning in (
+        ("novelty", "0 to 1: the less known before the well known"),
+        ("diversity", "0 to 1: items unlike each other"),
+    ):
+        parser.add_argument(f"--{name}", type=float, default=0.0, help=meaning)
+    parser.add_argument("--resamples", type=int, default=1000, help="draws for the intervals")
+    parser.add_argument("--seed", type=int, default=0, help="seed of those draws")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from hf_cf.evaluation import evaluate
+    from hf_cf.recommender import Recommender
+
+    rec = Recommender.from_pretrained(arguments.model)
+    train, test = load_split(arguments)
+    if test is None:
+        raise ValueError("nothing is held out: give --test FILE, or a share with --valid-pct")
+    found = evaluate(
+        rec,
+        # The model's own history also tells which of the ratings it was trained on after all.
+        train if rec.history is None else None,
+        test,
+        k=arguments.k,
+        relevant_from=arguments.relevant_from,
+        resamples=arguments.resamples,
+        seed=arguments.seed,
+        progress=not arguments.quiet,
+        order_by=arguments.order_by,
+        novelty=arguments.novelty,
+        diversity=arguments.diversity,
+    )
+    as_json = json.dumps(found.to_dict(), indent=2, ensure_ascii=False)
+    if arguments.out is not None:
+        from hf_cf.model_folder import replacing
+
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(arguments.out) as temporary:
+            temporary.write_text(as_json + "\n", "utf-8")
+    if arguments.json:
+        print(as_json)
+        return
+    if rec.source.synthetic:
+        print(SYNTHETIC)
+    _show(found)
+    if arguments.out is not None:
+        print(f"Saved to {arguments.out}")
+
+
+def _show(found: Evaluation) -> None:
+    from hf_cf.evaluation.report import ERROR_METRICS, OVERALL
+
+    protocol, table = found.protocol, found.to_frame()
+    title = (
+        f"Rating error in stars: {protocol['test_ratings']:,} held-out ratings of "
+        f"{protocol['users']:,} users"
+    )
+    overall = table["by"] == OVERALL
+    errors = table["metric"].isin(ERROR_METRICS)
+    interval = f"{protocol['confidence']:.0%} interval"
+    show(_beside_each_other(table[errors & overall], ["metric"], interval), title)
+    for by, group in table[~overall & (table["metric"] == "rmse")].groupby("by", sort=False):
+        keys = {"group": "training ratings", "count": "held out"}
+        drawn = _beside_each_other(group.rename(columns=keys), list(keys.values()), interval)
+        show(drawn, f"RMSE by {by}")
+    if errors.all():
+        print(f"No held-out rating has {protocol['relevant_from']:g} stars: nothing to rank for")
+        return
+    title = (
+        f"Lists of {protocol['k']} from {protocol['catalogue']:,} items less those rated: "
+        f"{protocol['users_ranked']:,} users\nRelevant: held-out ratings of "
+        f"{protocol['relevant_from']:g} and more"
+    )
+    ranking = table[~errors].copy()
+    ranking["metric"] = ranking["metric"].str.split("@").str[0].str.replace("_", " ")
+    show(_beside_each_other(ranking, ["metric"], interval), title)
+
+
+def _beside_each_other(table: pd.DataFrame, keys: list[str], interval: str) -> pd.DataFrame:
+    """One column a system, and the model's interval after its own."""
+    systems = list(table["system"].unique())
+    model = table[table["system"] == systems[0]].set_index(keys)
+    wide = table.pivot(index=keys, columns="system", values="value")
+    # pivot sorts; rows and columns come in the order in which they were measured.
+    wide = wide.loc[model.index, systems].map(_number)
+    bounds = zip(model["low"], model["high"], strict=True)
+    wide.insert(
+        1, interval, ["" if pd.isna(low) else f"{low:.3f}-{high:.3f}" for low, high in bounds]
+    )
+    return wide.reset_index()
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.0f}"
