@@ -277,5 +277,8 @@ _CONFIG = fields(
             open_ended=True,
         ),
     },
-    optional={"ranking": or_null(model_spec(RANKING_MODELS))},
+    optional={
+        "ranking": or_null(model_spec(RANKING_MODELS)),
+        "prior": fields({"noise": number(1e-12, 1e12)}),
+    },
 )

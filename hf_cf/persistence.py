@@ -75,6 +75,8 @@ def to_model_folder(
         "source": asdict(rec.source),
         "training": asdict(rec.facts),
     }
+    if rec.prior.noise is not None:
+        config["prior"] = {"noise": rec.prior.noise}
     return ModelFolder(config, {k: v.detach().cpu() for k, v in tensors.items()}, tables)
 
 
@@ -119,7 +121,11 @@ def parts_of(folder: str | Path) -> dict[str, Any]:
     with torch.device("meta"):
         model = _rating_model(config)
         ranking = _ranking_model(config) if config.get("ranking") else None
-    prior = UserPrior(tensors.pop("rating.prior.mean"), tensors.pop("rating.prior.precision"))
+    prior = UserPrior(
+        tensors.pop("rating.prior.mean"),
+        tensors.pop("rating.prior.precision"),
+        config.get("prior", {}).get("noise"),
+    )
     model.load_state_dict(_named("rating.", tensors), assign=True)
     head = None
     if ranking is not None:

@@ -22,11 +22,11 @@ from hf_cf.fastai_learner import read_model, read_ratings
 from hf_cf.filters import Filters
 from hf_cf.history import History
 from hf_cf.hub import local_folder, table_of_files, upload, writing_token
-from hf_cf.models import RankingHead, RatingModel, UserPrior, fold_in
+from hf_cf.models import RankingHead, RatingModel, UserPrior, fold_in, stars_variance
 from hf_cf.persistence import StoredType, parts_of, to_model_folder
 from hf_cf.ratings import Codes, DataSource, Ratings, RatingScale, Vocab
 from hf_cf.top_n import Choice, choose
-from hf_cf.visitors import VisitorRatings, visitor_codes
+from hf_cf.visitors import OnUnknown, VisitorRatings, visitors_history
 
 _GRID_CELLS = 20_000_000  # predictions held at once: 80 MB
 
@@ -142,7 +142,13 @@ class Recommender:
     # What it answers
 
     def predict(
-        self, users: Any = None, items: Any = None, *, ratings: VisitorRatings | None = None
+        self,
+        users: Any = None,
+        items: Any = None,
+        *,
+        ratings: VisitorRatings | None = None,
+        return_std: bool = False,
+        on_unknown: OnUnknown = "raise",
     ) -> Any:
         """Predict how many stars users give items.
 
@@ -154,16 +160,25 @@ class Recommender:
             Items, one beside each user.
         ratings : mapping, pairs or DataFrame, optional
             A visitor's ratings, in place of `users`.
+        return_std : bool
+            Whether to return standard deviations, too: how far the user's own rating is expected
+            to be from the prediction. A known user's needs the history.
+        on_unknown : {"raise", "skip"}
+            What to do with a visitor's rating of an item that the catalogue does not have.
 
         Returns
         -------
         float32 array, shape (n,), or float
-            Stars within the rating scale; a float for a single user and a single item.
+            Stars within the rating scale; a float for a single user and a single item. With
+            `return_std` a pair: stars and standard deviations in stars.
 
         Raises
         ------
         UnknownUser, UnknownItem
             The model does not have the id or title.
+        ValueError
+            Standard deviations are asked for, and the model has no estimate of the noise of a
+            rating, or no history of known users.
         """
         if items is None or (users is None) == (ratings is None):
             raise ValueError("give items, and either users or ratings=")
@@ -171,15 +186,21 @@ class Recommender:
         codes = self._catalogue.codes([items] if scalar else items)
         if ratings is None:
             single_user = _is_single(users)
-            vectors = self._known([users] if single_user else users).rating
+            people = self._known([users] if single_user else users)
             scalar = scalar and single_user
         else:
-            vectors = self._visitor(ratings).rating
+            people = self._one_visitor(ratings, on_unknown)
+        vectors = people.rating
         if len(vectors) not in (1, len(codes)):
             raise ValueError(f"{len(vectors)} users and {len(codes)} items: give one item a user")
-        stars = self.model.stars(vectors.expand(len(codes), -1), self._rows(codes))
-        clipped = self._clip(stars).numpy(force=True)
-        return float(clipped[0]) if scalar else clipped
+        rows = self._rows(codes)
+        stars = self._clip(self.model.stars(vectors.expand(len(codes), -1), rows))
+        answers: list[Any] = [stars.numpy(force=True)]
+        if return_std:
+            answers.append(self._deviations(people, rows).numpy(force=True))
+        if scalar:
+            answers = [float(answer[0]) for answer in answers]
+        return tuple(answers) if return_std else answers[0]
 
     def recommend(
         self,
@@ -195,15 +216,17 @@ class Recommender:
         novelty: float = 0.0,
         diversity: float = 0.0,
         include_rated: bool = False,
+        on_unknown: OnUnknown = "raise",
     ) -> pd.DataFrame:
-        """Recommend items to known users or to a visitor.
+        """Recommend items to known users or to visitors.
 
         Parameters
         ----------
         user : id or array_like of ids, optional
             A known user, or several.
         ratings : mapping, pairs or DataFrame, optional
-            A visitor's ratings; empty for somebody of whom nothing is known.
+            A visitor's ratings; empty for somebody of whom nothing is known. A DataFrame with a
+            column ``user`` beside ``item`` and ``rating`` holds those of several visitors.
         n : int
             Items a user; fewer where no more pass the filters.
         order_by : {"score", "stars"}
@@ -219,6 +242,8 @@ class Recommender:
             `hf_cf.top_n`.
         include_rated : bool
             Whether items may appear that the user has rated.
+        on_unknown : {"raise", "skip"}
+            What to do with a visitor's rating of an item that the catalogue does not have.
 
         Returns
         -------
@@ -239,12 +264,21 @@ class Recommender:
             raise ValueError(f"n is {n}; it must be at least 1")
         choice = Choice(order_by, novelty, diversity)
         hidden = Filters(genres, years, exclude, min_ratings).hidden(self._catalogue)
-        single = ratings is not None or _is_single(user)
-        names = [None] if ratings is not None else [user] if single else list(user)
+        given = None
+        if ratings is None:
+            single = _is_single(user)
+            names = [user] if single else list(user)
+        else:
+            visitors, given = visitors_history(ratings, self._catalogue, self.scale, on_unknown)
+            single = visitors is None
+            names = [None] if visitors is None else visitors
         tables = []
         for start in range(0, max(1, len(names)), self.users_at_once):
             part = names[start : start + self.users_at_once]
-            people = self._known(part) if ratings is None else self._visitor(ratings)
+            if given is None:
+                people = self._known(part)
+            else:
+                people = self._visitors(given.take(np.arange(start, start + len(part))))
             if include_rated:
                 people = replace(people, rated=[])
             elif ratings is None:
@@ -256,7 +290,7 @@ class Recommender:
             if not single:
                 table.insert(0, "user", [part[row] for row in rows.tolist()])
             tables.append(table)
-        return pd.concat(tables, ignore_index=True)
+        return pd.concat(tables, ignore_index=True) if len(tables) != 1 else tables[0]
 
     def similar(self, item: Any, n: int = 10) -> pd.DataFrame:
         """Find the items most like one, by the cosine of their vectors.
@@ -501,7 +535,8 @@ class Recommender:
         ratings: Ratings,
         *,
         ranking: RankingHead | None = None,
-        noise: float,
+        prior: UserPrior | None = None,
+        noise: float | None = None,
         facts: TrainingFacts | None = None,
     ) -> Recommender:
         """Put trained heads and the ratings that they were trained on together.
@@ -514,17 +549,23 @@ class Recommender:
             Become the histories, and tell which users the prior is fitted to.
         ranking : RankingHead, optional
             Trained on `ratings`, too.
-        noise : float
-            Variance of a rating around its prediction, in squared stars.
+        prior : UserPrior, optional
+            What is known of a visitor; fitted to the trained users where not given.
+        noise : float, optional
+            Variance of a rating around its prediction, in squared stars, for that fit.
         facts : TrainingFacts, optional
             Settings, metrics and versions.
         """
-        trained = np.flatnonzero(ratings.user_counts()[1:]) + 1
-        with torch.no_grad():
-            vectors = model.user_vectors(torch.from_numpy(trained))
+        if prior is None:
+            if noise is None:
+                raise ValueError("give either a prior or the noise")
+            trained = np.flatnonzero(ratings.user_counts()[1:]) + 1
+            with torch.no_grad():
+                vectors = model.user_vectors(torch.from_numpy(trained))
+            prior = UserPrior.from_vectors(vectors, noise)
         return cls(
             model,
-            UserPrior.from_vectors(vectors, noise),
+            prior,
             ranking,
             users=ratings.users,
             items=ratings.items,
@@ -602,13 +643,44 @@ class Recommender:
         seen = [] if rated is None else [rated.of(code)[0] for code in codes.tolist()]
         return People(self.model.user_vectors(rows), ranking, seen)
 
-    def _visitor(self, ratings: VisitorRatings) -> People:
-        codes, stars = visitor_codes(ratings, self._catalogue, self.scale)
-        items, given = self._rows(codes), torch.from_numpy(stars).to(self.prior.mean.device)
-        indptr = torch.tensor([0, len(items)], device=items.device)
-        vector = fold_in(self.model, self.prior, indptr, items, given)
-        ranking = None if self.ranking is None else self.ranking.fold_in(items, given)
-        return People(vector, ranking, [codes])
+    def _one_visitor(self, ratings: VisitorRatings, on_unknown: OnUnknown = "raise") -> People:
+        names, given = visitors_history(ratings, self._catalogue, self.scale, on_unknown)
+        if names is not None:
+            raise ValueError("these are ratings of several visitors: they have a column user")
+        return self._visitors(given)
+
+    def _visitors(self, given: History) -> People:
+        """People of whom nothing but some ratings is known, one row each."""
+        items, device = self._rows(given.items), self.prior.mean.device
+        stars, indptr = torch.from_numpy(given.stars).to(device), torch.from_numpy(given.starts)
+        indptr = indptr.to(device)
+        vectors = fold_in(self.model, self.prior, indptr, items, stars)
+        ranking = None
+        if self.ranking is not None:
+            ranking = self.ranking.model.user_vectors(indptr, items, stars)
+        return People(vectors, ranking, [given.of(row)[0] for row in range(len(vectors))])
+
+    def _deviations(self, people: People, items: Tensor) -> Tensor:
+        """Standard deviations of people's ratings of items, of a single person or one each."""
+        if self.prior.noise is None:
+            raise ValueError("this model was saved without an estimate of the noise of a rating")
+        if not len(items):
+            return torch.zeros(0)
+        if not people.rated:
+            raise ValueError(
+                "how much is known of a user depends on what they have rated; give the model its "
+                "history with rec.attach_history"
+            )
+        variances = [
+            stars_variance(self.model, self.prior, vector, self._rows(rated), own)
+            for vector, rated, own in zip(
+                people.rating,
+                people.rated,
+                items.split(1) if len(people.rating) > 1 else [items],
+                strict=True,
+            )
+        ]
+        return torch.cat(variances).sqrt()
 
     def _rows(self, codes: Codes) -> Tensor:
         return torch.from_numpy(codes).long().to(self.prior.mean.device)

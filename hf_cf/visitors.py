@@ -3,53 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from hf_cf.catalogue import Catalogue
+from hf_cf.catalogue import Catalogue, plain_ids
+from hf_cf.errors import UnknownItem
+from hf_cf.history import History
 from hf_cf.ratings import Codes, RatingScale, Stars
 
 VisitorRatings: TypeAlias = (
     Mapping[Hashable, float] | Iterable[tuple[Hashable, float]] | pd.DataFrame
 )
-"""Ratings of somebody unknown: ``{item: stars}``, pairs, or a table ``item``, ``rating``."""
+"""Ratings of somebody unknown: ``{item: stars}``, pairs, or a table ``item``, ``rating``.
+
+A table with a third column, ``user``, holds the ratings of several visitors.
+"""
+
+OnUnknown: TypeAlias = Literal["raise", "skip"]
+"""What to do with a rated item that the catalogue does not have."""
 
 MOST_RATINGS = 10_000
 
 
-def visitor_codes(
-    ratings: VisitorRatings, catalogue: Catalogue, scale: RatingScale
-) -> tuple[Codes, Stars]:
-    """Item codes and stars of a visitor's ratings, both of shape (n,).
+def visitors_history(
+    ratings: VisitorRatings,
+    catalogue: Catalogue,
+    scale: RatingScale,
+    on_unknown: OnUnknown = "raise",
+) -> tuple[list[Any] | None, History]:
+    """Names of visitors, in the order of their table, and their ratings, one row a visitor.
+
+    The names are None for a single visitor, whose ratings have no column ``user``. With
+    ``on_unknown="skip"`` ratings of items that the catalogue does not have are left out.
 
     Raises
     ------
     UnknownItem
         An item is no id and no title of the catalogue.
     ValueError
-        `ratings` has another shape, a rating is outside the scale or no number, an item is rated
-        twice, or there are more than `MOST_RATINGS` of them.
+        `ratings` has another shape, a rating is outside the scale or no number, a visitor has
+        rated an item twice, or more than `MOST_RATINGS` of them.
     """
-    pairs = _pairs(ratings)
-    if len(pairs) > MOST_RATINGS:
-        raise ValueError(f"{len(pairs):,} ratings; at most {MOST_RATINGS:,} are taken")
-    codes = catalogue.codes(item for item, _ in pairs)
-    stars = np.array([_checked(item, value, scale) for item, value in pairs], np.float32)
-    known, counts = np.unique(codes, return_counts=True)
-    if len(known) < len(codes):
-        twice = catalogue.describe(known[counts > 1])["title"][0]
-        raise ValueError(f"{twice!r} is rated more than once")
-    return codes, stars
+    if on_unknown not in ("raise", "skip"):
+        raise ValueError(f"on_unknown={on_unknown!r}; choose from raise, skip")
+    raw, values = _columns(ratings)
+    names, owners = None, np.zeros(len(raw), np.int64)
+    if isinstance(ratings, pd.DataFrame) and "user" in ratings.columns:
+        owners, distinct = pd.factorize(ratings["user"])
+        if (owners < 0).any():
+            raise ValueError("a rating has no user")
+        names = plain_ids(distinct)
+    counts = np.bincount(owners, minlength=1)
+    if counts.max() > MOST_RATINGS:
+        raise ValueError(f"{counts.max():,} ratings; at most {MOST_RATINGS:,} are taken")
+    codes, stars = _codes(raw, catalogue, on_unknown), _checked(raw, values, scale)
+    if on_unknown == "skip":
+        known = codes > 0
+        owners, codes, stars = owners[known], codes[known], stars[known]
+    pairs, times = np.unique(owners * len(catalogue.items) + codes, return_counts=True)
+    if len(pairs) < len(codes):
+        twice = pairs[times > 1][:1] % len(catalogue.items)
+        raise ValueError(f"{catalogue.describe(twice)['title'][0]!r} is rated more than once")
+    n_rows = 1 if names is None else len(names)
+    return names, History.from_codes(owners.astype(np.int32), codes, stars, n_rows)
 
 
-def _pairs(ratings: VisitorRatings) -> list[tuple[Any, Any]]:
+def _columns(ratings: VisitorRatings) -> tuple[list[Any], list[Any]]:
+    """Items and values, as they were given."""
     try:
         if isinstance(ratings, pd.DataFrame):
-            return list(zip(ratings["item"], ratings["rating"], strict=True))
+            return ratings["item"].tolist(), ratings["rating"].tolist()
         pairs = ratings.items() if isinstance(ratings, Mapping) else ratings
-        return [(item, value) for item, value in pairs]
+        both = [(item, value) for item, value in pairs]
+        return [item for item, _ in both], [value for _, value in both]
     except (KeyError, TypeError, ValueError):
         raise ValueError(
             "ratings are {item: stars}, pairs of item and stars, or a table with the columns item "
@@ -57,13 +85,37 @@ def _pairs(ratings: VisitorRatings) -> list[tuple[Any, Any]]:
         ) from None
 
 
-def _checked(item: Any, value: Any, scale: RatingScale) -> float:
+def _codes(raw: list[Any], catalogue: Catalogue, on_unknown: OnUnknown) -> Codes:
+    """Codes of items; 0 for those to skip."""
+    distinct = list(dict.fromkeys(raw))
+    if on_unknown == "skip":
+        distinct = [item for item in distinct if _is_known(item, catalogue)]
+    code_of = dict(zip(distinct, catalogue.codes(distinct).tolist(), strict=True))
+    return np.array([code_of.get(item, 0) for item in raw], np.int32)
+
+
+def _is_known(item: Any, catalogue: Catalogue) -> bool:
     try:
-        stars = float(value)
-    except (TypeError, ValueError):
-        stars = float("nan")
-    if not scale.min <= stars <= scale.max:
+        catalogue.codes([item])
+    except UnknownItem:
+        return False
+    return True
+
+
+def _checked(raw: list[Any], values: list[Any], scale: RatingScale) -> Stars:
+    """Stars as numbers of the scale."""
+
+    def number(value: Any) -> float:
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            return float("nan")
+
+    stars = np.array([number(value) for value in values], np.float32)
+    wrong = ~((stars >= scale.min) & (stars <= scale.max))
+    if wrong.any():
+        at = int(wrong.argmax())
         raise ValueError(
-            f"{value!r} for {item!r} is not a rating from {scale.min:g} to {scale.max:g}"
+            f"{values[at]!r} for {raw[at]!r} is not a rating from {scale.min:g} to {scale.max:g}"
         )
     return stars

@@ -10,10 +10,20 @@ import pytest
 
 from hf_cf import RatingScale, UnknownItem, Vocab
 from hf_cf.catalogue import Catalogue
-from hf_cf.visitors import MOST_RATINGS, visitor_codes
+from hf_cf.ratings import Codes, Stars
+from hf_cf.visitors import MOST_RATINGS, visitors_history
 
 SCALE = RatingScale(0.5, 5, 0.5)
 N_ITEMS = 10_001
+
+
+def visitor_codes(
+    ratings: Any, catalogue: Catalogue, scale: RatingScale, on_unknown: Any = "raise"
+) -> tuple[Codes, Stars]:
+    """Codes and stars of a single visitor."""
+    names, history = visitors_history(ratings, catalogue, scale, on_unknown)
+    assert names is None
+    return history.of(0)
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +105,36 @@ def test_more_ratings_than_a_person_gives_are_refused(catalogue: Catalogue) -> N
     assert len(visitor_codes(many, catalogue, SCALE)[0]) == MOST_RATINGS
     with pytest.raises(ValueError, match=r"10,001 ratings; at most 10,000"):
         visitor_codes({**many, MOST_RATINGS + 1: 3}, catalogue, SCALE)
+
+
+def test_unknown_items_can_be_skipped(catalogue: Catalogue) -> None:
+    given = {"Heat (1995)": 4, "aliens": 5, 20_000: 3, 2: 1}
+    codes, stars = visitor_codes(given, catalogue, SCALE, "skip")
+    assert (codes.tolist(), stars.tolist()) == ([1, 2], [4, 1])
+    with pytest.raises(ValueError, match="choose from raise, skip"):
+        visitor_codes(given, catalogue, SCALE, "ignore")
+
+
+def test_a_table_with_users_holds_several_visitors(catalogue: Catalogue) -> None:
+    table = pd.DataFrame(
+        {"user": ["b", "a", "b"], "item": ["Heat (1995)", 1, 2], "rating": [4, 2, 3]}
+    )
+    names, history = visitors_history(table, catalogue, SCALE)
+    assert names == ["b", "a"]
+    assert [history.of(row)[0].tolist() for row in (0, 1)] == [[1, 2], [1]]
+    assert [history.of(row)[1].tolist() for row in (0, 1)] == [[4, 3], [2]]
+
+
+def test_a_visitor_all_of_whose_ratings_are_skipped_keeps_the_row(catalogue: Catalogue) -> None:
+    table = pd.DataFrame({"user": [7, 8], "item": ["aliens", 2], "rating": [4, 3]})
+    names, history = visitors_history(table, catalogue, SCALE, "skip")
+    assert names == [7, 8]
+    assert np.diff(history.starts).tolist() == [0, 1]
+
+
+def test_several_visitors_may_rate_the_same_but_each_only_once(catalogue: Catalogue) -> None:
+    table = pd.DataFrame({"user": [1, 2, 1], "item": [1, 1, "Heat (1995)"], "rating": 3})
+    with pytest.raises(ValueError, match=r"'Heat \(1995\)' is rated more than once"):
+        visitors_history(table, catalogue, SCALE)
+    with pytest.raises(ValueError, match="no user"):
+        visitors_history(table.assign(user=[1, None, 3]), catalogue, SCALE)

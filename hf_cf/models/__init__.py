@@ -6,7 +6,7 @@ from typing import Any
 
 from hf_cf.models.base import RatingModel
 from hf_cf.models.dot import BiasedFactorization, DotProduct, DotProductBias, EmbeddingDotBias
-from hf_cf.models.fold_in import UserPrior, fold_in
+from hf_cf.models.fold_in import UserPrior, fold_in, posterior_root, stars_variance
 from hf_cf.models.networks import CollabNN, EmbeddingNN, RatingClassifier
 from hf_cf.models.ranking import ImplicitALS, RankingHead
 
@@ -60,4 +60,6 @@ __all__ = [
     "build_ranking_model",
     "build_rating_model",
     "fold_in",
+    "posterior_root",
+    "stars_variance",
 ]

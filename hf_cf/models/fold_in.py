@@ -140,3 +140,45 @@ def fold_in(
         if (gained <= _GAIN * lowest).all():
             break
     return prior.mean + z @ root.T
+
+
+def stars_variance(
+    model: RatingModel, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
+) -> Tensor:
+    """Variance of a user's ratings around their predictions, in squared stars.
+
+    Laplace's approximation of the posterior (MacKay 2003, chapter 27): with J the slopes of the
+    stars at the vector, the posterior's covariance is ``noise * (J'J + precision)^-1``, and a
+    prediction with slopes s has the variance ``noise * (1 + s' (J'J + precision)^-1 s)``: the
+    rating's own noise, and what is not known of the user. Exact where the model is linear.
+
+    Parameters
+    ----------
+    model : RatingModel
+        In evaluation mode.
+    prior : UserPrior
+        With its noise.
+    vector : Tensor, shape (d,)
+        The user's vector, from `fold_in` or from training.
+    rated : Tensor of int64, shape (n,)
+        Items that the user has rated.
+    items : Tensor of int64, shape (m,)
+        Items to predict.
+
+    Returns
+    -------
+    Tensor, shape (m,)
+    """
+    assert prior.noise is not None
+    spread = posterior_root(model, prior, vector, rated)
+    _, slopes = model.stars_and_slopes(vector.expand(len(items), -1), items)
+    return prior.noise * (1 + (slopes @ spread).square().sum(1))
+
+
+def posterior_root(model: RatingModel, prior: UserPrior, vector: Tensor, rated: Tensor) -> Tensor:
+    """R with ``R R' = (J'J + precision)^-1``, (d, d); J holds the slopes for the rated items."""
+    _, slopes = model.stars_and_slopes(vector.expand(len(rated), -1), rated)
+    design = slopes @ prior.root
+    system = design.T @ design + torch.eye(design.shape[1], device=design.device)
+    lower = torch.linalg.cholesky(system)
+    return torch.linalg.solve_triangular(lower, prior.root.T, upper=False).T

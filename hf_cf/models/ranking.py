@@ -207,11 +207,6 @@ class RankingHead:
     model: ImplicitALS
     user_vectors: Tensor
 
-    def fold_in(self, items: Tensor, ratings: Tensor) -> Tensor:
-        """Vector of one visitor: item codes (n,) and their ratings (n,) to (1, k)."""
-        indptr = torch.tensor([0, len(items)], device=items.device)
-        return self.model.user_vectors(indptr, items, ratings)
-
 
 def row_weights(rows: SparseRows) -> Tensor:
     """Sum of the weights of each row's entries, float64, shape (n_rows,)."""

@@ -17,6 +17,7 @@ from hf_cf.ratings import Ratings
 from hf_cf.recommender import Recommender
 from hf_cf.settings import MODEL_DEFAULTS, RECIPES, TrainingSettings, settings_for
 from hf_cf.training.als import train_als
+from hf_cf.training.calibration import calibrated_prior
 from hf_cf.training.errors import star_errors
 from hf_cf.training.learner import best_epoch, train_with_fastai
 from hf_cf.training.ranking import ImplicitALSConfig, fit_implicit_als
@@ -110,11 +111,12 @@ def fit(
         started = time.perf_counter()
         head = _fit_ranking(train, ImplicitALSConfig() if ranking == "default" else ranking)
         metrics["ranking_seconds"] = time.perf_counter() - started
+    noise = metrics.get("valid_mse", metrics["train_mse"])
     return Recommender.from_parts(
         module,
         train,
         ranking=head,
-        noise=metrics.get("valid_mse", metrics["train_mse"]),
+        prior=calibrated_prior(module, train, valid, noise, seed=settings.seed),
         facts=TrainingFacts(settings.to_dict(), metrics, epochs, _versions()),
     )
 

@@ -84,7 +84,7 @@ def test_na_is_a_row_like_any_other(case: str) -> None:
 def test_slopes_are_the_derivatives_of_stars(case: str) -> None:
     model = small_model(case).double()
     vector, items = model.user_vectors(torch.tensor([2]))[0], torch.tensor([1, 4, 4, 22])
-    stars, slopes = model.stars_and_slopes(vector, items)
+    stars, slopes = model.stars_and_slopes(vector.expand(len(items), -1), items)
     torch.testing.assert_close(stars, model.stars_grid(vector[None], items)[0])
     step = 1e-6
     for coordinate in range(model.vector_size):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from small_models import CASES, N_ITEMS, every_model, small_model
 from torch import Tensor
 
-from hf_cf.models import RatingModel, UserPrior
+from hf_cf.models import RatingModel, UserPrior, stars_variance
 from hf_cf.models import fold_in as fold_in_rows
 
 
@@ -169,3 +171,28 @@ def test_a_prior_of_very_few_users_still_serves_visitors(n: int) -> None:
     model = small_model("fastai's dot")
     prior = UserPrior.from_vectors(model.user_vectors(torch.arange(1, n + 1)), noise=0.8)
     assert fold_in(model, prior, ITEMS, MIXED).isfinite().all()
+
+
+@every_model
+def test_many_users_get_what_each_would_alone(case: str) -> None:
+    model = small_model(case)
+    prior = prior_for(model)
+    indptr = torch.tensor([0, 3, 3, 4, 7])
+    together = fold_in_rows(model, prior, indptr, ITEMS, MIXED)
+    for row, (first, last) in enumerate(pairwise(indptr)):
+        alone = fold_in(model, prior, ITEMS[first:last], MIXED[first:last])
+        torch.testing.assert_close(together[row], alone, rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize("case", ["dot", "als"])
+def test_the_variance_of_a_linear_model_is_that_of_bayesian_regression(case: str) -> None:
+    model = small_model(case)
+    prior = prior_for(model)
+    prior = UserPrior(prior.mean, prior.precision, noise=0.7)
+    vector, items = fold_in(model, prior, ITEMS, MIXED), torch.tensor([2, 7])
+    found = stars_variance(model, prior, vector, ITEMS, items)
+    design = model.item_vectors(ITEMS).double().numpy()
+    new = model.item_vectors(items).double().numpy()
+    covariance = 0.7 * np.linalg.inv(design.T @ design + prior.precision.double().numpy())
+    expected = 0.7 + np.einsum("ij,jk,ik->i", new, covariance, new)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)

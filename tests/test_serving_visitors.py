@@ -1,0 +1,98 @@
+"""What visitors are told: many at once, how sure the stars are, and what is saved of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hf_cf
+from hf_cf.models import UserPrior
+
+
+@pytest.fixture(scope="module")
+def several(trained: hf_cf.Recommender) -> pd.DataFrame:
+    """Ratings of three visitors: 3, 1 and 12 films."""
+    items = trained.items.ids
+    return pd.DataFrame(
+        {
+            "user": ["ann"] * 3 + ["bob"] + ["cyd"] * 12,
+            "item": [*items[:3], items[5], *items[10:22]],
+            "rating": [5, 1, 3, 4, *([5, 2] * 6)],
+        }
+    )
+
+
+def test_many_visitors_get_what_each_would_alone(
+    trained: hf_cf.Recommender, several: pd.DataFrame
+) -> None:
+    together = trained.recommend(ratings=several, n=5)
+    assert list(together.columns) == ["user", "item", "title", "stars", "score"]
+    for name, own in several.groupby("user"):
+        alone = trained.recommend(ratings=own.drop(columns="user"), n=5)
+        table = together[together["user"] == name].drop(columns="user").reset_index(drop=True)
+        assert table["item"].tolist() == alone["item"].tolist()
+        np.testing.assert_allclose(table["stars"], alone["stars"], atol=1e-2)
+
+
+def test_nobody_gets_what_they_have_rated(
+    trained: hf_cf.Recommender, several: pd.DataFrame
+) -> None:
+    shown = trained.recommend(ratings=several, n=30)
+    assert not len(shown.merge(several, on=["user", "item"]))
+
+
+def test_one_prediction_is_for_one_visitor(
+    trained: hf_cf.Recommender, several: pd.DataFrame
+) -> None:
+    with pytest.raises(ValueError, match="several visitors"):
+        trained.predict(items=1, ratings=several)
+
+
+def test_ratings_make_the_stars_surer(trained: hf_cf.Recommender) -> None:
+    items = trained.items.ids
+    deviations = [
+        trained.predict(items=items[-1], ratings=dict.fromkeys(items[:n], 4), return_std=True)[1]
+        for n in (0, 1, 5, 50)
+    ]
+    assert deviations == sorted(deviations, reverse=True)
+    assert deviations[0] > deviations[-1] > trained.prior.noise**0.5
+
+
+def test_a_known_user_has_deviations_where_there_is_a_history(
+    trained: hf_cf.Recommender, tmp_path: Path
+) -> None:
+    users, items = trained.users.ids[:2], trained.items.ids[:2]
+    stars, deviations = trained.predict(users, items, return_std=True)
+    np.testing.assert_array_equal(stars, trained.predict(users, items))
+    one = trained.predict(users[1], items[1], return_std=True)
+    assert one == pytest.approx((stars[1], deviations[1]), abs=1e-4)
+    trained.save_pretrained(tmp_path, include_history=False)
+    loaded = hf_cf.Recommender.from_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="attach_history"):
+        loaded.predict(users, items, return_std=True)
+
+
+def test_the_noise_is_saved(trained: hf_cf.Recommender, tmp_path: Path) -> None:
+    given = dict.fromkeys(trained.items.ids[:3], 5)
+    trained.save_pretrained(tmp_path)
+    loaded = hf_cf.Recommender.from_pretrained(tmp_path)
+    for mine, theirs in zip(
+        trained.predict(items=9, ratings=given, return_std=True),
+        loaded.predict(items=9, ratings=given, return_std=True),
+        strict=True,
+    ):
+        assert theirs == pytest.approx(mine, rel=1e-5)
+
+
+def test_a_model_without_noise_says_so(trained: hf_cf.Recommender, tmp_path: Path) -> None:
+    trained.save_pretrained(tmp_path)
+    loaded = hf_cf.Recommender.from_pretrained(tmp_path)
+    loaded.prior = UserPrior(loaded.prior.mean, loaded.prior.precision)
+    loaded.save_pretrained(tmp_path)
+    old = hf_cf.Recommender.from_pretrained(tmp_path)
+    assert old.predict(items=9, ratings={}) == loaded.predict(items=9, ratings={})
+    with pytest.raises(ValueError, match="without an estimate of the noise"):
+        old.predict(items=9, ratings={}, return_std=True)
