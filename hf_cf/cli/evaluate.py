@@ -13,7 +13,7 @@ from hf_cf.cli.data import SYNTHETIC, add_data_flags, load_split
 from hf_cf.cli.tables import show
 
 if TYPE_CHECKING:
-    from hf_cf.evaluation import Evaluation
+    from hf_cf.evaluation import ColdStart, Evaluation
 
 
 def add_parser(commands: Any) -> None:
@@ -27,6 +27,11 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--model", required=True, help="a model's folder")
     add_data_flags(parser, held_out="--test")
+    parser.add_argument(
+        "--cold-start", action="store_true",
+        help="people whom the model was not trained on, after 0, 1, 2, ... 50 ratings; "
+        "train and evaluate with --split user",
+    )  # fmt: skip
     parser.add_argument("--k", type=int, default=10, help="items shown to each user")
     parser.add_argument(
         "--relevant-from", type=float, metavar="STARS",
@@ -50,13 +55,21 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from hf_cf.evaluation import evaluate
+    from hf_cf.evaluation import cold_start, evaluate
     from hf_cf.recommender import Recommender
 
     rec = Recommender.from_pretrained(arguments.model)
     train, test = load_split(arguments)
     if test is None:
         raise ValueError("nothing is held out: give --test FILE, or a share with --valid-pct")
+    if arguments.cold_start:
+        curves = cold_start(
+            rec, train, test,
+            k=arguments.k, relevant_from=arguments.relevant_from, seed=arguments.seed,
+        )  # fmt: skip
+        if not _say(arguments, curves.to_dict()):
+            _show_curves(curves)
+        return
     found = evaluate(
         rec,
         # The model's own history also tells which of the ratings it was trained on after all.
@@ -71,7 +84,16 @@ def _run(arguments: argparse.Namespace) -> None:
         novelty=arguments.novelty,
         diversity=arguments.diversity,
     )
-    as_json = json.dumps(found.to_dict(), indent=2, ensure_ascii=False)
+    if _say(arguments, found.to_dict()):
+        return
+    if rec.source.synthetic:
+        print(SYNTHETIC)
+    _show(found)
+
+
+def _say(arguments: argparse.Namespace, found: dict[str, Any]) -> bool:
+    """Write what was found to ``--out``, and print it if JSON is asked for; tells whether it is."""
+    as_json = json.dumps(found, indent=2, ensure_ascii=False)
     if arguments.out is not None:
         from hf_cf.model_folder import replacing
 
@@ -80,12 +102,21 @@ def _run(arguments: argparse.Namespace) -> None:
             temporary.write_text(as_json + "\n", "utf-8")
     if arguments.json:
         print(as_json)
-        return
-    if rec.source.synthetic:
-        print(SYNTHETIC)
-    _show(found)
-    if arguments.out is not None:
+    elif arguments.out is not None:
         print(f"Saved to {arguments.out}")
+    return bool(arguments.json)
+
+
+def _show_curves(found: ColdStart) -> None:
+    protocol = found.protocol
+    people = f"{protocol['test_users']:,} people whom the model was not trained on"
+    titles = {"rmse": "RMSE in stars", "ndcg": f"nDCG@{protocol['k']}"}
+    for metric, title in titles.items():
+        table = found.table.dropna(subset=[metric])
+        wide = table.pivot(index="given", columns="system", values=metric)
+        wide = wide[table["system"].unique()].map(_number)
+        shown = wide.reset_index().rename(columns={"given": "ratings given"})
+        show(shown, f"{title}: {people}")
 
 
 def _show(found: Evaluation) -> None:

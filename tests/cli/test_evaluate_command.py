@@ -10,6 +10,7 @@ import pytest
 import hf_cf
 from hf_cf.cli import main
 from hf_cf.evaluation import evaluate
+from hf_cf.training import fit
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +87,19 @@ def test_options_of_the_lists_are_passed_on(
 def test_nothing_held_out_is_said(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(folder, "--valid-pct", "0") == 1
     assert "--test FILE" in capsys.readouterr().err
+
+
+def test_cold_start_serves_people_who_were_not_trained_on(
+    folder: str, sample: hf_cf.Ratings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, test = sample.split(seed=42, by="user")
+    fit(train, test, epochs=1, n_factors=5, progress=False).save_pretrained(tmp_path / "model")
+    options = ["--cold-start", "--split", "user"]
+    assert command(str(tmp_path / "model"), *options) == 0
+    shown = capsys.readouterr().out
+    for words in ("RMSE in stars", "nDCG@10", "ratings given", "damped biases", "most popular"):
+        assert words in shown
+    assert command(str(tmp_path / "model"), *options, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["protocol"]["model"] == "collab_learner"
+    assert command(folder, "--cold-start", "--split-seed", "0") == 1
+    assert "--split user" in capsys.readouterr().err

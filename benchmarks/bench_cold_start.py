@@ -1,0 +1,137 @@
+"""How good models are for people they were not trained on, by the number of ratings given.
+
+    python benchmarks/bench_cold_start.py [--data ml-100k ml-latest-small] [--seeds 5]
+
+Each seed holds 20% of the users out and draws what they give. Writes
+`benchmarks/results/cold_start.md` and `docs/images/cold_start.png`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+import hf_cf
+from hf_cf.evaluation import cold_start
+from hf_cf.evaluation.cold_start import RETRAINED
+from hf_cf.evaluation.protocol import BIASES, ITEM_MEAN, MOST_POPULAR
+from hf_cf.training import fit
+
+ROOT = Path(__file__).parents[1]
+RESULT, PICTURE = ROOT / "benchmarks/results/cold_start.md", ROOT / "docs/images/cold_start.png"
+COLOURS = {
+    "collab_learner": "#d9480f", "collab_nn": "#7048e8", ITEM_MEAN: "#adb5bd", BIASES: "#495057",
+    MOST_POPULAR: "#495057", "ranking head": "#d9480f",
+    f"collab_learner {RETRAINED}": "#f08c00", f"collab_nn {RETRAINED}": "#b197fc",
+}  # fmt: skip
+
+
+def measure(data: str, models: list[str], seed: int, retrain_at: list[int]) -> pd.DataFrame:
+    ratings = hf_cf.load_ratings(data)
+    train, test = ratings.split(by="user", seed=seed)
+    learned, valid = train.split(0.1, seed=seed)
+    tables = []
+    for model in models:
+
+        def retrain(both: hf_cf.Ratings, model: str = model) -> hf_cf.Recommender:
+            return fit(both, valid, model, ranking=None, progress=False)
+
+        rec = fit(learned, valid, model, progress=False)
+        found = cold_start(rec, learned, test, seed=seed).table
+        again = cold_start(rec, learned, test, given=retrain_at, retrain=retrain, seed=seed).table
+        found = pd.concat([found, again[again["system"] == RETRAINED]])
+        names = {"model": model, RETRAINED: f"{model} {RETRAINED}"}
+        # Every model comes with the same ranking head, so it is shown once.
+        head = found[found["system"] == "model"].assign(system="ranking head", rmse=float("nan"))
+        own = found.assign(system=found["system"].replace(names))
+        own.loc[own["system"] != MOST_POPULAR, "ndcg"] = float("nan")
+        tables.append(pd.concat([own, head]))
+        print(data, model, "seed", seed, time.strftime("%H:%M:%S"), flush=True)
+    table = pd.concat(tables).drop_duplicates(["given", "system"])
+    return table.assign(data=Path(data).name, seed=seed)
+
+
+def report(table: pd.DataFrame, n_seeds: int) -> str:
+    lines = [
+        "# People the model was not trained on",
+        "",
+        f"{n_seeds} seeds, each with 20% of the users held out. Half of each one's ratings are "
+        "predicted and ranked, the same at every point; of the other half so many are given (all "
+        "where there are fewer). Means over seeds, and the standard deviation between them. "
+        f"{platform.machine()}, Python {platform.python_version()}.",
+        "",
+    ]
+    for metric, title in (("rmse", "RMSE in stars"), ("ndcg", "nDCG@10, all films ranked")):
+        for data, own in table.dropna(subset=[metric]).groupby("data"):
+            lines += [f"## {title}: {data}", ""]
+            wide = own.groupby(["system", "given"], sort=False)[metric].agg(["mean", "std"])
+            given = sorted(own["given"].unique())
+            lines += [
+                "| ratings given | " + " | ".join(map(str, given)) + " |",
+                "|---" * (len(given) + 1) + "|",
+            ]
+            for system in own["system"].unique():
+                cells = [
+                    "{:.4f} ± {:.4f}".format(*wide.loc[system, n])
+                    if (system, n) in wide.index
+                    else ""
+                    for n in given
+                ]
+                lines.append(f"| {system} | " + " | ".join(cells) + " |")
+            lines.append("")
+    return "\n".join(lines)
+
+
+def draw(table: pd.DataFrame) -> None:
+    names = list(table["data"].unique())
+    figure = Figure(figsize=(5.2 * len(names), 8), layout="constrained", dpi=110)
+    axes = figure.subplots(2, len(names), squeeze=False)
+    for row, metric in enumerate(("rmse", "ndcg")):
+        for column, data in enumerate(names):
+            own = table[table["data"] == data].dropna(subset=[metric])
+            places = {n: at for at, n in enumerate(sorted(table["given"].unique()))}
+            panel = axes[row, column]
+            for system in own["system"].unique():
+                mean = own[own["system"] == system].groupby("given")[metric].mean()
+                again = system.endswith(RETRAINED)
+                panel.plot(
+                    [places[n] for n in mean.index], mean.to_numpy(),
+                    "x" if again else "o-", color=COLOURS[system], label=system,
+                    linewidth=2, markersize=7 if again else 4,
+                )  # fmt: skip
+            panel.set_xticks(list(places.values()), [str(n) for n in places])
+            panel.set(
+                xlabel="ratings given",
+                ylabel="RMSE (stars)" if metric == "rmse" else "nDCG@10",
+                title=data,
+            )
+            panel.spines[["top", "right"]].set_visible(False)
+            panel.grid(axis="y", color="#e9ecef")
+            panel.legend(frameon=False, fontsize=8)
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(PICTURE)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", nargs="+", default=["ml-100k", "ml-latest-small"])
+    parser.add_argument("--models", nargs="+", default=["collab_learner", "collab_nn"])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--retrain-at", type=int, nargs="*", default=[10])
+    arguments = parser.parse_args()
+    tables: list[pd.DataFrame] = []
+    for seed in range(arguments.seeds):
+        for data in arguments.data:
+            tables.append(measure(data, arguments.models, seed, arguments.retrain_at))
+        table = pd.concat(tables)
+        RESULT.write_text(report(table, seed + 1), "utf-8")
+        draw(table)
+
+
+if __name__ == "__main__":
+    main()
