@@ -22,7 +22,7 @@ from hf_cf.fastai_learner import read_model, read_ratings
 from hf_cf.filters import Filters
 from hf_cf.history import History
 from hf_cf.hub import local_folder, table_of_files, upload, writing_token
-from hf_cf.models import RankingHead, RatingModel, UserPrior, fold_in, stars_variance
+from hf_cf.models import RankingHead, RatingModel, UserPrior, effects, fold_in, stars_variance
 from hf_cf.persistence import StoredType, parts_of, to_model_folder
 from hf_cf.ratings import Codes, DataSource, Ratings, RatingScale, Vocab
 from hf_cf.top_n import Choice, choose
@@ -291,6 +291,71 @@ class Recommender:
                 table.insert(0, "user", [part[row] for row in rows.tolist()])
             tables.append(table)
         return pd.concat(tables, ignore_index=True) if len(tables) != 1 else tables[0]
+
+    def explain(
+        self,
+        item: Any,
+        user: Any = None,
+        *,
+        ratings: VisitorRatings | None = None,
+        n: int = 3,
+        on_unknown: OnUnknown = "raise",
+    ) -> pd.DataFrame:
+        """Say which of somebody's ratings moved the predicted stars of an item most.
+
+        Parameters
+        ----------
+        item : id or title
+            The item that is predicted.
+        user : id, optional
+            A known user, whose history the model has. Their effects are those on the vector that
+            the history implies, which is near the trained one.
+        ratings : mapping, pairs or DataFrame, optional
+            A visitor's ratings, in place of `user`.
+        n : int
+            Ratings to name; fewer where fewer were given.
+        on_unknown : {"raise", "skip"}
+            What to do with a visitor's rating of an item that the catalogue does not have.
+
+        Returns
+        -------
+        DataFrame
+            Largest effect first: ``item``, ``title``, ``rating`` (as it was given), ``effect``
+            (in stars, up or down; see `hf_cf.models.effects`), ``text`` ("because you gave Heat
+            (1995) 5 stars").
+
+        Raises
+        ------
+        UnknownUser, UnknownItem
+            The model does not have the id or title.
+        ValueError
+            A known user is asked about without a history.
+        """
+        if (user is None) == (ratings is None):
+            raise ValueError("give either a user or ratings=")
+        if n < 1:
+            raise ValueError(f"n is {n}; it must be at least 1")
+        target = self._rows(self._catalogue.codes([item]))
+        if ratings is not None:
+            names, given = visitors_history(ratings, self._catalogue, self.scale, on_unknown)
+            _demand_one(names)
+        elif self.history is None:
+            raise ValueError("give the model its history first, with rec.attach_history")
+        else:
+            given = self.history.take(self._known_codes([user]))
+        codes, stars = given.of(0)
+        on_device = torch.from_numpy(stars).to(self.prior.mean.device)
+        moved = effects(self.model, self.prior, self._rows(codes), on_device, target)
+        order = moved.abs().argsort(descending=True, stable=True)[:n].numpy(force=True)
+        table = self._catalogue.describe(codes[order])
+        table = table.assign(rating=stars[order], effect=moved.numpy(force=True)[order])
+        said = zip(table["title"], table["rating"], strict=True)
+        return table.assign(
+            text=[
+                f"because you gave {title} {rating:g} star{'s' * (rating != 1)}"
+                for title, rating in said
+            ]
+        )
 
     def similar(self, item: Any, n: int = 10) -> pd.DataFrame:
         """Find the items most like one, by the cosine of their vectors.
@@ -602,6 +667,9 @@ class Recommender:
     # Names to codes, people to vectors
 
     def _known(self, raw: Any) -> People:
+        return self._of_codes(self._known_codes(raw))
+
+    def _known_codes(self, raw: Any) -> Codes:
         raw = plain_ids(raw)
         codes = self.users.encode(pd.Index(raw, dtype=object))
         if (codes == 0).any():
@@ -610,7 +678,7 @@ class Recommender:
                 f"there is no user {unknown!r} among the {len(self.users) - 1:,} that the model "
                 "was trained on; serve somebody new with ratings="
             )
-        return self._of_codes(codes)
+        return codes
 
     def _may_include_history(self, wanted: bool | None, include_users: bool) -> bool:
         if wanted is not None or self.history is None or not include_users:
@@ -645,8 +713,7 @@ class Recommender:
 
     def _one_visitor(self, ratings: VisitorRatings, on_unknown: OnUnknown = "raise") -> People:
         names, given = visitors_history(ratings, self._catalogue, self.scale, on_unknown)
-        if names is not None:
-            raise ValueError("these are ratings of several visitors: they have a column user")
+        _demand_one(names)
         return self._visitors(given)
 
     def _visitors(self, given: History) -> People:
@@ -707,6 +774,11 @@ class Recommender:
 
     def _clip(self, stars: Tensor) -> Tensor:
         return stars.clamp(self.scale.min, self.scale.max)
+
+
+def _demand_one(names: list[Any] | None) -> None:
+    if names is not None:
+        raise ValueError("these are ratings of several visitors: they have a column user")
 
 
 def _is_single(value: Any) -> bool:

@@ -96,3 +96,30 @@ def test_a_model_without_noise_says_so(trained: hf_cf.Recommender, tmp_path: Pat
     assert old.predict(items=9, ratings={}) == loaded.predict(items=9, ratings={})
     with pytest.raises(ValueError, match="without an estimate of the noise"):
         old.predict(items=9, ratings={}, return_std=True)
+
+
+def test_reasons_name_the_ratings_that_moved_a_prediction_most(
+    trained: hf_cf.Recommender,
+) -> None:
+    given = {"Alien (1979)": 5, "Notting Hill (1999)": 1, "Heat (1995)": 3}
+    table = trained.explain("Blade Runner (1982)", ratings=given, n=2)
+    assert list(table.columns) == ["item", "title", "rating", "effect", "text"]
+    assert len(table) == 2
+    assert table["effect"].abs().is_monotonic_decreasing
+    everything = trained.explain("Blade Runner (1982)", ratings=given, n=9)
+    texts = dict(zip(everything["title"], everything["text"], strict=True))
+    assert texts["Alien (1979)"] == "because you gave Alien (1979) 5 stars"
+    assert texts["Notting Hill (1999)"] == "because you gave Notting Hill (1999) 1 star"
+    assert not len(trained.explain("Blade Runner (1982)", ratings={}))
+
+
+def test_reasons_for_a_known_user_come_from_the_history(
+    trained: hf_cf.Recommender, tmp_path: Path
+) -> None:
+    user = trained.users.ids[3]
+    rated, _ = trained.history.of(4)
+    table = trained.explain(trained.items.ids[0], user, n=4)
+    assert set(table["item"]) <= set(trained.items.decode(rated))
+    trained.save_pretrained(tmp_path, include_history=False)
+    with pytest.raises(ValueError, match="attach_history"):
+        hf_cf.Recommender.from_pretrained(tmp_path).explain(trained.items.ids[0], user)

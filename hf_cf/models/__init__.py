@@ -6,6 +6,7 @@ from typing import Any
 
 from hf_cf.models.base import RatingModel
 from hf_cf.models.dot import BiasedFactorization, DotProduct, DotProductBias, EmbeddingDotBias
+from hf_cf.models.explanation import effects
 from hf_cf.models.fold_in import UserPrior, fold_in, posterior_root, stars_variance
 from hf_cf.models.networks import CollabNN, EmbeddingNN, RatingClassifier
 from hf_cf.models.ranking import ImplicitALS, RankingHead
@@ -59,6 +60,7 @@ __all__ = [
     "UserPrior",
     "build_ranking_model",
     "build_rating_model",
+    "effects",
     "fold_in",
     "posterior_root",
     "stars_variance",

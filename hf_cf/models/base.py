@@ -28,6 +28,11 @@ class RatingModel(nn.Module):
     settings: dict[str, Any]
     vector_size: int
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether stars are linear in the user vector."""
+        return False
+
     def user_vectors(self, users: Tensor) -> Tensor:
         """Vectors of known users: codes, shape (B,), to shape (B, d)."""
         raise NotImplementedError

@@ -51,6 +51,11 @@ class DotModel(RatingModel):
         users, items = zip(*names, strict=True)
         return [getattr(self, name) for name in users], [getattr(self, name) for name in items]
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether stars are linear in the user vector: without an output range."""
+        return self.y_range is None
+
     def user_vectors(self, users: Tensor) -> Tensor:
         """Vectors of known users: codes, shape (B,), to shape (B, d)."""
         return torch.cat([table.weight[users] for table in self.tables()[0]], 1)
