@@ -61,6 +61,20 @@ class History:
         rows = slice(int(self.starts[user]), int(self.starts[user + 1]))
         return self.items[rows], self.stars[rows]
 
+    def updated(self, users: Codes, newer: History, n_users: int) -> History:
+        """The ratings of both, for `n_users` codes: row b of `newer` is by ``users[b]``.
+
+        Of an item that a user has rated in both the newer rating stays.
+        """
+        owners = np.concatenate([self.user_codes(), users[newer.user_codes()]])
+        items = np.concatenate([self.items, newer.items])
+        stars = np.concatenate([self.stars, newer.stars])
+        order = np.lexsort((np.arange(len(items)), items, owners))
+        owners, items, stars = owners[order], items[order], stars[order]
+        last = np.ones(len(items), bool)
+        last[:-1] = (owners[1:] != owners[:-1]) | (items[1:] != items[:-1])
+        return History.from_codes(owners[last], items[last], stars[last], n_users)
+
     def take(self, users: npt.NDArray[np.integer[Any]]) -> History:
         """The rows of some user codes, in their order: row 0 is that of ``users[0]``."""
         counts = np.diff(self.starts)[users]

@@ -435,6 +435,100 @@ class Recommender:
         table = self._catalogue.describe(codes).assign(n_ratings=counts[codes - 1])
         return table.assign(**{f"x{i + 1}": places[:, i] for i in range(places.shape[1])})
 
+    # Whom it knows
+
+    def add_users(self, ratings: pd.DataFrame) -> Recommender:
+        """Make visitors known users, without training.
+
+        Parameters
+        ----------
+        ratings : DataFrame
+            ``user``, ``item``, ``rating``: raw ids that the model does not have yet, and what
+            they rated, as `recommend` takes it.
+
+        Returns
+        -------
+        Recommender
+            A new one, which can be saved and pushed; this one stays as it is. Without a history
+            it has none either.
+
+        Raises
+        ------
+        UnknownItem
+            The model does not have an item.
+        ValueError
+            A user is known already, or a rating is outside the scale.
+        """
+        names, given = self._several(ratings)
+        known = self.users.encode(pd.Index(names, dtype=object)) > 0
+        if known.any():
+            name = names[int(known.argmax())]
+            raise ValueError(f"the model knows the user {name!r} already; refresh with rec.update")
+        users = Vocab([*self.users.ids.tolist(), *names])
+        codes = np.arange(len(self.users), len(users), dtype=np.int32)
+        history = self.history and self.history.updated(codes, given, len(users))
+        return self._with_people(users, codes, self._visitors(given), history)
+
+    def update(self, ratings: pd.DataFrame) -> Recommender:
+        """Refresh known users after new ratings, without training.
+
+        A user's vectors are inferred again, from their history and the new ratings together; a
+        new rating of an item replaces the old one.
+
+        Parameters
+        ----------
+        ratings : DataFrame
+            ``user``, ``item``, ``rating``, as for `add_users`, of known users.
+
+        Returns
+        -------
+        Recommender
+            A new one, which can be saved and pushed; this one stays as it is.
+
+        Raises
+        ------
+        UnknownUser, UnknownItem
+            The model does not have the id or title.
+        ValueError
+            The model has no history, or a rating is outside the scale.
+        """
+        names, given = self._several(ratings)
+        codes = self._known_codes(names)
+        if self.history is None:
+            raise ValueError("give the model its history first, with rec.attach_history")
+        history = self.history.updated(codes, given, len(self.users))
+        return self._with_people(self.users, codes, self._visitors(history.take(codes)), history)
+
+    def _several(self, ratings: pd.DataFrame) -> tuple[list[Any], History]:
+        names, given = visitors_history(ratings, self._catalogue, self.scale)
+        if names is None:
+            raise ValueError("ratings are a table with the columns user, item and rating")
+        return names, given
+
+    def _with_people(
+        self, users: Vocab, codes: Codes, people: People, history: History | None
+    ) -> Recommender:
+        """The same model with the vectors of some user codes, old or new ones, replaced."""
+        rows = self._rows(codes)
+
+        def replaced(old: Tensor, new: Tensor) -> Tensor:
+            whole = old.new_empty(len(users), old.shape[1])
+            whole[: len(old)] = old
+            whole[rows] = new
+            return whole
+
+        known = torch.arange(len(self.users), device=rows.device)
+        vectors = replaced(self.model.user_vectors(known), people.rating)
+        ranking = self.ranking
+        if ranking is not None and people.ranking is not None:
+            ranking = RankingHead(ranking.model, replaced(ranking.user_vectors, people.ranking))
+        changed = Recommender(
+            self.model.with_user_vectors(vectors), self.prior, ranking,
+            users=users, items=self.items, catalogue=self.catalogue, history=history,
+            scale=self.scale, source=self.source, facts=self.facts, pictures=self.pictures,
+        )  # fmt: skip
+        return changed.to(rows.device)
+
     # Where it comes from and goes to
 
     def save_pretrained(

@@ -123,3 +123,46 @@ def test_reasons_for_a_known_user_come_from_the_history(
     trained.save_pretrained(tmp_path, include_history=False)
     with pytest.raises(ValueError, match="attach_history"):
         hf_cf.Recommender.from_pretrained(tmp_path).explain(trained.items.ids[0], user)
+
+
+def test_visitors_become_known_users_of_a_new_model(
+    trained: hf_cf.Recommender, several: pd.DataFrame, tmp_path: Path
+) -> None:
+    several = several.assign(user=several["user"].map({"ann": 1001, "bob": 1002, "cyd": 1003}))
+    before = trained.recommend(ratings=several, n=5)
+    grown = trained.add_users(several)
+    assert len(grown.users) == len(trained.users) + 3
+    grown.save_pretrained(tmp_path)
+    loaded = hf_cf.Recommender.from_pretrained(tmp_path)
+    for rec in (grown, loaded):
+        known = rec.recommend([1001, 1002, 1003], n=5)
+        pd.testing.assert_frame_equal(known, before, rtol=1e-3, atol=1e-3)
+        one_before = trained.users.ids[5]
+        pd.testing.assert_frame_equal(rec.recommend(one_before), trained.recommend(one_before))
+    with pytest.raises(ValueError, match=r"knows the user 1001 already"):
+        grown.add_users(several)
+    with pytest.raises(ValueError, match="columns user, item and rating"):
+        trained.add_users(several.drop(columns="user"))
+
+
+def test_new_ratings_refresh_a_known_user(trained: hf_cf.Recommender) -> None:
+    user, other = trained.users.ids[:2]
+    rated, stars = trained.history.of(1)
+    unseen = trained.recommend(user, n=3)["item"].tolist()
+    new = pd.DataFrame(
+        {"user": user, "item": [*unseen, *trained.items.decode(rated[:1])], "rating": 1}
+    )
+    fresh = trained.update(new)
+    codes, values = fresh.history.of(1)
+    assert len(codes) == len(rated) + 3
+    assert values[codes == rated[0]].tolist() == [1.0]
+    assert trained.history.of(1)[1].tolist() == stars.tolist()
+    assert (fresh.predict(user, unseen) < trained.predict(user, unseen)).all()
+    assert not set(unseen) & set(fresh.recommend(user, n=30)["item"])
+    pd.testing.assert_frame_equal(fresh.recommend(other), trained.recommend(other))
+    together = dict(zip(trained.items.decode(codes).tolist(), values.tolist(), strict=True))
+    np.testing.assert_allclose(
+        fresh.predict(user, unseen), trained.predict(items=unseen, ratings=together), atol=1e-4
+    )
+    with pytest.raises(hf_cf.UnknownUser):
+        trained.update(new.assign(user=999_999))

@@ -41,6 +41,18 @@ class RatingModel(nn.Module):
         """The tables with one row a user, and those with one row an item."""
         raise NotImplementedError
 
+    def with_user_vectors(self, vectors: Tensor) -> RatingModel:
+        """Return the same model with other users, by code: vectors of shape (n_users, d)."""
+        with torch.device("meta"):
+            copy = type(self)(**{**self.settings, "n_users": len(vectors)})
+        names = {id(module): name for name, module in self.named_modules()}
+        tables, state = self.tables()[0], dict(self.state_dict())
+        parts = vectors.split([table.embedding_dim for table in tables], dim=1)
+        for table, part in zip(tables, parts, strict=True):
+            state[f"{names[id(table)]}.weight"] = part.contiguous()
+        copy.load_state_dict(state, assign=True)
+        return copy.eval().requires_grad_(False)
+
     def item_embeddings(self) -> Tensor:
         """Factors that say which items are alike, shape (n_items, k), ``#na#`` first."""
         raise NotImplementedError

@@ -130,3 +130,14 @@ def test_embeddings_start_small_and_cut_at_two_deviations_like_fastai_s() -> Non
     assert weight.abs().max() <= 0.02
     assert weight.mean().abs() < 1e-4
     assert 0.008 < weight.std() < 0.01
+
+
+@every_model
+def test_a_model_takes_other_users(case: str) -> None:
+    model = small_model(case)
+    vectors = model.user_vectors(torch.tensor([0, 5, 5, 2, 1, 6, 3, 4, 2]))
+    other = model.with_user_vectors(vectors)
+    assert other.settings["n_users"] == 9
+    pairs = torch.tensor([[1, 3], [3, 8]])
+    torch.testing.assert_close(other(pairs), model(torch.tensor([[5, 3], [2, 8]])))
+    assert model.settings["n_users"] == 7
