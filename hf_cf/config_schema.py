@@ -193,6 +193,7 @@ SETTINGS: Mapping[str, Rule] = {
     "regularization": number(0, 1e9),
     "exponent": number(-10, 10),
     "effective_items": number(0, 1e12),
+    "average_weight": number(0, 1e9),
     "low": number(-1e6, 1e6),
     "high": number(-1e6, 1e6),
 }
@@ -242,6 +243,10 @@ def _scalar_or_list(value: Any, where: str) -> None:
     (each(_scalar, 1000) if isinstance(value, list) else _scalar)(value, where)
 
 
+def _scalar_or_object(value: Any, where: str) -> None:
+    (by_name(_scalar_or_list, 100) if isinstance(value, dict) else _scalar)(value, where)
+
+
 _FIGURES = by_name(number(-1e300, 1e300), 1000)
 _SHA256 = text(64, 64)
 
@@ -270,8 +275,13 @@ _CONFIG = fields(
                 "metrics": _FIGURES,
                 "epochs": each(_FIGURES, 100_000),
                 "versions": by_name(text(100), 100),
-                "baselines": by_name(_FIGURES, 100),
-                "groups": by_name(each(_FIGURES, 1000), 100),
+                "evaluation": fields(
+                    {},
+                    {
+                        "protocol": by_name(_scalar_or_object, 100),
+                        "measurements": each(by_name(_scalar, 100), 10_000),
+                    },
+                ),
                 "hardware": text(500),
             },
             open_ended=True,

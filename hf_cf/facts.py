@@ -20,9 +20,16 @@ class TrainingFacts:
         One record an epoch: losses, metrics, seconds.
     versions : dict of str to str
         Libraries that the model was trained with.
+    evaluation : dict
+        Measurements on held-out ratings beside baselines: ``Evaluation.to_dict`` of
+        `hf_cf.evaluation`.
+    hardware : str
+        What it was trained on.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     epochs: list[dict[str, float]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    hardware: str = ""

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from hf_cf.card import CardFacts, render_card
 from hf_cf.errors import ModelFormatError
 from hf_cf.facts import TrainingFacts
 from hf_cf.history import History
@@ -77,7 +78,23 @@ def to_model_folder(
     }
     if rec.prior.noise is not None:
         config["prior"] = {"noise": rec.prior.noise}
-    return ModelFolder(config, {k: v.detach().cpu() for k, v in tensors.items()}, tables)
+    card = render_card(
+        CardFacts(
+            model=rec.model.name,
+            ranking=None if rec.ranking is None else rec.ranking.model.name,
+            repo_id=repo_id,
+            users=users.tolist(),
+            includes_history="history" in tables,
+            catalogue=rec.catalogue,
+            biases=rec.item_bias(),
+            scale=rec.scale,
+            source=rec.source,
+            training=rec.facts,
+            pictures=rec.pictures,
+        )
+    )
+    arrays = {name: tensor.detach().cpu() for name, tensor in tensors.items()}
+    return ModelFolder(config, arrays, tables, rec.pictures, card)
 
 
 def layout_of(config: dict[str, Any]) -> Layout:

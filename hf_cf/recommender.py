@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -112,7 +112,8 @@ class Recommender:
         self.scale = scale
         self.source = source or DataSource()
         self.facts = facts or TrainingFacts()
-        self.pictures = dict(pictures or {})
+        self._pictures = dict(pictures or {})
+        self._draw: Callable[[Recommender], dict[str, bytes]] | None = None
         self._said_history_is_missing = False
         self._catalogue = Catalogue(items, catalogue)
         counts = np.concatenate([[0], self._catalogue.n_ratings])
@@ -138,6 +139,17 @@ class Recommender:
     def metrics(self) -> dict[str, float]:
         """Metrics of the finished model: ``valid_mse``, ``valid_rmse``, ``valid_mae``, ..."""
         return self.facts.metrics
+
+    @property
+    def pictures(self) -> dict[str, bytes]:
+        """PNGs for the model card, by file name."""
+        if self._draw is not None:
+            self._pictures, self._draw = self._draw(self), None
+        return self._pictures
+
+    def draw_later(self, draw: Callable[[Recommender], dict[str, bytes]]) -> None:
+        """Take over a function that draws the pictures when they are first asked for."""
+        self._draw = draw
 
     # What it answers
 

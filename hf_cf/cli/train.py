@@ -100,9 +100,8 @@ def _y_range(words: list[str]) -> tuple[float, float] | str | None:
 
 
 def save(rec: Recommender, out: Path, **contents: Any) -> None:
-    """Write the model folder, ``metrics.json`` and the picture of the learning curves."""
+    """Write the model folder, and ``metrics.json`` beside."""
     from hf_cf.model_folder import replacing
-    from hf_cf.training.curves import draw_learning_curves
 
     rec.save_pretrained(out, **contents)
     report = {
@@ -114,8 +113,6 @@ def save(rec: Recommender, out: Path, **contents: Any) -> None:
     }
     with replacing(out / "metrics.json") as temporary:
         temporary.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-    with replacing(out / "learning_curves.png") as temporary:
-        draw_learning_curves(rec.facts, temporary)
 
 
 def _summary(rec: Recommender, out: Path) -> str:

@@ -25,8 +25,12 @@ class ImplicitALS(nn.Module):
     ``score = user vector . item factor``. With p the preference that a rating stands for, w the
     weight of a rating and s the score, a user's vector x minimises::
 
-        sum_rated w (p - s)**2  +  unobserved * sum_all s**2  +  ridge * |x|**2
+        sum_rated w (p - s)**2  +  unobserved * sum_all (s - c a)**2  +  ridge * |x - c u|**2
         ridge = regularization * (sum_rated w + unobserved * effective_items) ** exponent
+        c     = average_weight / (average_weight + sum_rated w)
+
+    with u the average user and a their score for the item. While the factors are trained u is zero;
+    it makes a visitor with a rating or two start from what most people watch.
 
     That is iALS with frequency-scaled regularisation, of Rendle, Krichene, Zhang and Koren (2021),
     "Revisiting the Performance of iALS on Item Recommendation Benchmarks", equations 1 to 4, after
@@ -53,6 +57,8 @@ class ImplicitALS(nn.Module):
         See above.
     effective_items : float
         How many items the ridge counts beside the rated ones.
+    average_weight : float
+        How much the average user counts against a user's own ratings, in units of their weights.
     low, high : float
         The rating scale. Ratings are read as parts of `high` (4 of 5 is 8 of 10), or, on a
         scale that goes below zero, as parts of the way from `low` to `high`.
@@ -86,6 +92,7 @@ class ImplicitALS(nn.Module):
         regularization: float,
         exponent: float,
         effective_items: float = 0.0,
+        average_weight: float = 0.0,
         low: float = 0.5,
         high: float = 5.0,
     ) -> None:
@@ -99,6 +106,7 @@ class ImplicitALS(nn.Module):
             "regularization": regularization,
             "exponent": exponent,
             "effective_items": effective_items,
+            "average_weight": average_weight,
             "low": low,
             "high": high,
         }
@@ -130,7 +138,9 @@ class ImplicitALS(nn.Module):
             used, items = items.unique(return_inverse=True)
             factors = factors[used]
         rows = self.graded(indptr, items, ratings)
-        vectors = self.solve(rows, factors, self.gram, self.settings["effective_items"])
+        vectors = self.solve(
+            rows, factors, self.gram, self.settings["effective_items"], self.average_user
+        )
         vectors[indptr.diff() == 0] = self.average_user
         return vectors
 
@@ -167,14 +177,28 @@ class ImplicitALS(nn.Module):
             weights=float(weight[0]) if constant else self._by_stars(weight, ratings),
         )
 
-    def solve(self, rows: SparseRows, factors: Tensor, gram: Tensor, effective: float) -> Tensor:
+    def solve(
+        self,
+        rows: SparseRows,
+        factors: Tensor,
+        gram: Tensor,
+        effective: float,
+        average: Tensor | None = None,
+    ) -> Tensor:
         """One half of an alternation: the rows' vectors for given factors of the columns.
 
         `effective` is the effective number of all columns, also where `factors` holds a part.
+        `average` is the average row, (k,), that few entries start from; zero where not given.
         """
-        mass = row_weights(rows) + self.settings["unobserved"] * effective
-        ridge = self.settings["regularization"] * mass ** self.settings["exponent"]
-        return solve_rows(rows, factors, Prior(ridge.to(factors.dtype)), gram=gram).mean
+        mass = row_weights(rows)
+        total = mass + self.settings["unobserved"] * effective
+        ridge = self.settings["regularization"] * total ** self.settings["exponent"]
+        prior, weight = Prior(ridge.to(factors.dtype)), self.settings["average_weight"]
+        if average is None or not weight:
+            return solve_rows(rows, factors, prior, gram=gram).mean
+        share = (weight / (weight + mass)).to(factors.dtype)
+        prior = Prior(prior.ridge, gram, share[:, None] * average)
+        return solve_rows(rows, factors, prior).mean
 
     def _by_stars(self, curve: Sequence[float], ratings: Tensor) -> Tensor:
         """Read a curve that is given at 1 to 5 stars out of five."""

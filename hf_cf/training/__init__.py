@@ -20,6 +20,7 @@ from hf_cf.training.als import train_als
 from hf_cf.training.calibration import calibrated_prior
 from hf_cf.training.errors import star_errors
 from hf_cf.training.learner import best_epoch, train_with_fastai
+from hf_cf.training.portrait import complete
 from hf_cf.training.ranking import ImplicitALSConfig, fit_implicit_als
 
 __all__ = [
@@ -112,13 +113,14 @@ def fit(
         head = _fit_ranking(train, ImplicitALSConfig() if ranking == "default" else ranking)
         metrics["ranking_seconds"] = time.perf_counter() - started
     noise = metrics.get("valid_mse", metrics["train_mse"])
-    return Recommender.from_parts(
+    rec = Recommender.from_parts(
         module,
         train,
         ranking=head,
         prior=calibrated_prior(module, train, valid, noise, seed=settings.seed),
         facts=TrainingFacts(settings.to_dict(), metrics, epochs, _versions()),
     )
+    return complete(rec, train, valid)
 
 
 def _fit_ranking(train: Ratings, config: ImplicitALSConfig) -> RankingHead:

@@ -33,11 +33,15 @@ def draw_learning_curves(facts: TrainingFacts, path: Path) -> None:
             "kept", (best, 1), (0, 4), xycoords=("data", "axes fraction"), color=_INK,
             textcoords="offset points", ha="center",
         )  # fmt: skip
-    axes.set(
-        xlabel="epoch", ylabel="loss", title=f"{facts.settings.get('model', '')}: loss by epoch"
+    axes.set(xlabel="epoch", ylabel="loss")
+    axes.set_title(
+        f"{facts.settings.get('model', '')}: loss by epoch", loc="left", fontweight="bold", pad=12
     )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.margins(x=0.2 if len(epochs) == 1 else 0.05)
+    if len(epochs) == 1:
+        axes.set_xlim(epochs[0] - 1, epochs[0] + 1)
+    else:
+        axes.margins(x=0.05)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e9ecef")
     figure.savefig(path, format="png")

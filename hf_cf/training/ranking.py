@@ -35,6 +35,8 @@ class ImplicitALSConfig:
     exponent : float
         How the shrinkage grows with the number of ratings of a user or item: 1 in proportion,
         0 not at all.
+    average_weight : float
+        How much the average user counts against a user's own ratings, in units of their weights.
     seed : int
         Seed of the first item factors.
     """
@@ -46,6 +48,7 @@ class ImplicitALSConfig:
     unobserved: float = 0.2
     regularization: float = 0.03
     exponent: float = 1.0
+    average_weight: float = 1.0
     seed: int = 0
 
 
@@ -115,6 +118,7 @@ def fit_implicit_als(
     rated = by_user[0].diff() > 0
     if rated.any():
         model.average_user.copy_(user_vectors[rated].mean(0))
+        user_vectors = model.user_vectors(*by_user)
         user_vectors[~rated] = model.average_user
     return model, user_vectors
 
