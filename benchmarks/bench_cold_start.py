@@ -25,7 +25,7 @@ from hf_cf.training import fit
 ROOT = Path(__file__).parents[1]
 RESULT, PICTURE = ROOT / "benchmarks/results/cold_start.md", ROOT / "docs/images/cold_start.png"
 COLOURS = {
-    "collab_learner": "#d9480f", "collab_nn": "#7048e8", ITEM_MEAN: "#adb5bd", BIASES: "#495057",
+    "als": "#0b7285", "collab_learner": "#d9480f", "collab_nn": "#7048e8", ITEM_MEAN: "#adb5bd", BIASES: "#495057",
     MOST_POPULAR: "#495057", "ranking head": "#d9480f",
     f"collab_learner {RETRAINED}": "#f08c00", f"collab_nn {RETRAINED}": "#b197fc",
 }  # fmt: skip
@@ -43,8 +43,11 @@ def measure(data: str, models: list[str], seed: int, retrain_at: list[int]) -> p
 
         rec = fit(learned, valid, model, progress=False)
         found = cold_start(rec, learned, test, seed=seed).table
-        again = cold_start(rec, learned, test, given=retrain_at, retrain=retrain, seed=seed).table
-        found = pd.concat([found, again[again["system"] == RETRAINED]])
+        if retrain_at:
+            again = cold_start(
+                rec, learned, test, given=retrain_at, retrain=retrain, seed=seed
+            ).table
+            found = pd.concat([found, again[again["system"] == RETRAINED]])
         names = {"model": model, RETRAINED: f"{model} {RETRAINED}"}
         # Every model comes with the same ranking head, so it is shown once.
         head = found[found["system"] == "model"].assign(system="ranking head", rmse=float("nan"))
