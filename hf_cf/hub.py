@@ -7,6 +7,7 @@ imported when it is needed, so that loading a local folder does not wait for it.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import warnings
 from pathlib import Path
@@ -108,7 +109,10 @@ def download(
             ) from error
     try:
         # Asked first, because a snapshot falls back to the cache without a word.
-        tried(lambda: HfApi(token=token).model_info(repo_id, revision=revision))
+        head = tried(lambda: HfApi(token=token).model_info(repo_id, revision=revision))
+        with contextlib.suppress(LocalEntryNotFoundError):
+            if not force_download and from_cache().name == head.sha:
+                return from_cache()
         return Path(tried(lambda: snapshot_download(**options, force_download=force_download)))
     except Exception as error:
         reason = reason_of(error, repo_id, revision)

@@ -28,7 +28,9 @@ from hf_cf.ratings import Codes, DataSource, Ratings, RatingScale, Vocab
 from hf_cf.top_n import Choice, choose
 from hf_cf.visitors import OnUnknown, VisitorRatings, visitors_history
 
-_GRID_CELLS = 20_000_000  # predictions held at once: 80 MB
+# Scores held at once: 24 MB, which the allocator keeps and hands out again; larger blocks are
+# mapped afresh each time, and touching them for the first time costs more than the scores.
+_GRID_CELLS = 6_000_000
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class Recommender:
 
     @property
     def users_at_once(self) -> int:
-        """How many users are scored together: as many as keep the scores within 80 MB."""
+        """How many users are scored together: as many as keep the scores within 24 MB."""
         return max(1, _GRID_CELLS // len(self.items))
 
     @property
@@ -870,7 +872,7 @@ class Recommender:
             scores = self.ranking.model.scores(people.ranking)
         scores[:, 0] = -torch.inf
         if hidden is not None:
-            scores[:, hidden] = -torch.inf
+            scores.index_fill_(1, hidden.nonzero()[:, 0], -torch.inf)
         return choose(scores, people.rated, n, choice, self._log_popularity, self._item_vectors())
 
     def _item_vectors(self) -> Tensor:

@@ -106,7 +106,8 @@ def read_table(path: Path, name: str, rows: int) -> pd.DataFrame:
         texts = [field.name for field in schema if field.type in _TEXT]
         # As dictionaries, text takes no more memory than it takes in the file.
         with pq.ParquetFile(path, read_dictionary=texts) as file:
-            table = file.read()
+            # On this thread alone, whose memory can be given back afterwards.
+            table = file.read(use_threads=False)
         if table.num_rows != file.metadata.num_rows:
             raise ValueError(f"there are {table.num_rows:,} rows; its footer says otherwise")
         _check_texts(table, path.stat().st_size)
@@ -115,7 +116,11 @@ def read_table(path: Path, name: str, rows: int) -> pd.DataFrame:
         for column in COLUMNS[name]:
             if table[column].null_count:
                 raise ValueError(f"the column {column} has gaps")
-        return pd.DataFrame({column: _to_pandas(table[column]) for column in table.column_names})
+        frame = pd.DataFrame({column: _to_pandas(table[column]) for column in table.column_names})
+        del table
+        # What the decoding took would stay with Arrow, which keeps it for the next file.
+        pa.default_memory_pool().release_unused()
+        return frame
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         # Arrow's reasons may run over many lines.
         reason = str(error).strip().split("\n")[0]

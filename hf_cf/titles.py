@@ -49,7 +49,7 @@ class TitleIndex:
 
     def __init__(self, titles: pd.Series, popularity: npt.NDArray[np.int64]) -> None:
         self._codes = titles.index.to_numpy()
-        self._titles = titles.tolist()
+        self._titles = titles
         self._popularity = popularity
         self._by_title: dict[str, list[int]] | None = None
         self._normal: list[tuple[str, str]] | None = None
@@ -58,7 +58,7 @@ class TitleIndex:
         """Codes of the items with exactly this title; more than one where items share it."""
         if self._by_title is None:
             self._by_title = {}
-            for code, own in zip(self._codes.tolist(), self._titles, strict=True):
+            for code, own in zip(self._codes.tolist(), self._titles.tolist(), strict=True):
                 self._by_title.setdefault(own, []).append(code)
         return self._by_title.get(title, [])
 
@@ -77,7 +77,7 @@ class TitleIndex:
             Least likeness, from 0 to 100.
         """
         if self._normal is None:
-            self._normal = [normalise(title) for title in self._titles]
+            self._normal = [normalise(title) for title in self._titles.tolist()]
         words, year = normalise(text[:300])
         if not words:
             return np.zeros(0, np.int64), np.zeros(0)

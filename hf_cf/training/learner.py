@@ -45,7 +45,11 @@ def train_with_fastai(
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         learn, model = build_learner(settings, train, valid)
-        return model, run(learn, model, settings, progress=progress)
+        epochs = run(learn, model, settings, progress=progress)
+    # A Learner and its callbacks hold each other; without this, its tensors outlive many fits.
+    learn.remove_cbs(list(learn.cbs))
+    learn.model = learn.dls = learn.opt = None
+    return model, epochs
 
 
 def build_learner(
