@@ -25,7 +25,8 @@ from hf_cf.training import fit
 ROOT = Path(__file__).parents[1]
 RESULT, PICTURE = ROOT / "benchmarks/results/cold_start.md", ROOT / "docs/images/cold_start.png"
 COLOURS = {
-    "als": "#0b7285", "collab_learner": "#d9480f", "collab_nn": "#7048e8", ITEM_MEAN: "#adb5bd", BIASES: "#495057",
+    "als": "#0b7285", "collab_learner": "#d9480f", "collab_nn": "#7048e8",
+    ITEM_MEAN: "#adb5bd", BIASES: "#495057",
     MOST_POPULAR: "#495057", "ranking head": "#d9480f",
     f"collab_learner {RETRAINED}": "#f08c00", f"collab_nn {RETRAINED}": "#b197fc",
 }  # fmt: skip
