@@ -29,6 +29,7 @@ class TrainingSettings:
     lr: float = _setting(5e-3, "peak learning rate")
     wd: float = _setting(0.1, "weight decay")
     decay_biases: bool = _setting(True, "weight decay also on the user and item biases")
+    beta2: float = _setting(0.99, "Adam's memory of squared gradients")
     eps: float = _setting(1e-5, "Adam's epsilon: how small a gradient still counts in full")
     n_factors: int = _setting(50, "factors a user and an item (dot product models, als)")
     n_hidden: int = _setting(100, "width of the hidden layer (collab_nn, rating_classifier)")
@@ -36,8 +37,10 @@ class TrainingSettings:
         0.0, "share of the embeddings hidden a step (collab_nn, rating_classifier)"
     )
     layers: tuple[int, ...] = _setting((100, 50), "widths of the hidden layers (embedding_nn)")
-    y_range: tuple[float, float] | Literal["auto"] | None = _setting(
-        "auto", "range of the stars: two numbers; auto widens the rating scale; none is unbounded"
+    y_range: tuple[float, float] | Literal["auto", "scale"] | None = _setting(
+        "auto",
+        "range of the stars: two numbers; scale: the rating scale; auto: a little wider; "
+        "none: unbounded",
     )
     regularization: float = _setting(4.0, "shrinkage of the factors (als)")
     bias_regularization: float = _setting(2.0, "shrinkage of the biases (als)")
@@ -55,9 +58,11 @@ class TrainingSettings:
     init: str = _setting(
         "truncated_normal",
         "distribution that embeddings start from",
-        choices=("truncated_normal", "normal", "uniform"),
+        choices=("truncated_normal", "normal", "uniform", "uniform_positive"),
     )
-    init_scale: float = _setting(0.01, "standard deviation, or half width, of that distribution")
+    init_scale: float = _setting(
+        0.01, "its standard deviation; of uniform, how far it reaches from 0"
+    )
     seed: int = _setting(42, "seed of weights and of the order of rows")
     keep_best: bool = _setting(True, "keep the epoch with the lowest validation error")
 
@@ -72,6 +77,9 @@ class TrainingSettings:
         for name in ("lr", "eps", "init_scale", "regularization", "bias_regularization"):
             value = getattr(self, name)
             self._demand(_is_number(value) and value > 0, name, "be a number above 0")
+        self._demand(
+            _is_number(self.beta2) and 0 <= self.beta2 < 1, "beta2", "be at least 0, below 1"
+        )
         self._demand(_is_number(self.wd) and self.wd >= 0, "wd", "be a number not below 0")
         self._demand(
             _is_number(self.dropout) and 0 <= self.dropout < 1, "dropout", "be at least 0, below 1"
@@ -82,8 +90,8 @@ class TrainingSettings:
             "layers", "be whole numbers above 0",
         )  # fmt: skip
         self._demand(
-            self.y_range in ("auto", None) or _is_range(self.y_range),
-            "y_range", 'be two numbers, the lower one first, "auto" or None',
+            self.y_range in ("auto", "scale", None) or _is_range(self.y_range),
+            "y_range", 'be two numbers, the lower one first, "auto", "scale" or None',
         )  # fmt: skip
         # Batch normalisation has no variance to divide by in a batch of one.
         self._demand(
@@ -129,11 +137,12 @@ RECIPES: Mapping[str, TrainingSettings] = MappingProxyType(
         "embedding_nn": replace(_BOOK, model="embedding_nn"),
         "plain_pytorch": replace(
             _BOOK, model="dot_product", y_range=None, wd=0.0, lr=1e-3,
-            schedule="constant", init="uniform", init_scale=0.05,
+            schedule="constant", init="uniform_positive", init_scale=0.05, beta2=0.999, eps=1e-8,
         ),
         "plain_pytorch_bias": replace(
-            _BOOK, model="dot_product_bias", wd=1e-4, lr=1e-3,
-            schedule="constant", decay="l2", init="uniform", init_scale=0.01,
+            _BOOK, model="dot_product_bias", y_range="scale", wd=1e-4, lr=1e-3,
+            schedule="constant", decay="l2", init="uniform", init_scale=0.01, beta2=0.999,
+            eps=1e-8,
         ),
     }
 )  # fmt: skip
@@ -175,7 +184,7 @@ def settings_for(
             raise ValueError(f"the recipe {recipe!r} trains {base.model!r}, not {model!r}")
     else:
         base = _look_up(MODEL_DEFAULTS, model or "collab_learner", "model")
-    known = {item.name for item in fields(TrainingSettings)}
+    known = [item.name for item in fields(TrainingSettings)]
     for name in hyperparameters:
         if name not in known:
             raise ValueError(f"{name!r} is not a hyperparameter; there are {', '.join(known)}")

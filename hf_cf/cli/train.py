@@ -90,12 +90,14 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _y_range(words: list[str]) -> tuple[float, float] | str | None:
-    if words in (["auto"], ["none"]):
-        return "auto" if words == ["auto"] else None
+    if words in (["auto"], ["scale"], ["none"]):
+        return None if words == ["none"] else words[0]
     try:
         low, high = map(float, words)
     except ValueError:
-        raise ValueError(f"--y-range {' '.join(words)}: give two numbers, auto or none") from None
+        raise ValueError(
+            f"--y-range {' '.join(words)}: give two numbers, auto, scale or none"
+        ) from None
     return low, high
 
 

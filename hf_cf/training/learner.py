@@ -60,8 +60,9 @@ def build_learner(
     ``collab_learner`` and ``embedding_nn`` are fastai's own ``collab_learner``, which trains
     fastai's own model; the others train the pure module itself.
     """
-    auto = settings.y_range == "auto"
-    y_range = train.scale.output_range if auto else settings.y_range
+    scale = train.scale
+    ranges = {"auto": scale.output_range, "scale": (scale.min, scale.max)}
+    y_range = ranges[settings.y_range] if isinstance(settings.y_range, str) else settings.y_range
     dls = RatingsDataLoaders.from_ratings(train, valid, settings.batch_size, settings.seed)
     shape: dict[str, Any] = {"n_users": len(train.users), "n_items": len(train.items)}
     options_of: dict[str, dict[str, Any]] = {
@@ -233,7 +234,9 @@ class _TrainingOutput(nn.Module):
 def _optimizer(settings: TrainingSettings) -> Callable[..., OptimWrapper]:
     """Build fastai's Adam (betas, epsilon) from PyTorch's fused implementation, which is faster."""
     kind = torch.optim.AdamW if settings.decay == "decoupled" else torch.optim.Adam
-    return partial(OptimWrapper, opt=kind, betas=(0.9, 0.99), eps=settings.eps, fused=True)
+    return partial(
+        OptimWrapper, opt=kind, betas=(0.9, settings.beta2), eps=settings.eps, fused=True
+    )
 
 
 def _biases_apart(module: nn.Module) -> list[list[nn.Parameter]]:
@@ -254,7 +257,9 @@ def _initialise(module: nn.Module, settings: TrainingSettings) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.Embedding):
             with torch.no_grad():
-                if settings.init == "uniform":
+                if settings.init == "uniform_positive":
+                    layer.weight.uniform_(0, scale)
+                elif settings.init == "uniform":
                     layer.weight.uniform_(-scale, scale)
                 elif settings.init == "normal":
                     layer.weight.normal_(0, scale)
