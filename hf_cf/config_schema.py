@@ -32,14 +32,15 @@ def number(low: float, high: float) -> Rule:
     """A finite number within bounds."""
 
     def check(value: Any, where: str) -> None:
+        # Only floats can be infinite, and math.isfinite takes no whole number beyond them.
         if (
             isinstance(value, bool)
             or not isinstance(value, int | float)
-            or not math.isfinite(value)
+            or (isinstance(value, float) and not math.isfinite(value))
         ):
-            raise ValueError(f"{where} is {_shown(value)}; expected a number")
+            raise ValueError(f"{where} is {shown(value)}; expected a number")
         if not low <= value <= high:
-            raise ValueError(f"{where} is {_shown(value)}; expected {low:g} to {high:g}")
+            raise ValueError(f"{where} is {shown(value)}; expected {low:g} to {high:g}")
 
     return check
 
@@ -50,7 +51,7 @@ def whole(low: int, high: int) -> Rule:
     def check(value: Any, where: str) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise ValueError(
-                f"{where} is {_shown(value)}; expected a whole number from {low} to {high}"
+                f"{where} is {shown(value)}; expected a whole number from {low} to {high}"
             )
 
     return check
@@ -62,7 +63,7 @@ def text(longest: int, least: int = 0) -> Rule:
     def check(value: Any, where: str) -> None:
         if not isinstance(value, str) or not least <= len(value) <= longest:
             raise ValueError(
-                f"{where} is {_shown(value)}; expected text of {least} to {longest} characters"
+                f"{where} is {shown(value)}; expected text of {least} to {longest} characters"
             )
         if any("\ud800" <= character <= "\udfff" for character in value):
             raise ValueError(f"{where} is not text")
@@ -73,7 +74,7 @@ def text(longest: int, least: int = 0) -> Rule:
 def flag(value: Any, where: str) -> None:
     """``true`` or ``false``."""
     if not isinstance(value, bool):
-        raise ValueError(f"{where} is {_shown(value)}; expected true or false")
+        raise ValueError(f"{where} is {shown(value)}; expected true or false")
 
 
 def one_of(*values: str) -> Rule:
@@ -81,7 +82,7 @@ def one_of(*values: str) -> Rule:
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, str) or value not in values:
-            raise ValueError(f"{where} is {_shown(value)}; this hf_cf knows {', '.join(values)}")
+            raise ValueError(f"{where} is {shown(value)}; this hf_cf knows {', '.join(values)}")
 
     return check
 
@@ -96,7 +97,7 @@ def each(rule: Rule, most: int, least: int = 0) -> Rule:
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, list) or not least <= len(value) <= most:
-            raise ValueError(f"{where} is {_shown(value)}; expected a list of {least} to {most}")
+            raise ValueError(f"{where} is {shown(value)}; expected a list of {least} to {most}")
         for position, item in enumerate(value):
             rule(item, f"{where}[{position}]")
 
@@ -110,7 +111,7 @@ def ascending(low: float, high: float, most: int = 2) -> Rule:
     def check(value: Any, where: str) -> None:
         numbers(value, where)
         if sorted(set(value)) != value:
-            raise ValueError(f"{where} is {_shown(value)}; expected ascending numbers")
+            raise ValueError(f"{where} is {shown(value)}; expected ascending numbers")
 
     return check
 
@@ -153,7 +154,7 @@ def fields(
 def _check_object(value: Any, where: str, most: int) -> None:
     if not isinstance(value, dict) or len(value) > most:
         raise ValueError(
-            f"{where or 'it'} is {_shown(value)}; expected an object, at most {most} fields"
+            f"{where or 'it'} is {shown(value)}; expected an object, at most {most} fields"
         )
     for name in value:
         text(100)(name, f"a name in {where or 'the whole'}")
@@ -163,12 +164,13 @@ def _under(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as a message tells it: on one line, at most 60 characters, whatever it is."""
     try:
-        shown = ascii(value)
+        told = ascii(value)
     except (ValueError, RecursionError):  # a whole number of thousands of digits
-        shown = type(value).__name__
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+        told = type(value).__name__
+    return told if len(told) <= 60 else f"{told[:57]}..."
 
 
 _ROWS = whole(1, 2**31 - 1)
@@ -232,7 +234,7 @@ def _scale(value: Any, where: str) -> None:
 
 def _scalar(value: Any, where: str) -> None:
     if not isinstance(value, str | int | float | bool | type(None)):
-        raise ValueError(f"{where} is {_shown(value)}; expected a number, text, true or false")
+        raise ValueError(f"{where} is {shown(value)}; expected a number, text, true or false")
     if isinstance(value, str):
         text(10_000)(value, where)
     elif isinstance(value, int | float) and not isinstance(value, bool):

@@ -15,7 +15,7 @@ import pandas as pd
 from safetensors.torch import save_file
 from torch import Tensor
 
-from hf_cf.config_schema import check_config
+from hf_cf.config_schema import check_config, shown
 from hf_cf.errors import ModelFormatError
 from hf_cf.table_files import read_table, write_table
 from hf_cf.weights_file import read_weights
@@ -217,7 +217,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise ModelFormatError("format_version is missing or no whole number", file=path)
     if version > FORMAT_VERSION:
         raise ModelFormatError(
-            f"format_version is {version:.6g}, and this hf_cf reads up to {FORMAT_VERSION}; "
+            f"format_version is {shown(version)}, and this hf_cf reads up to {FORMAT_VERSION}; "
             "upgrade with: pip install --upgrade hf-cf",
             file=path,
         )

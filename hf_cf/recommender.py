@@ -28,9 +28,7 @@ from hf_cf.ratings import Codes, DataSource, Ratings, RatingScale, Vocab
 from hf_cf.top_n import Choice, choose
 from hf_cf.visitors import OnUnknown, VisitorRatings, visitors_history
 
-# Scores held at once: 24 MB, which the allocator keeps and hands out again; larger blocks are
-# mapped afresh each time, and touching them for the first time costs more than the scores.
-_GRID_CELLS = 6_000_000
+_GRID_CELLS = 4_000_000  # scores held at once: 16 MB
 
 
 @dataclass(frozen=True)
@@ -129,8 +127,9 @@ class Recommender:
 
     @property
     def users_at_once(self) -> int:
-        """How many users are scored together: as many as keep the scores within 24 MB."""
-        return max(1, _GRID_CELLS // len(self.items))
+        """How many users are scored together: as many as keep the scores within 16 MB."""
+        users = max(1, _GRID_CELLS // len(self.items))
+        return users if users < 32 else users // 32 * 32  # whole tiles of a matrix product
 
     @property
     def catalogue(self) -> pd.DataFrame:
@@ -277,34 +276,40 @@ class Recommender:
         if n < 1:
             raise ValueError(f"n is {n}; it must be at least 1")
         choice = Choice(order_by, novelty, diversity)
-        hidden = Filters(genres, years, exclude, min_ratings).hidden(self._catalogue)
+        filters = Filters(genres, years, exclude, min_ratings)
+        hidden = torch.from_numpy(filters.hidden(self._catalogue))
         given = None
         if ratings is None:
             single = _is_single(user)
             names = [user] if single else list(user)
+            known = self._known_codes(names)
         else:
             visitors, given = visitors_history(ratings, self._catalogue, self.scale, on_unknown)
             single = visitors is None
             names = [None] if visitors is None else visitors
-        tables = []
+        found: list[tuple[Tensor, ...]] = []
+        # One block's scores take the place of the last one's: memory that is touched for the first
+        # time costs more than the scores.
+        room = torch.empty(min(len(names), self.users_at_once), len(self.items))
         for start in range(0, max(1, len(names)), self.users_at_once):
-            part = names[start : start + self.users_at_once]
-            if given is None:
-                people = self._known(part)
-            else:
-                people = self._visitors(given.take(np.arange(start, start + len(part))))
+            part = np.arange(start, min(start + self.users_at_once, len(names)))
+            people = (
+                self._of_codes(known[part]) if given is None else self._visitors(given.take(part))
+            )
             if include_rated:
                 people = replace(people, rated=[])
             elif ratings is None:
                 self._say_history_is_missing()
-            rows, codes, score = self._choose(people, n, choice, torch.from_numpy(hidden))
-            table = self._catalogue.describe(codes.numpy(force=True))
-            stars = self._clip(self.model.stars(people.rating[rows], codes))
-            table = table.assign(stars=stars.numpy(force=True), score=score.numpy(force=True))
-            if not single:
-                table.insert(0, "user", [part[row] for row in rows.tolist()])
-            tables.append(table)
-        return pd.concat(tables, ignore_index=True) if len(tables) != 1 else tables[0]
+            rows, items, score = self._choose(people, n, choice, hidden, room)
+            stars = self._clip(self.model.stars(people.rating[rows], items))
+            found.append((rows + start, items, stars, score))
+        row, code, predicted, scored = (
+            torch.cat(parts).numpy(force=True) for parts in zip(*found, strict=True)
+        )
+        table = self._catalogue.describe(code).assign(stars=predicted, score=scored)
+        if not single:
+            table.insert(0, "user", pd.Series(plain_ids(names)).to_numpy()[row])
+        return table
 
     def explain(
         self,
@@ -863,16 +868,16 @@ class Recommender:
     # Vectors to answers
 
     def _choose(
-        self, people: People, n: int, choice: Choice, hidden: Tensor | None = None
+        self, people: People, n: int, choice: Choice, hidden: Tensor, room: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The n best items of each person: rows of `people`, item codes, scores; (B * n,) each."""
         if people.ranking is None or self.ranking is None or choice.order_by == "stars":
             scores = self.model.stars_grid(people.rating)
         else:
-            scores = self.ranking.model.scores(people.ranking)
-        scores[:, 0] = -torch.inf
-        if hidden is not None:
-            scores.index_fill_(1, hidden.nonzero()[:, 0], -torch.inf)
+            vectors = people.ranking
+            own_room = room[: len(vectors)] if vectors.device == room.device else None
+            scores = self.ranking.model.scores(vectors, out=own_room)
+        scores.index_fill_(1, hidden.nonzero()[:, 0], -torch.inf)
         return choose(scores, people.rated, n, choice, self._log_popularity, self._item_vectors())
 
     def _item_vectors(self) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -129,8 +130,12 @@ def hide_rated(scores: Tensor, rated: Sequence[Codes]) -> None:
     rated : sequence of B int32 arrays
         Columns of each row; an empty sequence hides nothing.
     """
-    for row, codes in zip(scores, rated, strict=False):
-        row[torch.from_numpy(codes).long()] = -torch.inf
+    if not rated:
+        return
+    rows = np.repeat(np.arange(len(rated)), [len(codes) for codes in rated])
+    columns = np.concatenate(rated)
+    places = (torch.from_numpy(each).long().to(scores.device) for each in (rows, columns))
+    scores[tuple(places)] = -torch.inf
 
 
 def discount_popularity(scores: Tensor, log_popularity: Tensor, novelty: float) -> Tensor:

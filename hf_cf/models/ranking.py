@@ -144,14 +144,17 @@ class ImplicitALS(nn.Module):
         vectors[indptr.diff() == 0] = self.average_user
         return vectors
 
-    def scores(self, vectors: Tensor, items: Tensor | None = None) -> Tensor:
+    def scores(
+        self, vectors: Tensor, items: Tensor | None = None, *, out: Tensor | None = None
+    ) -> Tensor:
         """Scores of every vector for every item: (B, k) and (m,) to (B, m); None: all items.
 
         About 1 for an item that the user is sure to choose and like, about 0 for one of the many
-        that the user would never choose; only their order means more.
+        that the user would never choose; only their order means more. They are written to `out`,
+        shape (B, m), where it is given.
         """
         factors = self.item_factors if items is None else self.item_factors[items]
-        return vectors @ factors.T
+        return torch.mm(vectors, factors.T, out=out)
 
     def item_vectors(self) -> Tensor:
         """Vectors whose cosine says which items are liked together, (n_items, k); row 0 is zero."""
