@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -28,6 +29,7 @@ from safetensors.torch import load, save
 from hf_cf import ModelFormatError, Recommender
 from hf_cf.config_schema import SETTINGS
 from hf_cf.models import RANKING_MODELS, RATING_MODELS
+from hf_cf.table_files import read_table
 
 NAMES = ("config.json", "history.parquet", "items.parquet", "model.safetensors", "users.parquet")
 
@@ -179,6 +181,9 @@ def test_an_edited_config_is_refused_unless_predictions_do_not_depend_on_it(
         (("files", "../../etc/passwd"), {"size": 1, "sha256": "0" * 64}, "lists.*expected"),
         (("files", "README.md"), {"size": 1, "sha256": "0" * 64}, "lists.*expected"),
         (("files", "model.safetensors", "size"), 2**62, "size"),
+        (("scale", "max"), 10**400, "scale.max is 1000"),
+        (("training", "metrics", "valid_mse"), -(10**400), "valid_mse is -1000"),
+        (("rating", "settings", "n_users"), 10**400, "n_users is 1000"),
     ],
 )
 def test_a_config_out_of_bounds_is_refused(
@@ -203,6 +208,7 @@ def test_a_config_out_of_bounds_is_refused(
         b"", b"null", b"[]", b"\xff\xfe", b"{" * 100_000, b"[" * 100_000,
         b'{"format_version": ' + b"9" * 10_000 + b"}",
         b'{"format_version": true}', b'{"format_version": 1.5}', b'{"format_version": "1"}',
+        b'{"format_version": ' + b"9" * 400 + b"}",
         b'{"format_version": 1}', b'{"format_version": NaN}', b'{"format_version": -1}',
     ],
 )  # fmt: skip
@@ -338,6 +344,49 @@ def test_a_table_that_would_swell_is_refused(files: Files, tmp_path: Path) -> No
     bomb = with_table(files, "history", rows)
     assert len(bomb["history.parquet"]) < 100_000
     refused(tmp_path, bomb, "history.parquet", "5,000,000 ratings")
+
+
+@pytest.mark.parametrize("codec", [2, 8, 2**31 - 1])
+def test_a_footer_that_misstates_a_column_is_refused(
+    files: Files, tmp_path: Path, codec: int
+) -> None:
+    whole = files["users.parquet"]
+    codec_and_values = b"\x15\x00\x16\x18"  # fields 4 and 5: uncompressed, 12 values
+    assert whole.count(codec_and_values) == 1
+
+    def forged(fields: bytes) -> Files:
+        footer = struct.unpack("<I", whole[-8:-4])[0] + len(fields) - len(codec_and_values)
+        raw = whole[:-8].replace(codec_and_values, fields) + struct.pack("<I", footer) + b"PAR1"
+        return sealed(files | {"users.parquet": raw})
+
+    value = varint(2 * codec)
+    refused(
+        tmp_path, forged(b"\x15" + value + b"\x16\x18"), "users.parquet", "a column is compressed"
+    )
+    # The codec told again: as field 4, and as 65,540, which is 4 to whoever keeps 16 bits.
+    for number in (4, 4 + 2**16):
+        again = b"\x05" + varint(2 * number) + value
+        refused(
+            tmp_path, forged(b"\x15\x00" + again + b"\x06\x0a\x18"), "users.parquet", "stands twice"
+        )
+    refused(tmp_path, forged(b"\x15\x00\x16\x1a"), "users.parquet", "13 values in 12 rows")
+
+
+def varint(value: int) -> bytes:
+    head = [value >> shift & 127 | 128 for shift in range(0, max(1, value.bit_length()), 7)]
+    return bytes([*head[:-1], head[-1] & 127])
+
+
+@pytest.mark.parametrize("name", ["users", "items", "history"])
+def test_no_byte_of_a_footer_ends_the_process(files: Files, scratch: Path, name: str) -> None:
+    whole = files[f"{name}.parquet"]
+    rows = pq.read_metadata(io.BytesIO(whole)).num_rows
+    path = scratch / f"{name}.parquet"
+    for at in range(len(whole) - 8 - struct.unpack("<I", whole[-8:-4])[0], len(whole)):
+        for value in {0, 0x7F, 0xFF, whole[at] ^ 1, whole[at] + 2 & 0xFF}:
+            path.write_bytes(whole[:at] + bytes([value]) + whole[at + 1 :])
+            with contextlib.suppress(ModelFormatError):
+                read_table(path, name, rows)
 
 
 def test_text_that_is_no_text_is_refused(files: Files, tmp_path: Path) -> None:
