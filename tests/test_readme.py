@@ -6,21 +6,27 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hub_server import HubServer
+from hub_server import environment as client_environment
+
+import hf_cf
 
 ROOT = Path(__file__).parents[1]
+OFFLINE = {"HF_HUB_OFFLINE": "1"}
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"<!-- test: {language} -->\n```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(marker: str) -> list[str]:
+    return re.findall(rf"<!-- test: {marker} -->\n```\w+\n(.*?)```", README, re.DOTALL)
 
 
-def run(command: list[str], folder: Path) -> str:
+def run(command: list[str], folder: Path, variables: Mapping[str, str] = OFFLINE) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, **variables, "PATH": path, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         command,
         check=False,
@@ -50,6 +56,18 @@ def test_the_commands(tmp_path: Path) -> None:
     for code in blocks("bash"):
         run(["bash", "-euc", code], tmp_path)
     assert (tmp_path / "models" / "movies" / "metrics.json").exists()
+
+
+def test_the_publishing_commands(
+    hub: HubServer, trained: hf_cf.Recommender, tmp_path: Path
+) -> None:
+    trained.save_pretrained(tmp_path / "models" / "movies")
+    variables = client_environment(hub, tmp_path / "home", token=hub.token)
+    for code in blocks("hub"):
+        login, *commands = code.splitlines()
+        run([*login.split(), "--help"], tmp_path, variables)  # the token is there already
+        run(["bash", "-euc", "\n".join(commands)], tmp_path, variables)
+    assert "model.safetensors" in hub.repository("user/movies").files("main")
 
 
 def test_the_make_targets_exist() -> None:
