@@ -40,7 +40,7 @@ clean: ## remove what the other commands made
 
 # torch comes first, by itself: with it in place, nothing else asks for another build of it.
 .venv/python: constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit("hf_cf needs Python 3.11 or newer" * (sys.version_info < (3, 11)))'
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("hf_cf needs Python 3.11 or newer")'
 	$(PYTHON) -m venv .venv
 	$(PIP) torch
 	touch $@

@@ -144,7 +144,6 @@ def test_a_mixin_pushes_to_a_branch_and_to_a_pull_request(hub: HubServer, api: H
 def test_xet_carries_files_as_in_an_ordinary_installation(
     hub: HubServer, published: str, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("hf_xet")
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
     done = len(hub.requests)
     Recommender(n_factors=3, weights=WEIGHTS[::-1]).push_to_hub(REPO, token=hub.token)
@@ -159,7 +158,6 @@ def test_xet_carries_files_as_in_an_ordinary_installation(
 def test_a_pull_request_is_opened_by_xet_too(
     hub: HubServer, published: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("hf_xet")
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
     Recommender(weights=b"other" * 100).push_to_hub(REPO, create_pr=True, token=hub.token)
     assert hub.repository(REPO).read("model.safetensors", "refs/pr/1") == b"other" * 100

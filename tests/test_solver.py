@@ -247,10 +247,13 @@ def test_a_row_without_entries_and_prior_is_refused_by_number() -> None:
         solve_rows(rows, torch.ones(1, 1), Prior())
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_gives_what_the_processor_gives() -> None:
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_every_device_gives_what_the_processor_gives(device: str) -> None:
     here = long_and_short_rows()
     parts = (here.rows.indptr, here.rows.columns, here.rows.values)
-    rows = SparseRows(*(part.cuda() for part in parts))
-    there = replace(here, rows=rows, factors=here.factors.cuda())
+    rows = SparseRows(*(part.to(device) for part in parts))
+    there = replace(here, rows=rows, factors=here.factors.to(device))
     torch.testing.assert_close(solve(there).mean.cpu(), solve(here).mean, rtol=1e-4, atol=1e-5)
