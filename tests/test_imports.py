@@ -23,7 +23,16 @@ FLOORS = {
         [
             ["ratings", "errors", "facts", "titles"],
             ["datasets", "history", "catalogue"],
-            ["solver", "baselines", "filters", "visitors", "top_n", "weights_file", "table_files"],
+            [
+                "solver",
+                "baselines",
+                "filters",
+                "visitors",
+                "top_n",
+                "weights_file",
+                "table_files",
+                "parquet_footer",
+            ],
             ["models", "model_folder", "config_schema", "card", "hub", "hub_errors"],
             ["", "recommender", "persistence", "fastai_learner"],
             ["training", "settings", "evaluation"],
