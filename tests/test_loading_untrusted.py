@@ -10,8 +10,9 @@ import resource
 import struct
 import subprocess
 import sys
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +50,11 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 
 @pytest.fixture(scope="module")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def scratch() -> Iterator[Path]:
     # In memory where there is such a place: ten thousand folders are written here.
-    shared = Path("/dev/shm")
-    if not os.access(shared, os.W_OK):
-        return tmp_path_factory.mktemp("scratch")
-    folder = shared / f"hf_cf_tests_{os.getpid()}"
-    folder.mkdir(exist_ok=True)
-    return folder
+    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="hf_cf_tests_", dir=shared) as folder:
+        yield Path(folder)
 
 
 def refused(folder: Path, files: Files, file: str, message: str) -> None:
