@@ -1,0 +1,125 @@
+"""JSON values that visitors and programs send, checked before a model sees them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from hf_cf.space.errors import InvalidInput
+
+MOST_RATINGS = 2_000
+MOST_ITEMS = 1_000
+MOST_SHOWN = 100
+LONGEST_TEXT = 300
+
+
+def shown(value: Any) -> str:
+    """A value as a message may quote it: short, whatever was sent."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def whole_number(value: Any, name: str, least: int = 1, most: int = MOST_SHOWN) -> int:
+    """A whole number within bounds; 5.0 counts as one, true does not."""
+    number = _number(value)
+    if number is None or number != int(number) or not least <= number <= most:
+        raise InvalidInput(
+            f"{name} is {shown(value)}; it must be a whole number, {least} to {most}"
+        )
+    return int(number)
+
+
+def fraction(value: Any, name: str) -> float:
+    """A number from 0 to 1."""
+    number = _number(value)
+    if number is None or not 0 <= number <= 1:
+        raise InvalidInput(f"{name} is {shown(value)}; it must be a number from 0 to 1")
+    return number
+
+
+def text(value: Any, name: str) -> str:
+    """A short text."""
+    if not isinstance(value, str):
+        raise InvalidInput(f"{name} is {shown(value)}; it must be text")
+    if len(value) > LONGEST_TEXT:
+        raise InvalidInput(
+            f"{name} has {len(value):,} characters; at most {LONGEST_TEXT} are taken"
+        )
+    return value
+
+
+def item(value: Any, name: str = "item") -> int | str:
+    """An item's id or title."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise InvalidInput(f"{name} is {shown(value)}; it must be an id or a title")
+    if isinstance(value, int):
+        return whole_number(value, name, -(2**53), 2**53)
+    return text(value, name)
+
+
+def items(value: Any, name: str, most: int = MOST_ITEMS) -> list[int | str]:
+    """A list of items' ids or titles."""
+    if not isinstance(value, (list, tuple)):
+        raise InvalidInput(f"{name} is {shown(value)}; it must be a list of ids or titles")
+    if len(value) > most:
+        raise InvalidInput(f"{name} has {len(value):,} entries; at most {most:,} are taken")
+    return [item(entry, f"an entry of {name}") for entry in value]
+
+
+def texts(value: Any, name: str) -> list[str]:
+    """A list of short texts."""
+    if not isinstance(value, (list, tuple)) or len(value) > MOST_SHOWN:
+        raise InvalidInput(f"{name} is {shown(value)}; it must be a list of at most {MOST_SHOWN}")
+    return [text(entry, f"an entry of {name}") for entry in value]
+
+
+def years(value: Any) -> tuple[int, int] | None:
+    """First and last year, both included, or none."""
+    if value is None or value == []:
+        return None
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        raise InvalidInput(f"years is {shown(value)}; it must be a first and a last year")
+    first, last = (whole_number(year, "a year", 0, 9999) for year in value)
+    return first, last
+
+
+def ratings(value: Any) -> dict[Hashable, float]:
+    """Ratings as ``{title or id: stars}`` or ``[{"item": ..., "rating": ...}]``."""
+    if isinstance(value, Mapping):
+        pairs = list(value.items())
+    elif isinstance(value, (list, tuple)):
+        pairs = [_pair(entry) for entry in value[: MOST_RATINGS + 1]]
+    else:
+        raise InvalidInput(
+            f"ratings is {shown(value)}; it must be like {{'Heat (1995)': 4}} "
+            "or [{'item': 'Heat (1995)', 'rating': 4}]"
+        )
+    if len(value) > MOST_RATINGS:
+        raise InvalidInput(f"{len(value):,} ratings; at most {MOST_RATINGS:,} are taken")
+    found: dict[Hashable, float] = {}
+    for key, stars in pairs:
+        name, number = item(key, "a rated item"), _number(stars)
+        if number is None:
+            raise InvalidInput(f"the rating of {shown(name)} is {shown(stars)}, not a number")
+        if name in found:
+            raise InvalidInput(f"{shown(name)} is rated more than once")
+        found[name] = number
+    return found
+
+
+def _pair(entry: Any) -> tuple[Any, Any]:
+    if isinstance(entry, Mapping) and {"item", "rating"} <= entry.keys():
+        return entry["item"], entry["rating"]
+    raise InvalidInput(f"{shown(entry)} is not a rating; it must have an item and a rating")
+
+
+def _number(value: Any) -> float | None:
+    """A finite number, or None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

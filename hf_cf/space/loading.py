@@ -1,0 +1,27 @@
+"""Which model the Space serves."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hf_cf.recommender import Recommender
+from hf_cf.space.service import Service
+
+DEFAULT_MODEL = "models/sample"
+
+
+def load_service(model: str | None = None) -> Service | Exception:
+    """Load the model that ``HF_CF_MODEL`` names: a folder, or ``user/repo`` or ``user/repo@v1``.
+
+    What goes wrong comes back as the exception, for a page that says so: a Space that ends is
+    started again and again.
+    """
+    name = model or os.environ.get("HF_CF_MODEL") or DEFAULT_MODEL
+    try:
+        if Path(name).exists():
+            return Service(Recommender.from_pretrained(name))
+        repo, _, revision = name.partition("@")
+        return Service(Recommender.from_pretrained(repo, revision=revision or None))
+    except Exception as error:
+        return error

@@ -1,0 +1,9 @@
+"""Start the Space: serve the model that HF_CF_MODEL names, in a browser and to programs."""
+
+from hf_cf.space.app import build
+from hf_cf.space.loading import load_service
+
+demo = build(load_service())
+
+if __name__ == "__main__":
+    demo.launch(mcp_server=True)

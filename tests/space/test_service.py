@@ -1,0 +1,28 @@
+"""Answers of the service are plain JSON, and those of the recommender."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import hf_cf
+from hf_cf.space.service import Service
+
+RATINGS = {"Alien (1979)": 5, "Blade Runner (1982)": 4, "Notting Hill (1999)": 2}
+
+
+@pytest.fixture(scope="module")
+def service(trained: hf_cf.Recommender) -> Service:
+    return Service(trained)
+
+
+def test_cards_are_what_the_recommender_recommends(
+    service: Service, trained: hf_cf.Recommender
+) -> None:
+    cards = json.loads(json.dumps(service.recommend(RATINGS, n=5)))
+    expected = trained.recommend(ratings=RATINGS, n=5)
+    assert [card["item"] for card in cards] == expected["item"].tolist()
+    assert [card["stars"] for card in cards] == pytest.approx(expected["stars"].tolist())
+    reasons = trained.explain(cards[0]["item"], ratings=RATINGS)
+    assert [reason["title"] for reason in cards[0]["because"]] == reasons["title"].tolist()
