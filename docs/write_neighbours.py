@@ -7,6 +7,7 @@ Run from the repository root with a model of MovieLens 100K::
 """
 
 import sys
+from dataclasses import replace
 
 import hf_cf
 
@@ -22,7 +23,7 @@ def main() -> None:
     rec = hf_cf.Recommender.from_pretrained(sys.argv[1])
     columns = []
     for ranking in (rec.ranking, None):
-        rec.ranking = ranking
+        rec.heads = replace(rec.heads, ranking=ranking)
         columns.append([", ".join(rec.similar(film, 3)["title"]) for film in FILMS])
     print("| | by the ranking head | by the rating model's factors |\n|---|---|---|")
     for film, by_ranking, by_rating in zip(FILMS, *columns, strict=True):

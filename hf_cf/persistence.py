@@ -26,7 +26,7 @@ from hf_cf.models import (
 from hf_cf.ratings import DataSource, RatingScale, Vocab
 
 if TYPE_CHECKING:
-    from hf_cf.recommender import Recommender
+    from hf_cf.trained_model import TrainedModel
 
 StoredType = Literal["float32", "float16"]
 """How numbers are stored; in memory they are float32 always."""
@@ -35,7 +35,7 @@ _Facts = TypeVar("_Facts", DataSource, TrainingFacts)
 
 
 def to_model_folder(
-    rec: Recommender,
+    rec: TrainedModel,
     *,
     repo_id: str | None = None,
     include_history: bool = True,

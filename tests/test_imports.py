@@ -34,7 +34,7 @@ FLOORS = {
                 "parquet_footer",
             ],
             ["models", "model_folder", "config_schema", "card", "hub", "hub_errors"],
-            ["", "recommender", "persistence", "fastai_learner"],
+            ["", "recommender", "trained_model", "heads", "persistence", "fastai_learner"],
             ["training", "settings", "evaluation"],
             ["publish", "space"],
             ["cli"],

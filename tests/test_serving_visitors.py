@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,8 @@ def test_the_noise_is_saved(trained: hf_cf.Recommender, tmp_path: Path) -> None:
 def test_a_model_without_noise_says_so(trained: hf_cf.Recommender, tmp_path: Path) -> None:
     trained.save_pretrained(tmp_path)
     loaded = hf_cf.Recommender.from_pretrained(tmp_path)
-    loaded.prior = UserPrior(loaded.prior.mean, loaded.prior.precision)
+    prior = UserPrior(loaded.prior.mean, loaded.prior.precision)
+    loaded.heads = replace(loaded.heads, prior=prior)
     loaded.save_pretrained(tmp_path)
     old = hf_cf.Recommender.from_pretrained(tmp_path)
     assert old.predict(items=9, ratings={}) == loaded.predict(items=9, ratings={})

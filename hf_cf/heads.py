@@ -1,0 +1,199 @@
+"""The two heads of a model together: codes and ratings in, vectors and scores out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from hf_cf.history import History
+from hf_cf.models import RankingHead, RatingModel, UserPrior, effects, fold_in, stars_variance
+from hf_cf.ratings import Codes, RatingScale
+from hf_cf.top_n import Choice, choose
+
+
+@dataclass(frozen=True)
+class People:
+    """Users as both heads see them, wherever their vectors came from.
+
+    Attributes
+    ----------
+    rating : Tensor, shape (B, d)
+        Vectors of the rating model.
+    ranking : Tensor, shape (B, k), optional
+        Vectors of the ranking head.
+    rated : list of int32 arrays
+        Codes of what each has rated; empty where that is not known.
+    """
+
+    rating: Tensor
+    ranking: Tensor | None
+    rated: list[Codes]
+
+
+@dataclass(frozen=True)
+class Heads:
+    """A rating model, which predicts stars, and a ranking head, which orders recommendations.
+
+    Attributes
+    ----------
+    model : RatingModel
+        In evaluation mode.
+    prior : UserPrior
+        What is known of a user before their first rating.
+    ranking : RankingHead, optional
+        Without it the order is that of the predicted stars.
+    scale : RatingScale
+        Stars are cut to it.
+    """
+
+    model: RatingModel
+    prior: UserPrior
+    ranking: RankingHead | None
+    scale: RatingScale
+
+    def to(self, device: str | torch.device) -> Heads:
+        """Return both heads on a device; the modules themselves move."""
+        ranking = self.ranking
+        if ranking is not None:
+            ranking = RankingHead(ranking.model.to(device), ranking.user_vectors.to(device))
+        return replace(
+            self, model=self.model.to(device), prior=self.prior.to(device), ranking=ranking
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the heads compute."""
+        return self.prior.mean.device
+
+    def rows(self, codes: Codes) -> Tensor:
+        """Codes as rows of the tables, on the device: int64, same shape."""
+        return torch.from_numpy(codes).long().to(self.device)
+
+    def known(self, codes: Codes, history: History | None) -> People:
+        """Look up users that the model was trained on: codes, shape (B,)."""
+        rows = self.rows(codes)
+        ranking = None if self.ranking is None else self.ranking.user_vectors[rows]
+        rated = [] if history is None else [history.of(code)[0] for code in codes.tolist()]
+        return People(self.model.user_vectors(rows), ranking, rated)
+
+    def visitors(self, given: History) -> People:
+        """Infer people of whom nothing but some ratings is known, one a row of `given`."""
+        items, stars = self.rows(given.items), torch.from_numpy(given.stars).to(self.device)
+        indptr = torch.from_numpy(given.starts).to(self.device)
+        vectors = fold_in(self.model, self.prior, indptr, items, stars)
+        ranking = None
+        if self.ranking is not None:
+            ranking = self.ranking.model.user_vectors(indptr, items, stars)
+        return People(vectors, ranking, [given.of(row)[0] for row in range(len(vectors))])
+
+    def with_people(self, n_users: int, codes: Codes, people: People) -> Heads:
+        """Put the vectors of some users, old or new ones, in place.
+
+        Parameters
+        ----------
+        n_users : int
+            Rows of the tables of users afterwards, ``#na#`` included; at least as many as before.
+        codes : int array, shape (B,)
+            Rows to replace; every new row is among them.
+        people : People
+            B of them.
+        """
+        rows = self.rows(codes)
+
+        def replaced(old: Tensor, new: Tensor) -> Tensor:
+            whole = old.new_empty(n_users, old.shape[1])
+            whole[: len(old)] = old
+            whole[rows] = new
+            return whole
+
+        known = torch.arange(int(self.model.settings["n_users"]), device=self.device)
+        vectors = replaced(self.model.user_vectors(known), people.rating)
+        ranking = self.ranking
+        if ranking is not None and people.ranking is not None:
+            ranking = RankingHead(ranking.model, replaced(ranking.user_vectors, people.ranking))
+        changed = replace(self, model=self.model.with_user_vectors(vectors), ranking=ranking)
+        return changed.to(self.device)
+
+    def stars(self, vectors: Tensor, items: Tensor) -> Tensor:
+        """Stars within the scale for the item beside each vector: (B, d) and (B,) to (B,)."""
+        return self.model.stars(vectors, items).clamp(self.scale.min, self.scale.max)
+
+    def deviations(self, people: People, items: Tensor) -> Tensor:
+        """Standard deviations of people's ratings of items, of a single person or one each.
+
+        Raises
+        ------
+        ValueError
+            There is no estimate of the noise of a rating, or it is not known who rated what.
+        """
+        if self.prior.noise is None:
+            raise ValueError("this model was saved without an estimate of the noise of a rating")
+        if not len(items):
+            return torch.zeros(0)
+        if not people.rated:
+            raise ValueError(
+                "how much is known of a user depends on what they have rated; give the model its "
+                "history with rec.attach_history"
+            )
+        variances = [
+            stars_variance(self.model, self.prior, vector, self.rows(rated), own)
+            for vector, rated, own in zip(
+                people.rating,
+                people.rated,
+                items.split(1) if len(people.rating) > 1 else [items],
+                strict=True,
+            )
+        ]
+        return torch.cat(variances).sqrt()
+
+    def effects(self, codes: Codes, stars: Tensor, target: Tensor) -> Tensor:
+        """How far each of somebody's ratings moves the stars of an item; see `models.effects`."""
+        return effects(self.model, self.prior, self.rows(codes), stars.to(self.device), target)
+
+    def best(
+        self,
+        people: People,
+        n: int,
+        choice: Choice,
+        hidden: Tensor,
+        log_popularity: Tensor,
+        room: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Choose the n best items of each person.
+
+        Parameters
+        ----------
+        people : People
+            B of them; what they have rated is left out.
+        n : int
+            Items a person.
+        choice : Choice
+            How scores become a list.
+        hidden : Tensor of bool, shape (n_items,)
+            Items that may not appear.
+        log_popularity : Tensor, shape (n_items,)
+            ``log(1 + number of ratings)``.
+        room : Tensor, shape (at least B, n_items)
+            Memory for the scores.
+
+        Returns
+        -------
+        rows, items, scores : Tensor, shape (at most B * n,)
+            Rows of `people` and item codes, best first within each person.
+        """
+        if people.ranking is None or self.ranking is None or choice.order_by == "stars":
+            scores = self.model.stars_grid(people.rating)
+        else:
+            vectors = people.ranking
+            own_room = room[: len(vectors)] if vectors.device == room.device else None
+            scores = self.ranking.model.scores(vectors, out=own_room)
+        scores.index_fill_(1, hidden.nonzero()[:, 0], -torch.inf)
+        return choose(scores, people.rated, n, choice, log_popularity, self.item_vectors())
+
+    def item_vectors(self) -> Tensor:
+        """Vectors that say which items are alike, shape (n_items, k): the ranking head's if any."""
+        if self.ranking is None:
+            return self.model.item_embeddings()
+        return self.ranking.model.item_vectors()
