@@ -8,7 +8,15 @@ import torch
 from torch import Tensor
 
 from hf_cf.history import History
-from hf_cf.models import RankingHead, RatingModel, UserPrior, effects, fold_in, stars_variance
+from hf_cf.models import (
+    RankingHead,
+    RatingModel,
+    UserPrior,
+    effects,
+    fold_in,
+    next_questions,
+    stars_variance,
+)
 from hf_cf.ratings import Codes, RatingScale
 from hf_cf.top_n import Choice, choose
 
@@ -151,6 +159,30 @@ class Heads:
     def effects(self, codes: Codes, stars: Tensor, target: Tensor) -> Tensor:
         """How far each of somebody's ratings moves the stars of an item; see `models.effects`."""
         return effects(self.model, self.prior, self.rows(codes), stars.to(self.device), target)
+
+    def questions(
+        self, visitor: People, hidden: Tensor, log_popularity: Tensor, n: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Items to ask a single visitor about next; see `models.next_questions`.
+
+        Parameters
+        ----------
+        visitor : People
+            One, whose ratings are known.
+        hidden : Tensor of bool, shape (n_items,)
+            Items that are not asked about, rated ones among them.
+        log_popularity : Tensor, shape (n_items,)
+            ``log(1 + number of ratings)``.
+        n : int
+            Questions.
+        """
+        scores = None
+        if visitor.ranking is not None and self.ranking is not None:
+            scores = self.ranking.model.scores(visitor.ranking)[0]
+        return next_questions(
+            self.model, self.prior, visitor.rating[0], self.rows(visitor.rated[0]),
+            log_popularity.expm1(), hidden.to(self.device), scores, n,
+        )  # fmt: skip
 
     def best(
         self,

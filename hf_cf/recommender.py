@@ -280,6 +280,53 @@ class Recommender(TrainedModel):
             ]
         )
 
+    def next_questions(
+        self,
+        ratings: VisitorRatings,
+        n: int = 10,
+        *,
+        exclude: Sequence[Any] = (),
+        on_unknown: OnUnknown = "raise",
+    ) -> pd.DataFrame:
+        """Say which items to ask a visitor about next, so that a few answers tell most.
+
+        Parameters
+        ----------
+        ratings : mapping, pairs or DataFrame
+            What the visitor has rated so far; empty at the start.
+        n : int
+            Questions; fewer where fewer items are left.
+        exclude : sequence of ids or titles
+            Items that the visitor was asked about already, or does not know.
+        on_unknown : {"raise", "skip"}
+            What to do with a rating of an item that the catalogue does not have.
+
+        Returns
+        -------
+        DataFrame
+            Best first: ``item``, ``title``, ``chance`` (0 to 1, that the visitor knows it) and
+            ``gain`` (part of the variance of the visitor's predictions that the answer removes,
+            once the questions above it were asked); see `hf_cf.models.questions`. The order follows
+            their product.
+
+        Raises
+        ------
+        UnknownItem
+            The model does not have an item.
+        ValueError
+            `n` is below 1, or a rating is wrong.
+        """
+        if n < 1:
+            raise ValueError(f"n is {n}; it must be at least 1")
+        people = self._one_visitor(ratings, on_unknown)
+        hidden = Filters(exclude=exclude).hidden(self._catalogue)
+        hidden[people.rated[0]] = True
+        items, chances, gains = self.heads.questions(
+            people, torch.from_numpy(hidden), self._log_popularity, n
+        )
+        table = self._catalogue.describe(items.numpy(force=True))
+        return table.assign(chance=chances.numpy(force=True), gain=gains.numpy(force=True))
+
     def similar(self, item: Any, n: int = 10) -> pd.DataFrame:
         """Find the items most like one, by the cosine of their vectors.
 

@@ -9,6 +9,7 @@ from hf_cf.models.dot import BiasedFactorization, DotProduct, DotProductBias, Em
 from hf_cf.models.explanation import effects
 from hf_cf.models.fold_in import UserPrior, fold_in, posterior_root, stars_variance
 from hf_cf.models.networks import CollabNN, EmbeddingNN, RatingClassifier
+from hf_cf.models.questions import next_questions
 from hf_cf.models.ranking import ImplicitALS, RankingHead
 
 RATING_MODELS: dict[str, type[RatingModel]] = {
@@ -62,6 +63,7 @@ __all__ = [
     "build_rating_model",
     "effects",
     "fold_in",
+    "next_questions",
     "posterior_root",
     "stars_variance",
 ]

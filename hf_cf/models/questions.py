@@ -1,0 +1,160 @@
+"""Which items to ask somebody about, so that a few answers tell most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hf_cf.models.base import RatingModel
+from hf_cf.models.fold_in import UserPrior, posterior_root
+
+MOST_CANDIDATES = 2000
+"""How many of the most rated items are asked about, and count in what an answer tells."""
+
+# Logit of the chance that somebody has rated an item: fitted on held-out users of MovieLens 100K
+# and ml-latest-small with 3, 10 and 20 ratings given, where the three numbers hardly differ.
+_CHANCE, _BY_POPULARITY, _BY_SCORE = -2.5, 0.55, 7.0
+
+
+@dataclass
+class Uncertainty:
+    """What is not known of a user, in coordinates in which it is N(0, I).
+
+    Attributes
+    ----------
+    slopes : Tensor, shape (m, d)
+        How stars of the candidates change with the coordinates, in deviations of a rating's noise.
+    weights : Tensor, shape (m,)
+        How much the candidates matter; they sum to 1.
+    """
+
+    slopes: Tensor
+    weights: Tensor
+
+    def mean_variance(self) -> Tensor:
+        """Mean variance of the candidates' stars, in units of a rating's noise."""
+        return self.weights @ self.slopes.square().sum(1)
+
+    def reductions(self) -> Tensor:
+        """How far the answer about each candidate lowers the mean variance of all, shape (m,).
+
+        With q the slopes of the one that is answered, the variance of another with slopes p falls
+        from ``p'p`` by ``(p'q)**2 / (1 + q'q)``, whatever the answer is.
+        """
+        spread = self.slopes.T @ (self.weights[:, None] * self.slopes)
+        gained = ((self.slopes @ spread) * self.slopes).sum(1)
+        return gained / (1 + self.slopes.square().sum(1))
+
+    def answer(self, candidate: Tensor, chance: Tensor) -> None:
+        """Take an answer about a candidate into account, weighed by the chance that it comes."""
+        q = self.slopes[candidate]
+        length = q.square().sum().clamp_min(1e-12)
+        # The root of (I + chance q q')^-1.
+        shrunk = (1 - (1 + chance * length).rsqrt()) / length
+        self.slopes = self.slopes - shrunk * torch.outer(self.slopes @ q, q)
+
+
+def chances(popularity: Tensor, scores: Tensor | None) -> Tensor:
+    """Chance that somebody knows each item well enough to rate it, shape (m,).
+
+    Parameters
+    ----------
+    popularity : Tensor, shape (m,)
+        Ratings of each item, as parts of twice those of the most rated one: that is taken to be
+        known to half of all people.
+    scores : Tensor, shape (m,), optional
+        The ranking head's for this person: who likes what also says who has seen what.
+    """
+    if scores is None:
+        return popularity
+    by_score = _BY_SCORE * scores.clamp_min(0).sqrt()
+    return torch.sigmoid(_CHANCE + _BY_POPULARITY * popularity.logit(1e-6) + by_score)
+
+
+def choose_questions(uncertainty: Uncertainty, chance: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """The n candidates to ask about, one after another.
+
+    Each is the one with the highest expected reduction of the variance, its chance times
+    `Uncertainty.reductions`, given the questions before it: they have told what they can, so that
+    the next is about something else.
+
+    Parameters
+    ----------
+    uncertainty : Uncertainty
+        Of m candidates; used up.
+    chance : Tensor, shape (m,)
+        That an answer comes.
+    n : int
+        At most m are returned.
+
+    Returns
+    -------
+    chosen : Tensor of int64, shape (n,)
+        Rows of candidates, best first.
+    gains : Tensor, shape (n,)
+        Part of the mean variance, as it is before any answer, that each removes if it is answered.
+    """
+    before = uncertainty.mean_variance()
+    asked = torch.zeros(len(chance), dtype=torch.bool, device=chance.device)
+    chosen, gains = [], []
+    for _ in range(min(n, len(chance))):
+        gain = uncertainty.reductions() / before
+        best = torch.where(asked, -torch.inf, chance * gain).argmax()
+        chosen.append(best)
+        gains.append(gain[best])
+        asked[best] = True
+        uncertainty.answer(best, chance[best])
+    return torch.stack(chosen), torch.stack(gains)
+
+
+def next_questions(
+    model: RatingModel,
+    prior: UserPrior,
+    vector: Tensor,
+    rated: Tensor,
+    n_ratings: Tensor,
+    hidden: Tensor,
+    scores: Tensor | None,
+    n: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The n items to ask somebody about next.
+
+    Parameters
+    ----------
+    model : RatingModel
+        In evaluation mode.
+    prior : UserPrior
+        The Gaussian that the vector was inferred with.
+    vector : Tensor, shape (d,)
+        The user's vector, from `fold_in`.
+    rated : Tensor of int64, shape (n,)
+        Codes of items that the user has rated.
+    n_ratings : Tensor, shape (n_items,)
+        Ratings of each item in the training data, by code.
+    hidden : Tensor of bool, shape (n_items,)
+        Items that are not asked about, ``#na#`` and rated ones among them.
+    scores : Tensor, shape (n_items,), optional
+        The ranking head's for this user.
+    n : int
+        Fewer are returned where fewer may be asked about.
+
+    Returns
+    -------
+    items, chances, gains : Tensors, shape (n,)
+        Codes, best first; the chance that an answer comes; and the part of the mean variance of
+        this user's predictions that the answer removes, all as known before the first answer.
+    """
+    open_ = (~hidden).nonzero()[:, 0]
+    most = n_ratings[open_].argsort(descending=True, stable=True)[:MOST_CANDIDATES]
+    candidates = open_[most]
+    if not len(candidates):
+        return candidates, n_ratings.new_zeros(0), n_ratings.new_zeros(0)
+    popularity = n_ratings[candidates] / (2 * n_ratings.max().clamp_min(1))
+    chance = chances(popularity, None if scores is None else scores[candidates])
+    spread = posterior_root(model, prior, vector, rated)
+    _, slopes = model.stars_and_slopes(vector.expand(len(candidates), -1), candidates)
+    weights = popularity / popularity.sum().clamp_min(1e-12)
+    chosen, gains = choose_questions(Uncertainty(slopes @ spread, weights), chance, n)
+    return candidates[chosen], chance[chosen], gains
