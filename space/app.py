@@ -2,8 +2,9 @@
 
 from hf_cf.space.app import build
 from hf_cf.space.loading import load_service
+from hf_cf.space.serving import serve
 
 demo = build(load_service())
 
 if __name__ == "__main__":
-    demo.launch(mcp_server=True)
+    serve(demo)

@@ -2,106 +2,86 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from inspect import Signature, getdoc, signature
+from typing import Any, get_type_hints
 
 import gradio as gr
 from gradio.events import api
 
-from hf_cf.errors import UnknownItem, UnknownUser
+from hf_cf.space.errors import problem
 from hf_cf.space.service import Service
+
+ENDPOINTS = (
+    Service.recommend,
+    Service.recommend_for_user,
+    Service.predict,
+    Service.similar,
+    Service.search,
+    Service.next_questions,
+    Service.explain,
+    Service.model_info,
+)
+
+_log = logging.getLogger(__name__)
 
 
 def add_endpoints(service: Service) -> None:
-    """Add the named endpoints to the ``gr.Blocks`` whose context is open."""
+    """Add the named endpoints to the ``gr.Blocks`` whose context is open.
 
-    def recommend(
-        ratings: dict[str, float],
-        n: int = 12,
-        genres: list[str] = [],  # noqa: B006
-        years: list[int] | None = None,
-        novelty: float = 0.0,
-        diversity: float = 0.0,
-        exclude: list[str] = [],  # noqa: B006
-        min_ratings: int = 0,
-        explain: bool = True,
-    ) -> list[dict[str, Any]]:
-        """Recommend films to somebody who rated some."""
-        return service.recommend(
-            ratings, n, genres, years, novelty, diversity, exclude, min_ratings, explain
+    Names, types and descriptions are those of the methods of `Service`.
+    """
+    for method in ENDPOINTS:
+        api(
+            _endpoint(getattr(service, method.__name__)),
+            api_name=method.__name__,
+            concurrency_id="endpoints",
+            # Answered at once where gradio lets a call choose: a place in the queue costs more
+            # than the answer.
+            queue=False,
         )
 
-    def recommend_for_user(
-        user: str,
-        n: int = 12,
-        genres: list[str] = [],  # noqa: B006
-        years: list[int] | None = None,
-        novelty: float = 0.0,
-        diversity: float = 0.0,
-        exclude: list[str] = [],  # noqa: B006
-        min_ratings: int = 0,
-        explain: bool = True,
-    ) -> list[dict[str, Any]]:
-        """Recommend films to somebody whom the model was trained on."""
-        return service.recommend_for_user(
-            user, n, genres, years, novelty, diversity, exclude, min_ratings, explain
-        )
 
-    def predict(
-        items: list[str], ratings: dict[str, float] | None = None, user: str | None = None
-    ) -> list[dict[str, Any]]:
-        """Predict how many stars somebody would give films."""
-        return service.predict(items, ratings, user)
-
-    def similar(item: str, n: int = 12) -> list[dict[str, Any]]:
-        """Find the films most like one."""
-        return service.similar(item, n)
-
-    def search(text: str, n: int = 8) -> list[dict[str, Any]]:
-        """Find films by title as people type it."""
-        return service.search(text, n)
-
-    def next_questions(
-        ratings: dict[str, float] | None = None,
-        n: int = 8,
-        exclude: list[str] = [],  # noqa: B006
-    ) -> list[dict[str, Any]]:
-        """Pick the films whose rating would tell most about somebody."""
-        return service.next_questions(ratings, n, exclude)
-
-    def explain(
-        item: str,
-        ratings: dict[str, float] | None = None,
-        user: str | None = None,
-        n: int = 3,
-    ) -> list[dict[str, Any]]:
-        """Say which ratings moved the predicted stars of a film most."""
-        return service.explain(item, ratings, user, n)
-
-    def model_info() -> dict[str, Any]:
-        """Describe the model: data, licence, sizes, metrics and rating scale."""
-        return service.model_info()
-
-    for endpoint in (
-        recommend,
-        recommend_for_user,
-        predict,
-        similar,
-        search,
-        next_questions,
-        explain,
-        model_info,
-    ):
-        api(_saying_what_is_wrong(endpoint), api_name=endpoint.__name__)
+def signatures() -> dict[str, Signature]:
+    """What each endpoint takes, by name."""
+    found = {}
+    for method in ENDPOINTS:
+        _, *parameters = signature(method).parameters.values()
+        found[method.__name__] = Signature(parameters)
+    return found
 
 
-def _saying_what_is_wrong(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(endpoint)
-    def answer(*args: Any) -> Any:
+def _endpoint(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method with its errors as gradio's, and described as gradio reads it."""
+
+    @wraps(method)
+    def answer(*values: Any) -> Any:
         try:
-            return endpoint(*args)
-        except (ValueError, UnknownItem, UnknownUser) as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            return method(*values)
+        except Exception as error:
+            status, message = problem(error)
+            if status >= 500:
+                _log.exception("%s failed", method.__name__)
+            title = f"{status} {status.phrase}"
+            raise gr.Error(message, title=title, print_exception=False) from None
 
+    answer.__doc__ = _as_gradio_reads(getdoc(method) or "")
+    answer.__annotations__ = get_type_hints(method)
     return answer
+
+
+def _as_gradio_reads(doc: str) -> str:
+    """A numpydoc docstring as gradio takes it apart: a line a parameter, under "Args:"."""
+    said, *sections = re.split(r"\n\n(?=\w+\n-+\n)", doc)
+    parts = {section.split("\n")[0]: section.split("\n", 2)[2] for section in sections}
+    lines = [said]
+    for title, heading in (("Parameters", "Args:"), ("Returns", "Returns:")):
+        entries = re.findall(r"^(\S+).*\n((?:    .*\n?)+)", parts.get(title, ""), re.MULTILINE)
+        lines += ["", heading] if entries else []
+        for name, text in entries:
+            words = " ".join(text.split())
+            lines.append(f"{name}: {words}" if title == "Parameters" else words)
+    return "\n".join(lines)

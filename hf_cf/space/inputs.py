@@ -6,7 +6,7 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from hf_cf.space.errors import InvalidInput
+from hf_cf.space.errors import InvalidInput, quoted
 
 MOST_RATINGS = 2_000
 MOST_ITEMS = 1_000
@@ -14,18 +14,12 @@ MOST_SHOWN = 100
 LONGEST_TEXT = 300
 
 
-def shown(value: Any) -> str:
-    """A value as a message may quote it: short, whatever was sent."""
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
 def whole_number(value: Any, name: str, least: int = 1, most: int = MOST_SHOWN) -> int:
     """A whole number within bounds; 5.0 counts as one, true does not."""
     number = _number(value)
     if number is None or number != int(number) or not least <= number <= most:
         raise InvalidInput(
-            f"{name} is {shown(value)}; it must be a whole number, {least} to {most}"
+            f"{name} is {quoted(value)}; it must be a whole number, {least} to {most}"
         )
     return int(number)
 
@@ -34,14 +28,21 @@ def fraction(value: Any, name: str) -> float:
     """A number from 0 to 1."""
     number = _number(value)
     if number is None or not 0 <= number <= 1:
-        raise InvalidInput(f"{name} is {shown(value)}; it must be a number from 0 to 1")
+        raise InvalidInput(f"{name} is {quoted(value)}; it must be a number from 0 to 1")
     return number
+
+
+def flag(value: Any, name: str) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise InvalidInput(f"{name} is {quoted(value)}; it must be true or false")
+    return value
 
 
 def text(value: Any, name: str) -> str:
     """A short text."""
     if not isinstance(value, str):
-        raise InvalidInput(f"{name} is {shown(value)}; it must be text")
+        raise InvalidInput(f"{name} is {quoted(value)}; it must be text")
     if len(value) > LONGEST_TEXT:
         raise InvalidInput(
             f"{name} has {len(value):,} characters; at most {LONGEST_TEXT} are taken"
@@ -52,25 +53,29 @@ def text(value: Any, name: str) -> str:
 def item(value: Any, name: str = "item") -> int | str:
     """An item's id or title."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise InvalidInput(f"{name} is {shown(value)}; it must be an id or a title")
+        raise InvalidInput(f"{name} is {quoted(value)}; it must be an id or a title")
     if isinstance(value, int):
         return whole_number(value, name, -(2**53), 2**53)
     return text(value, name)
 
 
 def items(value: Any, name: str, most: int = MOST_ITEMS) -> list[int | str]:
-    """A list of items' ids or titles."""
+    """A list of items' ids or titles; null is an empty one."""
+    if value is None:
+        return []
     if not isinstance(value, (list, tuple)):
-        raise InvalidInput(f"{name} is {shown(value)}; it must be a list of ids or titles")
+        raise InvalidInput(f"{name} is {quoted(value)}; it must be a list of ids or titles")
     if len(value) > most:
         raise InvalidInput(f"{name} has {len(value):,} entries; at most {most:,} are taken")
     return [item(entry, f"an entry of {name}") for entry in value]
 
 
 def texts(value: Any, name: str) -> list[str]:
-    """A list of short texts."""
+    """A list of short texts; null is an empty one."""
+    if value is None:
+        return []
     if not isinstance(value, (list, tuple)) or len(value) > MOST_SHOWN:
-        raise InvalidInput(f"{name} is {shown(value)}; it must be a list of at most {MOST_SHOWN}")
+        raise InvalidInput(f"{name} is {quoted(value)}; it must be a list of at most {MOST_SHOWN}")
     return [text(entry, f"an entry of {name}") for entry in value]
 
 
@@ -79,7 +84,7 @@ def years(value: Any) -> tuple[int, int] | None:
     if value is None or value == []:
         return None
     if not isinstance(value, (list, tuple)) or len(value) != 2:
-        raise InvalidInput(f"years is {shown(value)}; it must be a first and a last year")
+        raise InvalidInput(f"years is {quoted(value)}; it must be a first and a last year")
     first, last = (whole_number(year, "a year", 0, 9999) for year in value)
     return first, last
 
@@ -92,7 +97,7 @@ def ratings(value: Any) -> dict[Hashable, float]:
         pairs = [_pair(entry) for entry in value[: MOST_RATINGS + 1]]
     else:
         raise InvalidInput(
-            f"ratings is {shown(value)}; it must be like {{'Heat (1995)': 4}} "
+            f"ratings is {quoted(value)}; it must be like {{'Heat (1995)': 4}} "
             "or [{'item': 'Heat (1995)', 'rating': 4}]"
         )
     if len(value) > MOST_RATINGS:
@@ -101,9 +106,9 @@ def ratings(value: Any) -> dict[Hashable, float]:
     for key, stars in pairs:
         name, number = item(key, "a rated item"), _number(stars)
         if number is None:
-            raise InvalidInput(f"the rating of {shown(name)} is {shown(stars)}, not a number")
+            raise InvalidInput(f"the rating of {quoted(name)} is {quoted(stars)}, not a number")
         if name in found:
-            raise InvalidInput(f"{shown(name)} is rated more than once")
+            raise InvalidInput(f"{quoted(name)} is rated more than once")
         found[name] = number
     return found
 
@@ -111,7 +116,7 @@ def ratings(value: Any) -> dict[Hashable, float]:
 def _pair(entry: Any) -> tuple[Any, Any]:
     if isinstance(entry, Mapping) and {"item", "rating"} <= entry.keys():
         return entry["item"], entry["rating"]
-    raise InvalidInput(f"{shown(entry)} is not a rating; it must have an item and a rating")
+    raise InvalidInput(f"{quoted(entry)} is not a rating; it must have an item and a rating")
 
 
 def _number(value: Any) -> float | None:

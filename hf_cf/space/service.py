@@ -13,6 +13,8 @@ from hf_cf.space import inputs
 from hf_cf.space.errors import InvalidInput
 
 Json = dict[str, Any]
+Item = str | int
+GivenRatings = dict[str, float] | list[Json]
 
 
 class Service:
@@ -35,48 +37,139 @@ class Service:
         self.rec = rec
 
     def search(self, text: str, n: int = 8) -> list[Json]:
-        """Films by title as people type it, best first; none for an empty text."""
+        """Find films by title as people type it: misspelt, in part, without the year.
+
+        Parameters
+        ----------
+        text : str
+            What somebody typed; at most 300 characters.
+        n : int
+            Most films to return, 1 to 100.
+
+        Returns
+        -------
+        list
+            Films, best match first; empty if no title is near.
+        """
         found = self.rec.find(inputs.text(text, "text"), inputs.whole_number(n, "n"))
-        return self._films(found["id"])
+        return self.films(found["id"])
 
     def recommend(
         self,
-        ratings: Any,
+        ratings: GivenRatings,
         n: int = 12,
-        genres: Any = (),
-        years: Any = None,
+        genres: list[str] | None = None,
+        years: list[int] | None = None,
         novelty: float = 0.0,
         diversity: float = 0.0,
-        exclude: Any = (),
+        exclude: list[Item] | None = None,
         min_ratings: int = 0,
         explain: bool = True,
     ) -> list[Json]:
-        """Cards for a visitor, best first; the most loved films where nothing is rated yet."""
+        """Recommend films to somebody by the ratings that they give.
+
+        Parameters
+        ----------
+        ratings : dict or list
+            Stars by title or id, such as {"Heat (1995)": 4}; or a list of {"item": title or id,
+            "rating": stars}. Empty for somebody of whom nothing is known. At most 2,000.
+        n : int
+            Films to recommend, 1 to 100.
+        genres : list of str, optional
+            Only films of at least one of these genres; model_info names all.
+        years : [first, last], optional
+            Only films from the first to the last of these years.
+        novelty : float
+            0 to 1: how much the well known gives way to the less known.
+        diversity : float
+            0 to 1: how much films that are like each other are avoided.
+        exclude : list, optional
+            Titles or ids of films to leave out, such as those seen but not rated. At most 1,000.
+        min_ratings : int
+            Only films with at least so many ratings in the training data.
+        explain : bool
+            Whether to say which ratings each film is recommended for.
+
+        Returns
+        -------
+        list
+            Films, best first, each with "stars" (predicted), "std" (how far off that may be, in
+            stars), "score" (what the order follows) and "because" (the ratings that moved the
+            stars most).
+        """
         given = inputs.ratings(ratings)
         controls = _controls(n, genres, years, novelty, diversity, exclude, min_ratings)
         found = self.rec.recommend(ratings=given, **controls)
-        return self._cards(found, {"ratings": given}, bool(explain))
+        return self._cards(found, {"ratings": given}, inputs.flag(explain, "explain"))
 
     def recommend_for_user(
         self,
-        user: Any,
+        user: Item,
         n: int = 12,
-        genres: Any = (),
-        years: Any = None,
+        genres: list[str] | None = None,
+        years: list[int] | None = None,
         novelty: float = 0.0,
         diversity: float = 0.0,
-        exclude: Any = (),
+        exclude: list[Item] | None = None,
         min_ratings: int = 0,
         explain: bool = True,
     ) -> list[Json]:
-        """Cards for somebody whom the model was trained on."""
+        """Recommend films to somebody whom the model was trained on.
+
+        Parameters
+        ----------
+        user : str or int
+            The user's id in the training data.
+        n : int
+            Films to recommend, 1 to 100.
+        genres : list of str, optional
+            Only films of at least one of these genres; model_info names all.
+        years : [first, last], optional
+            Only films from the first to the last of these years.
+        novelty : float
+            0 to 1: how much the well known gives way to the less known.
+        diversity : float
+            0 to 1: how much films that are like each other are avoided.
+        exclude : list, optional
+            Titles or ids of films to leave out. At most 1,000.
+        min_ratings : int
+            Only films with at least so many ratings in the training data.
+        explain : bool
+            Whether to say which ratings each film is recommended for, where the model knows what
+            its users rated.
+
+        Returns
+        -------
+        list
+            Films, best first, each with "stars" (predicted), "std" (how far off that may be, in
+            stars), "score" (what the order follows) and "because" (the ratings that moved the
+            stars most).
+        """
         user = inputs.item(user, "user")
         controls = _controls(n, genres, years, novelty, diversity, exclude, min_ratings)
         found = self.rec.recommend(user, **controls)
-        return self._cards(found, {"user": user}, bool(explain))
+        return self._cards(found, {"user": user}, inputs.flag(explain, "explain"))
 
-    def predict(self, items: Any, ratings: Any = None, user: Any = None) -> list[Json]:
-        """Stars that a visitor with `ratings`, or a known `user`, would give items."""
+    def predict(
+        self, items: list[Item], ratings: GivenRatings | None = None, user: Item | None = None
+    ) -> list[Json]:
+        """Predict how many stars somebody would give films.
+
+        Parameters
+        ----------
+        items : list
+            Titles or ids of the films. At most 1,000.
+        ratings : dict or list, optional
+            Who it is, by ratings: as recommend takes them.
+        user : str or int, optional
+            Who it is, by a user's id in the training data. Give either this or ratings.
+
+        Returns
+        -------
+        list
+            "item", "title", "stars" and "std" (how far off that may be, in stars; null where the
+            model cannot say), in the order of items.
+        """
         wanted = inputs.items(items, "items")
         who = self._who(ratings, user)
         rows = self._codes(wanted)
@@ -88,36 +181,100 @@ class Service:
             for name, title, star, std in zip(names, titles, stars, stds, strict=True)
         ]
 
-    def similar(self, item: Any, n: int = 12) -> list[Json]:
-        """Films that the same people like, with their ``similarity`` (-1 to 1), best first."""
+    def similar(self, item: Item, n: int = 12) -> list[Json]:
+        """Find the films that the same people like.
+
+        Parameters
+        ----------
+        item : str or int
+            Title or id of a film.
+        n : int
+            Films to return, 1 to 100.
+
+        Returns
+        -------
+        list
+            Films, best first, each with "similarity", -1 to 1.
+        """
         found = self.rec.similar(inputs.item(item), inputs.whole_number(n, "n"))
-        films = self._films(found["item"])
+        films = self.films(found["item"])
         return [
             film | {"similarity": float(likeness)}
             for film, likeness in zip(films, found["similarity"], strict=True)
         ]
 
-    def explain(self, item: Any, ratings: Any = None, user: Any = None, n: int = 3) -> list[Json]:
-        """Which ratings moved the predicted stars of an item most, and by how many stars."""
+    def explain(
+        self,
+        item: Item,
+        ratings: GivenRatings | None = None,
+        user: Item | None = None,
+        n: int = 3,
+    ) -> list[Json]:
+        """Say which of somebody's ratings moved the predicted stars of a film most.
+
+        Parameters
+        ----------
+        item : str or int
+            Title or id of the film.
+        ratings : dict or list, optional
+            Who it is, by ratings: as recommend takes them.
+        user : str or int, optional
+            Who it is, by a user's id in the training data. Give either this or ratings.
+        n : int
+            Most ratings to name, 1 to 100.
+
+        Returns
+        -------
+        list
+            Largest effect first: "item", "title", "rating", "effect" (in stars, up or down) and
+            "text" (the reason in words).
+        """
         who = self._who(ratings, user)
         table = self.rec.explain(inputs.item(item), **who, n=inputs.whole_number(n, "n"))
         return _records(table)
 
-    def next_questions(self, ratings: Any = None, n: int = 8, exclude: Any = ()) -> list[Json]:
-        """Films to ask a visitor about, those first whose rating tells most."""
+    def next_questions(
+        self,
+        ratings: GivenRatings | None = None,
+        n: int = 8,
+        exclude: list[Item] | None = None,
+    ) -> list[Json]:
+        """Pick the films to ask somebody about next, so that a few ratings tell most.
+
+        Parameters
+        ----------
+        ratings : dict or list, optional
+            What they have rated so far, as recommend takes it.
+        n : int
+            Films to return, 1 to 100.
+        exclude : list, optional
+            Titles or ids of films that they were asked about already. At most 1,000.
+
+        Returns
+        -------
+        list
+            Films, the most telling first.
+        """
         given = inputs.ratings({} if ratings is None else ratings)
         hidden = inputs.items(exclude, "exclude")
         wanted = inputs.whole_number(n, "n")
         ask = getattr(self.rec, "next_questions", None)
         if ask is not None:
-            return self._films(ask(given, wanted, exclude=hidden)["item"])
+            return self.films(ask(given, wanted, exclude=hidden)["item"])
         order = np.argsort(-self.rec.catalogue["n_ratings"].to_numpy(), kind="stable") + 1
         known = np.concatenate([self._codes(given), self._codes(hidden)])
         asked = order[~np.isin(order, known)][:wanted]
-        return self._films(self.rec.items.ids[asked - 1])
+        return self.films(self.rec.items.ids[asked - 1])
 
     def model_info(self) -> Json:
-        """What the model is: data, licence, sizes, metrics, rating scale, versions."""
+        """Describe the model: data, licence, sizes, metrics, rating scale, genres and years.
+
+        Returns
+        -------
+        dict
+            "dataset", "licence", "synthetic", "n_users", "n_items", "scale", "genres", "years",
+            "metrics", "versions" and others.
+        """
         rec = self.rec
         source, scale = rec.source, rec.scale
         return {
@@ -174,7 +331,7 @@ class Service:
         code = self._user_code(inputs.item(user, "user"))
         codes, stars = self.rec.history.of(code)
         best = np.argsort(-stars, kind="stable")[: inputs.whole_number(n, "n", most=1000)]
-        films = self._films(self.rec.items.ids[codes[best] - 1])
+        films = self.films(self.rec.items.ids[codes[best] - 1])
         return [
             film | {"rating": float(given)} for film, given in zip(films, stars[best], strict=True)
         ]
@@ -182,7 +339,7 @@ class Service:
     def film_map(self, n: int = 500) -> list[Json]:
         """The most rated films with ``x`` and ``y``: like films are near each other."""
         places = self.rec.item_map(2, inputs.whole_number(n, "n", most=5000))
-        films = self._films(places["item"])
+        films = self.films(places["item"])
         return [
             film | {"x": float(x), "y": float(y)}
             for film, x, y in zip(films, places["x1"], places["x2"], strict=True)
@@ -198,7 +355,7 @@ class Service:
         }
 
     def _with_bias(self, table: pd.DataFrame) -> list[Json]:
-        films = self._films(table["item"])
+        films = self.films(table["item"])
         return [
             film | {"bias": float(bias)} for film, bias in zip(films, table["bias"], strict=True)
         ]
@@ -229,7 +386,7 @@ class Service:
         return stars.tolist(), stds.tolist()
 
     def _cards(self, found: pd.DataFrame, who: dict[str, Any], explain: bool) -> list[Json]:
-        films = self._films(found["item"])
+        films = self.films(found["item"])
         names = found["item"].tolist()
         _, stds = self._stars(names, who)
         explain = explain and (bool(who.get("ratings")) or self.rec.history is not None)
@@ -241,7 +398,8 @@ class Service:
             )
         ]
 
-    def _films(self, ids: Any) -> list[Json]:
+    def films(self, ids: Any) -> list[Json]:
+        """Films by raw id."""
         codes = self.rec.items.encode(pd.Index(ids))
         table = self.rec.catalogue.iloc[codes - 1]
         years = table["year"].tolist() if "year" in table else [None] * len(table)
