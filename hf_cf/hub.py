@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from hf_cf.hub_errors import may_pass, named, reason_of, tried
 from hf_cf.model_folder import FILES
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+    from huggingface_hub import CommitInfo, HfApi
 
 _REPO_ID = re.compile(r"(?=.{1,96}$)(?:[\w-][\w.-]*/)?[\w-][\w.-]*", re.ASCII)
 _NO_TOKEN = (
@@ -209,32 +210,17 @@ def upload(
         Nobody is logged in, the token may not write there, the Hub failed, or somebody else
         changed the branch at the same time. What was there before is whole.
     """
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-
-    api = HfApi(token=writing_token(repo_id, token), library_name="hf_cf")
+    api = writer(repo_id, token)
+    files = {name: folder / name for name in FILES if (folder / name).is_file()}
     try:
-        if "/" not in repo_id:
-            repo_id = f"{tried(api.whoami)['name']}/{repo_id}"
-        _make_repository(api, repo_id, private)
+        repo_id = full_name(api, repo_id)
+        make_repository(api, repo_id, private)
         if revision is not None:
             _make_branch(api, repo_id, revision)
-        head = tried(lambda: api.model_info(repo_id, revision=revision))
-        files = {name: folder / name for name in FILES if (folder / name).is_file()}
-        there = {file.rfilename for file in head.siblings or ()}
-        operations = [CommitOperationAdd(name, path) for name, path in files.items()]
-        stale = [CommitOperationDelete(name) for name in FILES if name in there - files.keys()]
-        with warnings.catch_warnings():
-            # The client takes a table for a data set that went astray.
-            warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
-            commit = api.create_commit(
-                repo_id,
-                [*operations, *stale],
-                commit_message=message,
-                revision=revision,
-                create_pr=create_pr,
-                # On the branch, this refuses to write over what somebody else has just written.
-                parent_commit=None if create_pr else head.sha,
-            )
+        commit = commit_files(
+            api, repo_id, files, FILES.__contains__,
+            message=message, revision=revision, create_pr=create_pr,
+        )  # fmt: skip
     except Exception as error:
         reason = reason_of(error, repo_id, revision)
         if reason is None:
@@ -246,18 +232,89 @@ def upload(
     return address if revision is None else f"{address}/tree/{revision}"
 
 
-def _make_repository(api: HfApi, repo_id: str, private: bool | None) -> None:
+def writer(repo_id: str, token: str | None) -> HfApi:
+    """Return a client that may write to a repository; raises what `writing_token` raises."""
+    from huggingface_hub import HfApi
+
+    return HfApi(token=writing_token(repo_id, token), library_name="hf_cf")
+
+
+def full_name(api: HfApi, repo_id: str) -> str:
+    """Put the user's name before a name without owner."""
+    return repo_id if "/" in repo_id else f"{tried(api.whoami)['name']}/{repo_id}"
+
+
+def make_repository(
+    api: HfApi, repo_id: str, private: bool | None, *, repo_type: str = "model", **creation: Any
+) -> bool:
+    """Create a repository where there is none, and say whether there was none.
+
+    Raises
+    ------
+    HubError
+        It is to be private, and exists and is public.
+    """
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
-        info = tried(lambda: api.model_info(repo_id))
+        info = tried(lambda: api.repo_info(repo_id, repo_type=repo_type))
     except RepositoryNotFoundError:
-        api.create_repo(repo_id, private=private, exist_ok=True)
-        return
+        api.create_repo(repo_id, private=private, exist_ok=True, repo_type=repo_type, **creation)
+        return True
     if private and info.private is False:
         raise HubError(
             f"{repo_id} exists and is public, so nothing was uploaded; make it private in its "
             "settings, or leave --private (private=True) out"
+        )
+    return False
+
+
+def commit_files(
+    api: HfApi,
+    repo_id: str,
+    files: Mapping[str, Path | bytes],
+    is_ours: Callable[[str], bool],
+    *,
+    message: str,
+    repo_type: str = "model",
+    revision: str | None = None,
+    create_pr: bool = False,
+) -> CommitInfo:
+    """Make one commit of files, which also removes those of ours that are not among them.
+
+    Parameters
+    ----------
+    api : HfApi
+        From `writer`.
+    repo_id : str
+        The repository, which exists.
+    files : mapping of str to Path or bytes
+        Contents by their paths in the repository.
+    is_ours : callable
+        Tells from a path whether the file may be removed; all others stay.
+    message, repo_type, revision, create_pr
+        As in ``HfApi.create_commit``.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    head = tried(lambda: api.repo_info(repo_id, repo_type=repo_type, revision=revision))
+    there = {file.rfilename for file in getattr(head, "siblings", None) or ()}
+    stale = sorted(name for name in there - files.keys() if is_ours(name))
+    with warnings.catch_warnings():
+        # The client takes a table for a data set that went astray.
+        warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
+        return api.create_commit(
+            repo_id,
+            [
+                *(CommitOperationAdd(name, content) for name, content in files.items()),
+                *map(CommitOperationDelete, stale),
+            ],
+            commit_message=message,
+            repo_type=repo_type,
+            revision=revision,
+            create_pr=create_pr,
+            # On the branch, this refuses to write over what somebody else has just written.
+            parent_commit=None if create_pr else head.sha,
         )
 
 

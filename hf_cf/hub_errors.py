@@ -25,14 +25,17 @@ _BY_KIND = {
     "LocalEntryNotFoundError": "{name} could not be downloaded: {error}",
 }
 _BY_STATUS = {
-    _NO_ANSWER: "the Hub cannot be reached for {name}, and there is no folder of that name here",
+    _NO_ANSWER: "the Hub cannot be reached for {name}{no_folder}",
     401: "the Hub does not accept the token; make a new one at "
     "https://huggingface.co/settings/tokens",
-    403: "the token may not write to {repo}; it needs write access, or propose the change with "
-    "create_pr=True (--create-pr)",
+    403: "the token may not write to {repo}; it needs write access{proposal}",
     409: "{name} was changed by somebody else at the same time; try again",
     412: "{name} was changed by somebody else at the same time; try again",
     _TOO_MANY_REQUESTS: "the Hub has had too many requests from here; try again later",
+}
+_FOR_MODELS = {
+    "no_folder": ", and there is no folder of that name here",
+    "proposal": ", or propose the change with create_pr=True (--create-pr)",
 }
 
 _Answer = TypeVar("_Answer")
@@ -56,7 +59,9 @@ def may_pass(error: BaseException) -> bool:
     return status in {_NO_ANSWER, _TOO_MANY_REQUESTS} or (status or 0) >= _SERVER_ERRORS
 
 
-def reason_of(error: BaseException, repo_id: str, revision: str | None) -> str | None:
+def reason_of(
+    error: BaseException, repo_id: str, revision: str | None = None, kind: str = "model"
+) -> str | None:
     """Tell what went wrong at the Hub and what to do; None for what is no matter of the Hub."""
     if isinstance(error, HubError):
         return None
@@ -71,8 +76,9 @@ def reason_of(error: BaseException, repo_id: str, revision: str | None) -> str |
     else:
         text = _BY_STATUS.get(status, "the Hub failed to answer for {name} (status {status})")
     return text.format(
-        name=named(repo_id, revision), repo=repo_id, revision=revision, error=error, status=status
-    )
+        name=named(repo_id, revision), repo=repo_id, revision=revision, error=error, status=status,
+        **(_FOR_MODELS if kind == "model" else dict.fromkeys(_FOR_MODELS, "")),
+    )  # fmt: skip
 
 
 def named(repo_id: str, revision: str | None) -> str:
