@@ -110,6 +110,7 @@ def test_every_decimal_is_one_of_the_models_numbers(trained: Recommender) -> Non
 def test_people_find_what_they_need(trained: Recommender) -> None:
     body = ModelCard(render_card(facts_of(trained))).text
     assert 'from_pretrained("user/movies")' in body
+    assert "hf-cf space deploy USER/SPACE --model user/movies" in body
     for picture in ("learning_curves.png", "item_map.png"):
         assert f"]({picture})" in body
     for part in (

@@ -36,7 +36,7 @@ FLOORS = {
             ["models", "model_folder", "config_schema", "card", "hub", "hub_errors"],
             ["", "recommender", "trained_model", "heads", "persistence", "fastai_learner"],
             ["training", "settings", "evaluation"],
-            ["publish", "space"],
+            ["publish", "space", "space_files"],
             ["cli"],
         ]
     )

@@ -68,6 +68,7 @@ def test_the_publishing_commands(
         run([*login.split(), "--help"], tmp_path, variables)  # the token is there already
         run(["bash", "-euc", "\n".join(commands)], tmp_path, variables)
     assert "model.safetensors" in hub.repository("user/movies").files("main")
+    assert "app.py" in hub.repository("user/movie-night", "space").files("main")
 
 
 def test_the_make_targets_exist() -> None:

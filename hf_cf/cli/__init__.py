@@ -11,10 +11,10 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from hf_cf.cli import answer, evaluate, hub, train
+from hf_cf.cli import answer, evaluate, hub, space, train
 from hf_cf.errors import DataFormatError, DownloadError, ModelFormatError, UnknownItem, UnknownUser
 
-_COMMANDS = (train, answer, evaluate, hub)
+_COMMANDS = (train, answer, evaluate, hub, space)
 _EXPECTED = (
     DataFormatError, DownloadError, ModelFormatError, UnknownItem, UnknownUser, ValueError, OSError
 )  # fmt: skip
