@@ -130,14 +130,13 @@ def deploy_space(
         model = full_name(api, model)
         is_open = _is_open(api, model)
         old = _old_settings(api, repo_id)
-        if not is_open:
-            _check_access(model, model_token, old)
-            if not (private or (old and old.private)):
-                warnings.warn(
-                    f"everybody can ask {model} through this Space, although not everybody can "
-                    "read it; keep the Space to yourself with --private (private=True)",
-                    stacklevel=2,
-                )
+        _check_access(model, is_open, model_token, old)
+        if not is_open and not (private or (old and old.private)):
+            warnings.warn(
+                f"everybody can ask {model} through this Space, although not everybody can "
+                "read it; keep the Space to yourself with --private (private=True)",
+                stacklevel=2,
+            )
         if make_repository(
             api, repo_id, private, repo_type="space", space_sdk="gradio",
             space_variables=[{"key": MODEL_VARIABLE, "value": model}],
@@ -204,7 +203,10 @@ def _is_open(api: HfApi, model: str) -> bool:
             f"hf-cf push FOLDER {repo_id}"
         ) from error
     except Exception as error:
-        raise HubError(reason_of(error, repo_id, revision or None) or str(error)) from error
+        reason = reason_of(error, repo_id, revision or None, kind="space")
+        if reason is None:
+            raise
+        raise HubError(f"{reason}. No Space was made or changed") from error
     missing = {CONFIG, WEIGHTS} - {file.rfilename for file in info.siblings or ()}
     if missing:
         raise HubError(
@@ -214,24 +216,28 @@ def _is_open(api: HfApi, model: str) -> bool:
     return not info.private and not info.gated
 
 
-def _check_access(model: str, model_token: str | None, old: _Settings | None) -> None:
-    """Raise HubError where a Space would have no token to read a model with."""
-    from huggingface_hub import HfApi
+def _check_access(
+    model: str, is_open: bool, model_token: str | None, old: _Settings | None
+) -> None:
+    """Raise HubError where a Space would have no token to read a model with, or one that fails."""
+    from huggingface_hub import HfApi, hf_hub_url
 
-    repo_id, _, revision = model.partition("@")
     advice = (
         "make one with read access to the model at https://huggingface.co/settings/tokens and "
-        f"give it with --secret-token (model_token=); the Space keeps it as its secret "
+        "give it with --secret-token (model_token=); the Space keeps it as its secret "
         f"{_TOKEN_SECRET}. No Space was made or changed"
     )
     if model_token is None:
-        if old is None or _TOKEN_SECRET not in old.secrets:
-            raise HubError(
-                f"{model} is not open to everybody, so the Space needs a token to read it: {advice}"
-            )
-        return
+        if is_open or (old is not None and _TOKEN_SECRET in old.secrets):
+            return
+        raise HubError(
+            f"{model} is not open to everybody, so the Space needs a token to read it: {advice}"
+        )
+    repo_id, _, revision = model.partition("@")
+    # A file, because the Hub describes a gated model to those as well who may not read it.
+    config = hf_hub_url(repo_id, CONFIG, revision=revision or None)
     try:
-        tried(lambda: HfApi(token=model_token).model_info(repo_id, revision=revision or None))
+        tried(lambda: HfApi(token=model_token).get_hf_file_metadata(url=config))
     except Exception as error:
         if reason_of(error, repo_id) is None:
             raise

@@ -158,6 +158,12 @@ def test_a_private_model_needs_a_token_for_the_space(logged_in: HubServer) -> No
     deploy_space(SPACE, f"{MODEL}@main", private=True)  # it has the token already
 
 
+def test_a_token_that_fails_is_refused_for_an_open_model_too(logged_in: HubServer) -> None:
+    with pytest.raises(HubError, match="cannot be read with the token of the Space"):
+        deploy_space(SPACE, MODEL, model_token="hf_wrong")
+    assert not has_space(logged_in)
+
+
 def test_a_space_of_before_is_given_the_token(logged_in: HubServer) -> None:
     deploy_space(SPACE, MODEL, private=True)
     HfApi().update_repo_settings(MODEL, private=True)
@@ -263,7 +269,7 @@ def test_an_old_space_runs_as_before_or_is_mended_the_next_time(
 
 def test_a_hub_out_of_reach_is_an_error(logged_in: HubServer) -> None:
     logged_in.stop()
-    with pytest.raises(HubError, match="cannot be reached"):
+    with pytest.raises(HubError, match=r"cannot be reached for user/movies\. No Space was made"):
         deploy_space(SPACE, MODEL)
 
 
