@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from hf_cf.baselines import Biases, damped_biases, item_mean, popularity, same_order_for_all
-from hf_cf.evaluation import metrics
-from hf_cf.evaluation.protocol import BIASES, ITEM_MEAN, MOST_POPULAR, default_threshold
+from hf_cf.evaluation.newcomers import Newcomers, plain_table
+from hf_cf.evaluation.protocol import BIASES, ITEM_MEAN, MOST_POPULAR
 from hf_cf.evaluation.report import MODEL
 from hf_cf.history import History
-from hf_cf.ratings import Codes, Ratings, Stars
+from hf_cf.ratings import Ratings
 from hf_cf.recommender import Recommender
 
 GIVEN = (0, 1, 2, 3, 5, 10, 20, 50)
@@ -48,8 +47,7 @@ class ColdStart:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values: ``protocol`` and ``measurements``; None for NaN."""
-        table = self.table.astype(object).where(self.table.notna(), None)
-        return {"protocol": dict(self.protocol), "measurements": table.to_dict("records")}
+        return {"protocol": dict(self.protocol), "measurements": plain_table(self.table)}
 
 
 def cold_start(
@@ -97,133 +95,47 @@ def cold_start(
     ValueError
         `test` holds ratings of people in `train`, or there are none with at least two ratings.
     """
-    train = train.recode(train.users, rec.items)
-    test = test.recode(train.users, rec.items)
-    test = test.take((test.user_codes > 0) & (test.item_codes > 0))
-    counts = test.user_counts()
-    if (train.user_counts()[counts > 0] > 0).any():
-        raise ValueError(
-            'the held-out people have ratings in training; split with by="user", --split user'
-        )
-    test = test.take(counts[test.user_codes] >= 2)
-    if not len(test):
-        raise ValueError("nobody has two ratings to measure with")
-    test = test.take(np.random.default_rng(seed).permutation(len(test)))
-    history = History.from_ratings(test)
-    people = np.flatnonzero(np.diff(history.starts))
-    history = history.take(people)
-    owners = history.user_codes()
-    position = np.arange(len(history)) - history.starts[owners]
-    first = position < (np.diff(history.starts) // 2)[owners]
-    target = _part(history, ~first)
-    threshold = default_threshold(rec.scale) if relevant_from is None else relevant_from
-    answers = _Answers(rec, train, people, target, k, threshold)
+    newcomers = Newcomers.split(rec, train, test, k=k, relevant_from=relevant_from, seed=seed)
+    systems = _Systems(newcomers)
     rows: list[dict[str, Any]] = []
     for n in given:
-        some = _part(history, first & (position < n))
-        for system, rmse, ndcg in answers.of(some):
+        some = newcomers.first(n)
+        for system, rmse, ndcg in systems.of(some):
             rows.append({"given": n, "system": system, "rmse": rmse, "ndcg": ndcg})
         if retrain is not None and n:
-            both = _together(train, people, some)
-            rmse, ndcg = answers.of_known(retrain(both))
+            rmse, ndcg = _of_known(retrain(_together(newcomers, some)), newcomers)
             rows.append({"given": n, "system": RETRAINED, "rmse": rmse, "ndcg": ndcg})
-    protocol = {
-        "model": rec.model.name,
-        "data": rec.source.name,
-        "k": k,
-        "relevant_from": threshold,
-        "train_users": int((train.user_counts() > 0).sum()),
-        "test_users": len(people),
-        "test_ratings": len(target),
-        "seed": seed,
-    }
-    return ColdStart(pd.DataFrame(rows), protocol)
+    return ColdStart(pd.DataFrame(rows), newcomers.protocol(seed))
 
 
-class _Answers:
-    """Errors and rankings of every system for some people's held-out ratings."""
+class _Systems:
+    """The model and what stands beside it, measured on the same people."""
 
-    def __init__(
-        self,
-        rec: Recommender,
-        train: Ratings,
-        people: npt.NDArray[np.int64],
-        target: History,
-        k: int,
-        threshold: float,
-    ) -> None:
-        self.rec, self.people, self.target, self.k = rec, train.users.decode(people), target, k
+    def __init__(self, newcomers: Newcomers) -> None:
+        self.newcomers, train = newcomers, newcomers.train
         self.mean, self.biases = item_mean(train), damped_biases(train, user_damping=USER_DAMPING)
-        self.popularity = popularity(train, at_least=threshold)
-        relevant = _part(target, target.stars >= np.float32(threshold))
-        self.ranked = np.flatnonzero(np.diff(relevant.starts))
-        self.relevant = relevant.take(self.ranked)
+        self.popularity = popularity(train, at_least=newcomers.threshold)
 
     def of(self, given: History) -> Iterator[tuple[str, float, float]]:
         """System, RMSE and nDCG of all but retraining."""
-        nan = float("nan")
-        yield MODEL, self._rmse(self._model_stars(given)), self._ndcg(self._model_lists(given))
-        items, owners = self.target.items, self.target.user_codes()
-        yield ITEM_MEAN, self._rmse(self.mean.predict(np.zeros_like(items), items)), nan
+        new, nan = self.newcomers, float("nan")
+        yield MODEL, new.rmse(new.model_stars(given)), new.ndcg(new.model_lists(given))
+        items, owners = new.target.items, new.target.user_codes()
+        yield ITEM_MEAN, new.rmse(self.mean.predict(np.zeros_like(items), items)), nan
         with_bias = _with_users(self.biases, given)
-        yield BIASES, self._rmse(with_bias.predict(owners, items)), nan
-        top = same_order_for_all(self.popularity, given.take(self.ranked), self.k)
-        yield MOST_POPULAR, nan, self._ndcg(top)
-
-    def of_known(self, rec: Recommender) -> tuple[float, float]:
-        """RMSE and nDCG of a model to which the people are known."""
-        stars = rec.predict(
-            self.people[self.target.user_codes()], rec.items.decode(self.target.items)
-        )
-        asked = self.people[self.ranked]
-        if rec.ranking is None:
-            return self._rmse(stars), float("nan")
-        return self._rmse(stars), self._ndcg(self._top(rec.recommend(asked, n=self.k), asked))
-
-    def _model_stars(self, given: History) -> Stars:
-        rec, parts = self.rec, []
-        for row in range(len(self.people)):
-            ratings = zip(rec.items.decode(given.of(row)[0]), given.of(row)[1], strict=True)
-            asked = rec.items.decode(self.target.of(row)[0])
-            parts.append(rec.predict(items=asked, ratings=ratings))
-        return np.concatenate(parts)
-
-    def _model_lists(self, given: History) -> Codes:
-        rec, asked = self.rec, self.people[self.ranked]
-        some = given.take(self.ranked)
-        if not len(some):
-            top = rec.items.encode(rec.recommend(ratings={}, n=self.k)["item"])
-            return np.tile(top, (len(asked), 1))
-        owners = some.user_codes()
-        table = pd.DataFrame(
-            {"user": asked[owners], "item": rec.items.decode(some.items), "rating": some.stars}
-        )
-        return self._top(rec.recommend(ratings=table, n=self.k), asked)
-
-    def _top(self, table: pd.DataFrame, asked: npt.NDArray[Any]) -> Codes:
-        """Lists in a table of recommendations, one row a person who was asked for."""
-        top = np.zeros((len(asked), self.k), np.int32)
-        place = table.groupby("user").cumcount().to_numpy()
-        row_of = pd.Index(asked).get_indexer(pd.Index(table["user"]))
-        top[row_of, place] = self.rec.items.encode(table["item"])
-        return top
-
-    def _rmse(self, stars: Stars) -> float:
-        error = stars.astype(np.float64) - self.target.stars
-        return float(np.sqrt(np.mean(error**2)))
-
-    def _ndcg(self, top: Codes) -> float:
-        hits = metrics.find_hits(top, self.relevant)
-        return float(metrics.ndcg(hits, np.diff(self.relevant.starts)).mean())
+        yield BIASES, new.rmse(with_bias.predict(owners, items)), nan
+        top = same_order_for_all(self.popularity, given.take(new.ranked), new.k)
+        yield MOST_POPULAR, nan, new.ndcg(top)
 
 
-def _part(history: History, chosen: npt.NDArray[np.bool_]) -> History:
-    return History.from_codes(
-        history.user_codes()[chosen],
-        history.items[chosen],
-        history.stars[chosen],
-        len(history.starts) - 1,
-    )
+def _of_known(rec: Recommender, newcomers: Newcomers) -> tuple[float, float]:
+    """RMSE and nDCG of a model to which the people are known."""
+    target, asked = newcomers.target, newcomers.ids[newcomers.ranked]
+    stars = rec.predict(newcomers.ids[target.user_codes()], rec.items.decode(target.items))
+    if rec.ranking is None:
+        return newcomers.rmse(stars), float("nan")
+    top = newcomers.lists_in(rec.recommend(asked, n=newcomers.k))
+    return newcomers.rmse(stars), newcomers.ndcg(top)
 
 
 def _with_users(biases: Biases, given: History) -> Biases:
@@ -234,10 +146,11 @@ def _with_users(biases: Biases, given: History) -> Biases:
     return replace(biases, users=np.bincount(owners, left, n) / (counts + USER_DAMPING))
 
 
-def _together(train: Ratings, people: npt.NDArray[np.int64], given: History) -> Ratings:
+def _together(newcomers: Newcomers, given: History) -> Ratings:
+    train, owners = newcomers.train, newcomers.people[given.user_codes()]
     return replace(
         train,
-        user_codes=np.concatenate([train.user_codes, people[given.user_codes()].astype(np.int32)]),
+        user_codes=np.concatenate([train.user_codes, owners.astype(np.int32)]),
         item_codes=np.concatenate([train.item_codes, given.items]),
         stars=np.concatenate([train.stars, given.stars]),
         timestamps=None,

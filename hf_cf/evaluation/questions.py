@@ -1,0 +1,167 @@
+"""What asking somebody new about a few items is worth, by the way of choosing them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hf_cf.baselines import popularity
+from hf_cf.evaluation.newcomers import Newcomers, part, plain_table
+from hf_cf.evaluation.protocol import MOST_POPULAR
+from hf_cf.evaluation.report import MODEL
+from hf_cf.history import History
+from hf_cf.ratings import Ratings
+from hf_cf.recommender import Recommender
+
+ASKED = (0, 3, 5, 10)
+AT_RANDOM, CONTROVERSIAL = "at random", "most controversial"
+
+Asked: TypeAlias = npt.NDArray[np.int32]
+"""Item codes, one row a person and one column a question."""
+
+
+@dataclass(frozen=True, eq=False)
+class Questions:
+    """What `questions` found.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a number of questions and a way of choosing them: ``asked``, ``system``,
+        ``answered`` (mean number of answers), ``rmse`` (stars), ``ndcg`` (at k).
+    protocol : dict
+        How it was measured, plain JSON values.
+    """
+
+    table: pd.DataFrame
+    protocol: Mapping[str, Any]
+
+    def value(self, metric: str, asked: int, system: str = MODEL) -> float:
+        """One number: ``value("rmse", 5)`` or ``value("ndcg", 3, "most popular")``."""
+        rows = self.table[(self.table["asked"] == asked) & (self.table["system"] == system)]
+        if not len(rows):
+            raise KeyError(f"{system!r} was not measured with {asked} questions")
+        return float(rows[metric].iloc[0])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: ``protocol`` and ``measurements``."""
+        return {"protocol": dict(self.protocol), "measurements": plain_table(self.table)}
+
+
+def questions(
+    rec: Recommender,
+    train: Ratings,
+    test: Ratings,
+    *,
+    asked: Sequence[int] = ASKED,
+    k: int = 10,
+    relevant_from: float | None = None,
+    seed: int = 0,
+) -> Questions:
+    """Measure what a model tells people after asking them, beside other ways of asking.
+
+    People and their ratings are those of `cold_start`: the second half of each one's ratings is
+    predicted and ranked. Of the first half a person tells what they are asked about; a question
+    about anything else goes unanswered. `Recommender.next_questions` is asked anew after each
+    question, and knows the answers. Beside it stand items at random, the most rated ones, and the
+    most controversial: number of ratings times their variance (Rashid et al. 2002, "Getting to
+    Know You", take a like measure). What follows from the answers is the same for all.
+
+    Parameters
+    ----------
+    rec : Recommender
+        Trained on `train`.
+    train, test : Ratings
+        Of different people: ``ratings.split(by="user")``.
+    asked : sequence of int
+        Numbers of questions.
+    k : int
+        Length of the lists.
+    relevant_from : float, optional
+        In stars; four fifths of the scale where not given.
+    seed : int
+        Seed of the shuffle and of the questions at random.
+
+    Raises
+    ------
+    ValueError
+        `test` holds ratings of people in `train`, or there are none with at least two ratings.
+    """
+    newcomers = Newcomers.split(rec, train, test, k=k, relevant_from=relevant_from, seed=seed)
+    ways: dict[str, Callable[[Newcomers, int, int], Asked]] = {
+        MODEL: _chosen_by_model,
+        AT_RANDOM: _at_random,
+        MOST_POPULAR: _most_popular,
+        CONTROVERSIAL: _most_controversial,
+    }
+    rows = []
+    for system, choose in ways.items():
+        all_asked = choose(newcomers, max(asked), seed)
+        for n in asked:
+            given = _answers(newcomers.told, all_asked[:, :n])
+            rows.append(
+                {
+                    "asked": n,
+                    "system": system,
+                    "answered": len(given) / len(newcomers.people),
+                    "rmse": newcomers.rmse(newcomers.model_stars(given)),
+                    "ndcg": newcomers.ndcg(newcomers.model_lists(given)),
+                }
+            )
+    table = pd.DataFrame(rows).sort_values("asked", kind="stable", ignore_index=True)
+    return Questions(table, newcomers.protocol(seed))
+
+
+def _answers(told: History, asked: Asked) -> History:
+    """What people tell of the items that they are asked about."""
+    n_items = int(max(told.items.max(initial=0), asked.max(initial=0))) + 1
+    pairs = np.arange(len(asked))[:, None] * n_items + asked
+    return part(told, np.isin(told.user_codes().astype(np.int64) * n_items + told.items, pairs))
+
+
+def _chosen_by_model(newcomers: Newcomers, n: int, seed: int) -> Asked:
+    rec, told = newcomers.rec, newcomers.told
+    asked = np.zeros((len(newcomers.people), n), np.int32)
+    # Up to the first answer everybody is asked the same.
+    known: dict[tuple[Any, ...], int] = {}
+    for row in range(len(asked)):
+        items, stars = told.of(row)
+        for at in range(n):
+            before = asked[row, :at]
+            answered = np.isin(items, before)
+            state = (before.tobytes(), items[answered].tobytes(), stars[answered].tobytes())
+            if state not in known:
+                answers = zip(rec.items.decode(items[answered]), stars[answered], strict=True)
+                table = rec.next_questions(answers, n=1, exclude=rec.items.decode(before).tolist())
+                known[state] = int(rec.items.encode(table["item"])[0])
+            asked[row, at] = known[state]
+    return asked
+
+
+def _at_random(newcomers: Newcomers, n: int, seed: int) -> Asked:
+    rng, items = np.random.default_rng(seed), np.arange(1, len(newcomers.rec.items))
+    drawn = [rng.choice(items, n, replace=False) for _ in newcomers.people]
+    return np.array(drawn, np.int32)
+
+
+def _most_popular(newcomers: Newcomers, n: int, seed: int) -> Asked:
+    return _highest(popularity(newcomers.train), newcomers, n)
+
+
+def _most_controversial(newcomers: Newcomers, n: int, seed: int) -> Asked:
+    train = newcomers.train
+    items, stars, n_items = train.item_codes, train.stars.astype(np.float64), len(train.items)
+    counts = np.bincount(items, minlength=n_items).clip(1)
+    means = np.bincount(items, stars, n_items) / counts
+    # The number of ratings times their variance.
+    return _highest(np.bincount(items, (stars - means[items]) ** 2, n_items), newcomers, n)
+
+
+def _highest(scores: npt.NDArray[Any], newcomers: Newcomers, n: int) -> Asked:
+    order = np.argsort(-scores[1:], kind="stable")[:n] + 1
+    return np.tile(order.astype(np.int32), (len(newcomers.people), 1))
