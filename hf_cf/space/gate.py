@@ -18,11 +18,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hf_cf.space.errors import BUSY, InvalidInput, problem, quoted
 
 MOST_BYTES = 256 * 1024  # 2,000 ratings by title are half of it
+MOST_BYTES_OF_A_PAGE = 4 * 1024 * 1024  # a list that a visitor imports
 MOST_AT_ONCE = 100
 DEEPEST = 8
 
 _CALL = re.compile(r"/gradio_api/(?P<how>call/v2|call|run|api)/(?P<name>[^/]*)/?$")
 _QUEUE = re.compile(r"/gradio_api/queue/join/?$")
+_PAGE = re.compile(r"/gradio_api/component_server/?$")
 _FILES = re.compile(r"/gradio_api/upload/?$")  # gradio bounds their size itself
 
 _log = logging.getLogger(__name__)
@@ -69,7 +71,8 @@ class Gate:
             raise InvalidInput(BUSY, HTTPStatus.SERVICE_UNAVAILABLE)
         self._in_progress += 1
         try:
-            body = await _read(receive)
+            most = MOST_BYTES_OF_A_PAGE if _PAGE.search(scope["path"]) else MOST_BYTES
+            body = await _read(receive, most)
             if called := _CALL.search(scope["path"]):
                 body = self._complete(called["how"], called["name"], body)
                 answer.is_direct = called["how"] in ("run", "api")
@@ -173,7 +176,7 @@ class _Replay:
         return await self._receive() if first is None else first
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive, most: int) -> bytes:
     parts, size = [], 0
     while True:
         message = await receive()
@@ -181,9 +184,9 @@ async def _read(receive: Receive) -> bytes:
             raise InvalidInput("the request ended before its body did")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > MOST_BYTES:
+        if size > most:
             raise InvalidInput(
-                f"the request is larger than {MOST_BYTES // 1024} KB",
+                f"the request is larger than {most // 1024} KB",
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             )
         if not message.get("more_body", False):

@@ -280,6 +280,7 @@ class Service:
         return {
             "model": rec.model.name,
             "ranking": rec.ranking is not None,
+            "rating_noise": None if rec.prior.noise is None else float(rec.prior.noise) ** 0.5,
             "dataset": source.name,
             "licence": source.licence,
             "citation": source.citation,
@@ -313,11 +314,14 @@ class Service:
         return [int(known.min()), int(known.max())] if len(known) else None
 
     def users(self, n: int = 50) -> list[Json]:
-        """Known users with the most ratings: ``user``, ``n_ratings``; none without a history."""
+        """Known users: ``user``, ``n_ratings``, most first; that is null without a history."""
+        wanted = inputs.whole_number(n, "n", most=1000)
         if self.rec.history is None:
-            return []
+            return [
+                {"user": name, "n_ratings": None} for name in self.rec.users.ids[:wanted].tolist()
+            ]
         counts = np.diff(self.rec.history.starts)[1:]
-        most = np.argsort(-counts, kind="stable")[: inputs.whole_number(n, "n", most=1000)]
+        most = np.argsort(-counts, kind="stable")[:wanted]
         names = self.rec.users.ids[most].tolist()
         return [
             {"user": name, "n_ratings": int(count)}
@@ -343,21 +347,6 @@ class Service:
         return [
             film | {"x": float(x), "y": float(y)}
             for film, x, y in zip(films, places["x1"], places["x2"], strict=True)
-        ]
-
-    def item_bias(self, n: int = 10) -> Json:
-        """``most`` and ``least`` liked films beyond what taste explains, with their ``bias``."""
-        table = self.rec.item_bias()
-        wanted = inputs.whole_number(n, "n")
-        return {
-            "most": self._with_bias(table.head(wanted)),
-            "least": self._with_bias(table.tail(wanted)[::-1]),
-        }
-
-    def _with_bias(self, table: pd.DataFrame) -> list[Json]:
-        films = self.films(table["item"])
-        return [
-            film | {"bias": float(bias)} for film, bias in zip(films, table["bias"], strict=True)
         ]
 
     def _who(self, ratings: Any, user: Any) -> dict[str, Any]:

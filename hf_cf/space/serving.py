@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
+from hf_cf.space.appearance import appearance
 from hf_cf.space.endpoints import signatures
 from hf_cf.space.gate import MOST_AT_ONCE, Gate
 
@@ -40,6 +41,7 @@ def serve(demo: gr.Blocks, **arguments: Any) -> tuple[Any, str, str]:
         "max_file_size": "2mb",
         "run_history": False,
         "app_kwargs": {"middleware": [Middleware(Gate, endpoints=signatures())]},
+        **appearance(),
     }
     waits = not arguments.pop("prevent_thread_lock", False)
     started = demo.launch(**settings | arguments, prevent_thread_lock=True)

@@ -1,0 +1,107 @@
+// How a film is named, coloured and shown.
+
+// Hue and pattern of the genres; the more telling a genre, the earlier it stands.
+const GENRES = {
+  "film-noir": [285, "blinds"], western: [55, "sun"], musical: [340, "pair"], war: [120, "sun"],
+  documentary: [190, "dots"], horror: [310, "slash"], animation: [165, "planet"], "sci-fi": [245, "planet"],
+  fantasy: [300, "planet"], mystery: [275, "blinds"], children: [150, "dots"], "children's": [150, "dots"],
+  imax: [230, "planet"], crime: [15, "blinds"], romance: [0, "pair"], thriller: [265, "slash"],
+  adventure: [85, "sun"], action: [35, "slash"], comedy: [70, "dots"], drama: [220, "pair"],
+};
+
+/** A film's most telling genre. */
+function mainGenre(film) {
+  const rank = (genre) => {
+    const at = Object.keys(GENRES).indexOf(genre.toLowerCase());
+    return at < 0 ? Infinity : at;
+  };
+  return [...film.genres].sort((a, b) => rank(a) - rank(b))[0] ?? "";
+}
+
+/** The hue of a genre; names that are not in the table get one of their own. */
+function hueOf(genre) {
+  return GENRES[genre.toLowerCase()]?.[0] ?? numberOf(genre, 360);
+}
+
+/** A number below `limit` that is always the same for the same text. */
+function numberOf(text, limit) {
+  return [...String(text)].reduce((hash, letter) => (hash * 31 + letter.codePointAt(0)) % 9973, 7) % limit;
+}
+
+const YEAR = /\s*\((?:18|19|20)\d\d\)\s*$/;
+const OTHER_TITLE = /(?<!\bor)\s+\([^()]*\)$/i;
+const ARTICLE = /^(.*), (The|A|An|Les|La|Le|L'|Das|Der|Die|Il|El|Los|Las)$/;
+
+/** A title as it is said: the article in front, without the year and the title abroad. */
+function displayTitle(film) {
+  const name = String(film.title).replace(YEAR, "").replace(OTHER_TITLE, "");
+  const moved = name.replace(ARTICLE, (_, head, article) => `${article}${article.endsWith("'") ? "" : " "}${head}`);
+  return moved || String(film.title);
+}
+
+/**
+ * How sure a prediction is. Nobody rates the same film twice alike; what counts is how much the
+ * expected error exceeds that noise, which shrinks as the visitor rates more.
+ */
+function sureness(std) {
+  if (std === null || std === undefined || !_noise) return null;
+  const excess = std / _noise;
+  if (excess < 1.06) return { words: "Quite sure", level: 3 };
+  if (excess < 1.12) return { words: "Fairly sure", level: 2 };
+  return { words: "A guess", level: 1 };
+}
+
+function likelyRange(stars, std) {
+  const inSteps = (value) => Math.min(_scale.max, Math.max(_scale.min, Math.round(value * 2) / 2));
+  return `most likely ${starsInWords(inSteps(stars - std)).replace(/ stars?$/, "")} to ${starsInWords(inSteps(stars + std))}`;
+}
+
+/** The block of colour that stands where others have a poster. */
+function poster(film) {
+  const genre = mainGenre(film);
+  return h("div", {
+    class: "poster", "data-motif": GENRES[genre.toLowerCase()]?.[1] ?? "pair",
+    style: { "--hue": hueOf(genre), "--x": `${58 + numberOf(film.title, 36)}%`, "--y": `${10 + numberOf(film.title, 71)}%` },
+  },
+    h("p", { class: "poster-facts" }, h("span", {}, film.genres.slice(0, 3).join(" · ")), film.year && h("span", {}, String(film.year))),
+    h("h3", { class: "poster-title" }, displayTitle(film)));
+}
+
+/** One line of a list: colour, title, year, and what stands beside them. */
+function filmRow(film, ...beside) {
+  return h("li", { class: "film-row", style: { "--hue": hueOf(mainGenre(film)) } },
+    h("span", { class: "film-row-name" },
+      h("span", { class: "film-row-title" }, displayTitle(film)),
+      h("span", { class: "film-row-facts" }, [film.year, film.genres.slice(0, 2).join(", ")].filter(Boolean).join(" · "))),
+    ...beside);
+}
+
+/** Why a film is recommended: those ratings that speak for it. */
+function reasons(because) {
+  const speaking = because.filter((reason) => reason.effect > 0).slice(0, 2);
+  if (!speaking.length) return null;
+  const parts = speaking.map((reason, at) => [
+    at ? " and " : "", h("cite", {}, displayTitle(reason)), ` ${starsInWords(reason.rating)}`]);
+  return h("p", { class: "card-why" }, "Because you gave ", parts.flat());
+}
+
+/**
+ * A recommendation. `who` decides what can be done with it: a visitor rates and hides, of a
+ * known user it is only shown.
+ */
+function filmCard(card, { forVisitor = true, why = null } = {}) {
+  const sure = sureness(card.std);
+  const facts = card.stars === undefined ? null : h("div", { class: "card-facts" },
+    h("p", { class: "card-stars" }, icon(STAR), h("strong", {}, card.stars.toFixed(1)),
+      h("span", { class: "sr-only" }, ` of ${_scale.max} stars predicted`)),
+    sure && h("p", { class: "card-sure", title: likelyRange(card.stars, card.std) },
+      h("span", { class: "sure-bars", "data-level": sure.level, "aria-hidden": "true" }, h("i"), h("i"), h("i")),
+      sure.words, h("span", { class: "sr-only" }, `, ${likelyRange(card.stars, card.std)}`)));
+  const article = h("article", { class: "card" }, poster(card),
+    h("div", { class: "card-body" }, facts, why ?? reasons(card.because ?? []),
+      forVisitor && h("div", { class: "card-actions" }, starsInput(card),
+        h("span", { class: "card-buttons" },
+          h("button", { type: "button", class: "quiet", onclick: () => visitor.hide(card, "seen") }, "Seen it"),
+          h("button", { type: "button", class: "quiet", onclick: () => visitor.hide(card, "no") }, "Not interested")))));
+  return article;
+}

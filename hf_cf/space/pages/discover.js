@@ -1,0 +1,169 @@
+// Rate & discover: what the visitor rated on one side, what follows from it on the other.
+
+const PAGE_SIZE = 12;
+const MOST_SHOWN = 96;
+
+pages.discover = async (element) => {
+  const you = h("section", { class: "you discover-panel", "aria-label": "Your ratings" });
+  const picks = h("section", { class: "picks", "aria-label": "Recommendations" });
+  element.append(h("div", { class: "discover" }, you, picks));
+  picks.append(h("div", { class: "cards" }, placeholders(6, "card")));
+  you.append(...placeholders(2, "panel"));
+  try {
+    const info = await modelInfo();
+    you.replaceChildren(...ratingPanel());
+    picks.replaceChildren(...recommendations(picks, info));
+    const shared = listInAddress();
+    if (shared !== null) {
+      history.replaceState(null, "", location.href.split("#")[0]);
+      offerList(shared, "Somebody shared a list with you");
+    }
+  } catch (error) {
+    you.remove();
+    picks.replaceChildren(errorNotice(error, () => location.reload()));
+  }
+};
+
+function ratingPanel() {
+  const search = filmSearch({
+    label: "Search for a film to rate", hint: "Search for a film to rate", beside: (film) => starsInput(film),
+  });
+  return [
+    h("h2", {}, "Rate what you know"), search, questionDeck(), ratedList(), listTools(),
+  ];
+}
+
+/** Films to rate, one at a time: those whose rating would tell most. */
+function questionDeck() {
+  const deck = h("div", { class: "deck" }, placeholders(1, "deck"));
+  const passed = new Set();
+  const next = latest((excluded) => ask("next_questions", { ratings: visitor.asRatings(), n: 6, exclude: excluded }));
+  let current = null;
+
+  const isAnswered = (film) => passed.has(film.item) || visitor.ratingOf(film.item)
+    || visitor.hidden.some((entry) => entry.film.item === film.item);
+  const show = (film) => {
+    const hadFocus = deck.contains(document.activeElement);
+    current = film;
+    if (!film) {
+      deck.replaceChildren(notice("done", "No more questions.", "Search above for more films to rate."));
+      return;
+    }
+    const pass = (run) => () => { passed.add(film.item); run?.(); refresh(); };
+    deck.replaceChildren(
+      h("p", { class: "deck-ask" }, "Have you seen this one?"),
+      h("div", { class: "deck-film" }, poster(film)),
+      h("div", { class: "deck-answers" }, starsInput(film),
+        h("button", { type: "button", class: "button", onclick: pass() }, "Haven’t seen it")));
+    if (hadFocus) deck.querySelector("input").focus({ preventScroll: true });
+  };
+  const refresh = async () => {
+    if (current && !isAnswered(current)) return;
+    const found = await next([...passed, ...visitor.asExcluded()].slice(-1000));
+    if (!found) return;
+    if (found.error) {
+      current = null;
+      deck.replaceChildren(errorNotice(found.error, refresh));
+      return;
+    }
+    show(found.answer.find((film) => !isAnswered(film)));
+  };
+  visitor.watch(deck, refresh);
+  return deck;
+}
+
+function ratedList() {
+  const count = h("span", { class: "count" });
+  const list = h("ul", { class: "film-list" });
+  const empty = h("p", { class: "hint" }, "Nothing yet. Three films make the recommendations yours; they stay in this browser.");
+  const undo = h("button", { type: "button", class: "quiet", onclick: visitor.undo }, icon(ICONS.undo), "Undo");
+  const clear = h("button", { type: "button", class: "quiet", onclick: visitor.clear }, icon(ICONS.bin), "Clear");
+  const hiddenList = h("ul", { class: "film-list" });
+  const hiddenCount = h("summary");
+  const hidden = h("details", { class: "hidden-films" }, hiddenCount, hiddenList);
+  const box = h("div", { class: "rated" },
+    h("div", { class: "rated-head" }, h("h3", {}, "Your ratings ", count), h("span", {}, undo, clear)), empty, list, hidden);
+  visitor.watch(box, () => {
+    count.textContent = visitor.ratings.length || "";
+    empty.hidden = visitor.ratings.length > 0;
+    undo.disabled = !visitor.canUndo;
+    clear.disabled = !visitor.ratings.length && !visitor.hidden.length;
+    follow(list, visitor.ratings.map((entry) => entry.film), (film) => film.item, (film) => filmRow(film, starsInput(film),
+      h("button", { type: "button", class: "quiet icon-button", "aria-label": `Remove ${displayTitle(film)}`, onclick: () => visitor.remove(film) }, icon(ICONS.close))));
+    hidden.hidden = !visitor.hidden.length;
+    hiddenCount.textContent = `Seen or not interested (${visitor.hidden.length})`;
+    follow(hiddenList, visitor.hidden.map((entry) => entry.film), (film) => film.item, (film) => filmRow(film,
+      h("button", { type: "button", class: "quiet", onclick: () => visitor.show(film) }, "Show again")));
+  });
+  return box;
+}
+
+function listTools() {
+  const file = h("input", { type: "file", accept: ".csv,text/csv", class: "sr-only", tabindex: -1, "aria-label": "File of ratings", onchange: () => {
+    importFile(file.files[0]);
+    file.value = "";
+  } });
+  const tool = (name, words, run) => h("button", { type: "button", class: "quiet", onclick: run }, icon(ICONS[name]), words);
+  const save = tool("down", "Save as file", exportList);
+  const share = tool("link", "Share a link", shareList);
+  const box = h("div", { class: "list-tools" },
+    tool("up", "Import a file", () => file.click()), save, share, file,
+    h("p", { class: "hint" }, "Imports CSV, also as Letterboxd exports it."));
+  visitor.watch(box, () => { save.disabled = share.disabled = !visitor.ratings.length; });
+  return box;
+}
+
+function recommendations(section, info) {
+  const title = h("h2", {});
+  const subtitle = h("p", { class: "subtitle" });
+  const grid = h("div", { class: "cards" }, placeholders(6, "card"));
+  const more = h("button", { type: "button", class: "button more", hidden: true, onclick: () => { wanted += PAGE_SIZE; refresh(); } }, "Show more");
+  const said = h("p", { class: "sr-only", role: "status", "aria-live": "polite" });
+  const find = latest((request) => ask("recommend", request));
+  let wanted = PAGE_SIZE;
+  let controls = {};
+
+  const head = () => {
+    const rated = visitor.ratings.length;
+    title.textContent = rated ? "For you" : "Loved by many";
+    subtitle.textContent = rated === 0 ? "Where most people start. Rate a film or two, and this becomes yours."
+      : rated < 3 ? `A first idea from ${plural(rated, "rating")}. Three or more make it yours.`
+        : `Chosen by what people with a taste like yours watched and liked, from ${plural(rated, "rating")}.`;
+  };
+  const refresh = async () => {
+    head();
+    const slow = setTimeout(() => grid.classList.add("busy"), 200);
+    const found = await find({
+      ratings: visitor.asRatings(), exclude: visitor.asExcluded(), n: wanted, ...controls,
+    });
+    clearTimeout(slow);
+    if (!found) return;
+    grid.classList.remove("busy");
+    const at = [...grid.children].findIndex((card) => card.contains(document.activeElement));
+    more.hidden = true;
+    if (found.error) {
+      grid.replaceChildren(errorNotice(found.error, refresh));
+      return;
+    }
+    const cards = found.answer;
+    if (!cards.length) {
+      grid.replaceChildren(notice("empty", "No film fits all of that.", "Allow more genres or years, and there will be some."));
+      return;
+    }
+    const keyOf = (card) => `${card.item} ${card.stars.toFixed(1)} ${(card.because ?? []).map((reason) => `${reason.item}:${reason.rating}`)}`;
+    follow(grid, cards, keyOf, filmCard);
+    more.hidden = cards.length < wanted || wanted >= MOST_SHOWN;
+    said.textContent = `Recommendations: ${cards.slice(0, 3).map(displayTitle).join(", ")}`;
+    // Who rated a card with the keyboard goes on at the card that took its place.
+    if (at >= 0 && document.activeElement === document.body) {
+      grid.children[Math.min(at, grid.children.length - 1)]?.querySelector("input")?.focus({ preventScroll: true });
+    }
+    section.dataset.updates = Number(section.dataset.updates ?? 0) + 1;
+  };
+  visitor.watch(grid, () => refresh());
+  return [
+    h("div", { class: "picks-head" }, title, subtitle),
+    recommendationControls(info, (changed) => { controls = changed; wanted = PAGE_SIZE; refresh(); }),
+    grid, more, said,
+  ];
+}

@@ -1,0 +1,38 @@
+// The page around the map: search, the map, and the film that was chosen.
+
+pages.film_map = async (element) => {
+  const place = h("div", { class: "map-page" }, h("div", { class: "placeholder placeholder-map", "aria-hidden": "true" }));
+  const page = h("div", { class: "page" },
+    h("div", { class: "page-head" }, h("h2", {}, "A map of taste"),
+      h("p", { class: "subtitle" }, "The two strongest directions in which tastes differ, found from ratings alone. Nobody told the model what a genre is.")),
+    place);
+  element.append(page);
+  let films;
+  try {
+    [films] = await Promise.all([ask("film_map", { n: 500 }), modelInfo()]);
+  } catch (error) {
+    place.replaceChildren(errorNotice(error, () => { element.replaceChildren(); pages.film_map(element); }));
+    return;
+  }
+  const side = h("aside", { class: "map-side", "aria-label": "The chosen film" });
+  const empty = () => side.replaceChildren(notice("empty", "Pick a film.", "Click a point to rate the film and to see which are near. Click into the map, and the wheel zooms."));
+  const near = latest((film) => ask("similar", { item: film.item, n: 8 }));
+  const show = async (film) => {
+    const list = h("ul", { class: "film-list" }, placeholders(4, "row"));
+    side.replaceChildren(poster(film), h("div", { class: "map-rate" }, h("span", { class: "hint" }, "Your rating"), starsInput(film)),
+      h("h3", {}, "Liked by the same people"), list);
+    const found = await near(film);
+    if (!found) return;
+    if (found.error) return list.replaceWith(errorNotice(found.error));
+    map.connect(found.answer.map((other) => other.item));
+    list.replaceChildren(...found.answer.map((other) => h("li", {}, h("button", {
+      type: "button", class: "found-choice", onclick: () => goTo(other),
+    }, ...filmRow(other).childNodes))));
+  };
+  const map = filmMap(films, show);
+  const goTo = (film) => { if (!map.goTo(film)) show(film); };
+  const search = filmSearch({ label: "Find a film on the map", hint: "Find a film on the map", choose: goTo });
+  empty();
+  page.insertBefore(search, place);
+  place.replaceChildren(map, side);
+};

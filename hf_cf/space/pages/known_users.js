@@ -1,0 +1,70 @@
+// Known users: what one of them rated, and what they are recommended.
+
+pages.known_users = async (element) => {
+  element.append(h("div", {}, placeholders(3, "panel")));
+  let users;
+  let info;
+  try {
+    [users, info] = await Promise.all([ask("users", { n: 200 }), modelInfo()]);
+  } catch (error) {
+    element.replaceChildren(errorNotice(error, () => { element.replaceChildren(); pages.known_users(element); }));
+    return;
+  }
+  if (!users.length) {
+    element.replaceChildren(notice("empty", "This model came without its users.",
+      "It serves visitors only: rate a few films, and it works just as well for you."));
+    return;
+  }
+  const input = h("input", { type: "search", list: freshId("users"), placeholder: `such as ${users[0].user}`, maxlength: 100, "aria-label": "User" });
+  const options = h("datalist", { id: input.getAttribute("list") }, users.slice(0, 100).map(({ user }) => h("option", { value: user })));
+  const result = h("div", { class: "user-result", "aria-live": "polite" });
+  const byName = new Map(users.map((one) => [String(one.user), one.user]));
+  const load = latest((user) => Promise.all([
+    info.has_history ? ask("user_history", { user, n: 200 }) : null,
+    ask("recommend_for_user", { user, n: 12 })]));
+
+  const show = async (user) => {
+    input.value = user;
+    result.replaceChildren(h("div", { class: "cards" }, placeholders(6, "card")));
+    const found = await load(user);
+    if (!found) return;
+    if (found.error) return result.replaceChildren(errorNotice(found.error));
+    const [history, cards] = found.answer;
+    result.replaceChildren(h("div", { class: "discover" },
+      h("section", { class: "you" }, ...userHistory(user, history)),
+      h("section", { class: "picks" },
+        h("div", { class: "picks-head" }, h("h2", {}, "What to watch next"),
+          h("p", { class: "subtitle" }, "Chosen among the films that this person has not rated.")),
+        h("div", { class: "cards" }, cards.map((card) => filmCard(card, { forVisitor: false }))))));
+  };
+  const typed = () => {
+    const text = input.value.trim();
+    if (text) show(byName.get(text) ?? (/^-?\d{1,15}$/.test(text) ? Number(text) : text));
+  };
+  const anybody = () => show(users[Math.floor(Math.random() * users.length)].user);
+  element.replaceChildren(h("div", { class: "page" },
+    h("div", { class: "page-head" }, h("h2", {}, "People the model learned from"),
+      h("p", { class: "subtitle" }, `${plural(info.n_users, "user")}, known by number only. Pick one to see their ratings and what the model makes of them.`)),
+    h("form", { class: "line", onsubmit: (event) => { event.preventDefault(); typed(); } },
+      h("div", { class: "search-box" }, icon(ICONS.search), input), options,
+      h("button", { type: "submit", class: "button button-strong" }, "Show"),
+      h("button", { type: "button", class: "button", onclick: anybody }, "Somebody at random")),
+    result));
+  show(users[Math.floor(users.length / 2)].user);
+};
+
+function userHistory(user, history) {
+  if (!history) {
+    return [h("h2", {}, `User ${user}`), notice("empty", "Their ratings are not here.",
+      "The licence of the data does not allow passing them on. What they liked lives on in the model only.")];
+  }
+  const held = history.filter((film) => film.held_out);
+  const mean = history.reduce((sum, film) => sum + film.rating, 0) / Math.max(1, history.length);
+  return [
+    h("h2", {}, `User ${user}`),
+    h("p", { class: "subtitle" }, `${plural(history.length, "rating")} shown, ${mean.toFixed(1)} stars on average`,
+      held.length > 0 && `; ${held.length} of them were held out of training`),
+    h("ul", { class: "film-list long-list", tabindex: 0, "aria-label": "Ratings" },
+      history.map((film) => filmRow(film, film.held_out && h("span", { class: "tag" }, "held out"), starsShown(film.rating)))),
+  ];
+}
