@@ -1,0 +1,118 @@
+"""A Space that runs, and visitors with a browser of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from hf_cf.space.app import build
+from hf_cf.space.service import Service
+from hf_cf.space.serving import serve
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+TABS = ["Rate & discover", "Known users", "Similar films", "Map of films", "Behind the model"]
+
+expect.set_options(timeout=15_000)  # a shared machine may be slow for a while
+
+Visit = Callable[..., Page]
+
+
+@contextmanager
+def serving(service: Service | Exception, port: int | None = None) -> Iterator[str]:
+    """Serve a model on a free port, or the given one; gives the address."""
+    demo = build(service)
+    _, address, _ = serve(demo, server_port=port, prevent_thread_lock=True, quiet=True)
+    try:
+        yield address
+    finally:
+        demo.close(verbose=False)
+
+
+# They end with this folder: as long as Playwright is there, no other test can run an event loop.
+@pytest.fixture(scope="package")
+def space(service: Service) -> Iterator[str]:
+    with serving(service) as address:
+        yield address
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = {"executable_path": CHROMIUM} if CHROMIUM.exists() else {}
+        chromium = playwright.chromium.launch(args=FLAGS, **found)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, space: str) -> Iterator[Visit]:
+    """Open the Space as somebody new: ``visit(width=390, has_touch=True)``.
+
+    After the test nobody's console may hold an error, and nothing may have been executed that
+    opens a dialog.
+    """
+    contexts = []
+    said: list[str] = []
+
+    def open_page(
+        address: str = space, width: int = 1280, height: int = 900, **options: Any
+    ) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("dialog", lambda box: said.append(f"a dialog: {box.message}"))
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not said
+
+
+@pytest.fixture
+def page(visit: Visit) -> Page:
+    """A new visitor who sees the first recommendations."""
+    page = visit()
+    expect(page.locator("#discover .card").first).to_be_visible()
+    return page
+
+
+def rate(page: Page, title: str, stars: int) -> None:
+    """Search for a film and give it stars with a digit."""
+    page.get_by_label("Search for a film to rate").fill(title)
+    found = page.locator("#discover .found").get_by_label(f"Your rating of {title}", exact=True)
+    found.press(str(stars))
+    expect(row(page, title)).to_be_visible()
+    page.keyboard.press("Escape")
+
+
+def row(page: Page, title: str) -> Any:
+    """The line of a film on the visitor's list."""
+    return page.locator(".rated > .film-list .film-row").filter(
+        has=page.get_by_text(title, exact=True)
+    )
+
+
+def recommended(page: Page) -> list[str]:
+    """Titles on the cards, when those for the latest change are there."""
+    expect(page.locator("#discover .cards.busy")).to_have_count(0)
+    return page.locator("#discover .cards .poster-title").all_text_contents()
+
+
+def open_tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()

@@ -1,0 +1,169 @@
+"""A visitor rates films, and the recommendations follow."""
+
+from __future__ import annotations
+
+import re
+
+from conftest import Visit, rate, recommended, row, serving
+from playwright.sync_api import Page, expect
+
+from hf_cf.space.service import Service
+
+THREE = {"Alien": 5, "Blade Runner": 5, "Notting Hill": 1}
+
+
+def updates(page: Page) -> int:
+    return int(page.locator(".picks").first.get_attribute("data-updates") or 0)
+
+
+def wait_for_update(page: Page, since: int) -> None:
+    expect(page.locator(".picks").first).not_to_have_attribute("data-updates", str(since))
+
+
+def rate_three(page: Page) -> None:
+    for title, stars in THREE.items():
+        since = updates(page)
+        rate(page, title, stars)
+        wait_for_update(page, since)
+
+
+def test_three_ratings_change_what_is_recommended(page: Page) -> None:
+    expect(page.get_by_role("heading", name="Loved by many")).to_be_visible()
+    first = recommended(page)
+    assert len(first) == 12
+    rate_three(page)
+    expect(page.get_by_role("heading", name="For you")).to_be_visible()
+    then = recommended(page)
+    assert len(set(then) - set(first)) >= 3
+    assert not THREE.keys() & set(then)
+    card = page.locator("#discover .card").first
+    expect(card.locator(".card-stars strong")).to_have_text(re.compile(r"^\d\.\d$"))
+    expect(card.locator(".card-sure")).to_contain_text("most likely")
+    reasons = page.locator("#discover .card-why").all_text_contents()
+    assert any(re.match(r"Because you gave .* 5 stars", reason) for reason in reasons)
+
+
+def test_a_reload_keeps_the_ratings_and_another_browser_sees_none(page: Page, visit: Visit) -> None:
+    rate_three(page)
+    before = recommended(page)
+    page.reload()
+    for title, stars in THREE.items():
+        expect(row(page, title).get_by_role("slider")).to_have_value(str(stars))
+    wait_for_update(page, 0)
+    assert recommended(page) == before
+
+    other = visit()
+    expect(other.get_by_text("Nothing yet.")).to_be_visible()
+    assert "Alien" not in "".join(other.locator(".rated").all_text_contents())
+
+
+def test_a_restart_of_the_space_loses_nothing(service: Service, space: str, visit: Visit) -> None:
+    with serving(service) as address:
+        page = visit(address)
+        rate(page, "Alien", 4)
+        port = int(address.rstrip("/").rpartition(":")[2])
+    with serving(service, port):
+        page.goto(address)
+        expect(row(page, "Alien").get_by_role("slider")).to_have_value("4")
+
+
+def test_the_keyboard_is_enough(page: Page) -> None:
+    page.get_by_label("Search for a film to rate").focus()
+    page.keyboard.type("blade runner")
+    expect(page.locator("#discover .found .film-row").first).to_contain_text("Blade Runner")
+    page.keyboard.press("ArrowDown")
+    for _ in range(9):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(":focus")).to_have_attribute("aria-valuetext", "4½ stars, Enter gives it")
+    expect(row(page, "Blade Runner")).to_have_count(0)  # a choice is not yet a rating
+    page.keyboard.press("Enter")
+    expect(row(page, "Blade Runner").get_by_role("slider")).to_have_value("4.5")
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Search for a film to rate")).to_be_focused()
+
+    # On to the question below the search box, which the next Tab reaches.
+    page.keyboard.press("Tab")
+    asked = page.locator(".deck .poster-title").inner_text()
+    page.keyboard.press("3")
+    expect(row(page, asked).get_by_role("slider")).to_have_value("3")
+    expect(page.locator(".deck .poster-title")).not_to_have_text(asked)
+    expect(page.locator(".deck input")).to_be_focused()
+
+    row(page, asked).get_by_role("slider").press("Delete")
+    expect(row(page, asked)).to_have_count(0)
+
+
+def test_a_click_gives_the_star_under_it_and_halves(page: Page) -> None:
+    card = page.locator("#discover .card").first
+    title = card.locator(".poster-title").inner_text()
+    stars = card.locator(".stars-input")
+    box = stars.bounding_box()
+    assert box
+    stars.click(position={"x": box["width"] * 0.66, "y": box["height"] / 2})
+    expect(row(page, title).get_by_role("slider")).to_have_value("3.5")
+
+
+def test_a_finger_on_a_star(visit: Visit) -> None:
+    page = visit(width=390, height=844, has_touch=True, is_mobile=True)
+    stars = page.locator(".deck .stars-input")
+    title = page.locator(".deck .poster-title").inner_text()
+    box = stars.bounding_box()
+    assert box and box["width"] >= 5 * 24
+    page.touchscreen.tap(box["x"] + box["width"] * 0.98, box["y"] + box["height"] / 2)
+    expect(row(page, title).get_by_role("slider")).to_have_value("5")
+
+
+def test_undo_clear_seen_it_and_not_interested(page: Page) -> None:
+    rate(page, "Alien", 5)
+    page.get_by_role("button", name="Clear").click()
+    expect(row(page, "Alien")).to_have_count(0)
+    page.locator("#toasts").get_by_role("button", name="Undo").click()
+    expect(row(page, "Alien")).to_be_visible()
+
+    for name in ("Seen it", "Not interested"):
+        card = page.locator("#discover .card").first
+        title = card.locator(".poster-title").inner_text()
+        since = updates(page)
+        card.get_by_role("button", name=name).click()
+        wait_for_update(page, since)
+        assert title not in recommended(page)
+    page.get_by_text("Seen or not interested (2)").click()
+    since = updates(page)
+    page.get_by_role("button", name="Show again").first.click()
+    wait_for_update(page, since)
+    assert title in recommended(page)
+    page.locator(".rated-head").get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Seen or not interested (2)")).to_be_visible()
+
+
+def test_genres_years_and_novelty(page: Page) -> None:
+    usual = recommended(page)
+    since = updates(page)
+    page.get_by_role("radio", name="Hidden gems").check()
+    wait_for_update(page, since)
+    assert len(set(recommended(page)) - set(usual)) >= 3
+    page.get_by_role("button", name="Animation").click()
+    page.get_by_label("From year").select_option("1990")
+    page.get_by_label("to year", exact=True).select_option("1999")
+    facts = page.locator("#discover .cards .poster-facts")
+    expect(facts.first).to_have_text(re.compile("Animation.*199"))
+    for said in facts.all_text_contents():
+        assert re.search(r"199\d$", said)
+    page.get_by_label("From year").select_option("2020")
+    expect(page.get_by_text("No film fits all of that.")).to_be_visible()
+
+
+def test_who_has_not_seen_it_is_asked_about_another(page: Page) -> None:
+    asked = page.locator(".deck .poster-title")
+    first = asked.inner_text()
+    page.get_by_role("button", name="Haven").click()
+    expect(asked).not_to_have_text(first)
+    expect(page.get_by_text("Nothing yet.")).to_be_visible()
+
+
+def test_titles_are_found_as_people_type_them(page: Page) -> None:
+    search = page.get_by_label("Search for a film to rate")
+    search.fill("the godfther")
+    expect(page.locator("#discover .found .film-row").first).to_contain_text("The Godfather")
+    search.fill("qqqqzzzz")
+    expect(page.get_by_text("No film of that name here.")).to_be_visible()
