@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from hf_cf.features import KINDS
 from hf_cf.models import RANKING_MODELS, RATING_MODELS
 
 Rule: TypeAlias = Callable[[Any, str], None]
@@ -177,6 +178,14 @@ _ROWS = whole(1, 2**31 - 1)
 _WIDTH = whole(1, 2**16)
 _REAL = number(-1e9, 1e9)
 
+
+def _feature(value: Any, where: str) -> None:
+    fields({"column": text(1000), "kind": one_of(*KINDS), "values": lambda *_: None})(value, where)
+    knots = value["kind"] == "number"
+    rule = ascending(-1e300, 1e300, 1000) if knots else each(text(10_000), 1000)
+    rule(value["values"], f"{where}.values")
+
+
 SETTINGS: Mapping[str, Rule] = {
     "n_users": _ROWS,
     "n_items": _ROWS,
@@ -188,6 +197,12 @@ SETTINGS: Mapping[str, Rule] = {
     "layers": each(_WIDTH, 64),
     "levels": ascending(-1e6, 1e6, 10_001),
     "y_range": or_null(ascending(-1e6, 1e6)),
+    "n_samples": whole(1, 100_000),
+    "n_implicit_items": whole(0, 2**31 - 1),
+    "n_implicit_users": whole(0, 2**31 - 1),
+    "user_features": each(_feature, 1000),
+    "item_features": each(_feature, 1000),
+    "noise_freedom": number(0, 1e9),
     "dropout": number(0, 1),
     "preference": each(number(-1e3, 1e3), 5, 5),
     "weight": each(number(0, 1e6), 5, 5),

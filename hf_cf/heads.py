@@ -8,15 +8,7 @@ import torch
 from torch import Tensor
 
 from hf_cf.history import History
-from hf_cf.models import (
-    RankingHead,
-    RatingModel,
-    UserPrior,
-    effects,
-    fold_in,
-    next_questions,
-    stars_variance,
-)
+from hf_cf.models import RankingHead, RatingModel, UserPrior, next_questions
 from hf_cf.ratings import Codes, RatingScale
 from hf_cf.top_n import Choice, choose
 
@@ -90,7 +82,7 @@ class Heads:
         """Infer people of whom nothing but some ratings is known, one a row of `given`."""
         items, stars = self.rows(given.items), torch.from_numpy(given.stars).to(self.device)
         indptr = torch.from_numpy(given.starts).to(self.device)
-        vectors = fold_in(self.model, self.prior, indptr, items, stars)
+        vectors = self.model.fold_in(self.prior, indptr, items, stars)
         ranking = None
         if self.ranking is not None:
             ranking = self.ranking.model.user_vectors(indptr, items, stars)
@@ -146,7 +138,7 @@ class Heads:
                 "history with rec.attach_history"
             )
         variances = [
-            stars_variance(self.model, self.prior, vector, self.rows(rated), own)
+            self.model.stars_variance(self.prior, vector, self.rows(rated), own)
             for vector, rated, own in zip(
                 people.rating,
                 people.rated,
@@ -158,7 +150,7 @@ class Heads:
 
     def effects(self, codes: Codes, stars: Tensor, target: Tensor) -> Tensor:
         """How far each of somebody's ratings moves the stars of an item; see `models.effects`."""
-        return effects(self.model, self.prior, self.rows(codes), stars.to(self.device), target)
+        return self.model.effects(self.prior, self.rows(codes), stars.to(self.device), target)
 
     def questions(
         self, visitor: People, hidden: Tensor, log_popularity: Tensor, n: int

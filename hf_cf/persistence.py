@@ -51,7 +51,8 @@ def to_model_folder(
         raise ValueError(f"dtype={dtype!r}; choose from float32, float16")
     tensors = {f"rating.{name}": tensor for name, tensor in rec.model.state_dict().items()}
     tensors["rating.prior.mean"] = rec.prior.mean
-    tensors["rating.prior.precision"] = rec.prior.precision
+    if rec.prior.precision is not None and not rec.model.has_own_prior:
+        tensors["rating.prior.precision"] = rec.prior.precision
     rating_settings, ranking = dict(rec.model.settings), None
     if rec.ranking is not None:
         state = rec.ranking.model.state_dict()
@@ -109,7 +110,8 @@ def layout_of(config: dict[str, Any]) -> Layout:
         model = _rating_model(config)
         tensors = {f"rating.{name}": tensor for name, tensor in model.state_dict().items()}
         tensors["rating.prior.mean"] = torch.empty(model.vector_size)
-        tensors["rating.prior.precision"] = torch.empty(model.vector_size, model.vector_size)
+        if not model.has_own_prior:
+            tensors["rating.prior.precision"] = torch.empty(model.vector_size, model.vector_size)
         n_users, n_items = model.settings["n_users"], model.settings["n_items"]
         if config.get("ranking"):
             ranking = _ranking_model(config)
@@ -140,7 +142,7 @@ def parts_of(folder: str | Path) -> dict[str, Any]:
         ranking = _ranking_model(config) if config.get("ranking") else None
     prior = UserPrior(
         tensors.pop("rating.prior.mean"),
-        tensors.pop("rating.prior.precision"),
+        tensors.pop("rating.prior.precision", None),
         config.get("prior", {}).get("noise"),
     )
     model.load_state_dict(_named("rating.", tensors), assign=True)

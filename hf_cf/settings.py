@@ -24,14 +24,20 @@ class TrainingSettings:
     """
 
     model: str = _setting("collab_learner", "rating model", choices=tuple(RATING_MODELS))
-    epochs: int = _setting(5, "passes over the training ratings; iterations of als")
+    epochs: int = _setting(
+        5,
+        "passes over the training ratings; iterations of als; sweeps after the burn-in of "
+        "bayesian_mf",
+    )
     batch_size: int = _setting(256, "ratings a step")
     lr: float = _setting(5e-3, "peak learning rate")
     wd: float = _setting(0.1, "weight decay")
     decay_biases: bool = _setting(True, "weight decay also on the user and item biases")
     beta2: float = _setting(0.99, "Adam's memory of squared gradients")
     eps: float = _setting(1e-5, "Adam's epsilon: how small a gradient still counts in full")
-    n_factors: int = _setting(50, "factors a user and an item (dot product models, als)")
+    n_factors: int = _setting(
+        50, "factors a user and an item (dot product models, als, bayesian_mf)"
+    )
     n_hidden: int = _setting(100, "width of the hidden layer (collab_nn, rating_classifier)")
     dropout: float = _setting(
         0.0, "share of the embeddings hidden a step (collab_nn, rating_classifier)"
@@ -46,6 +52,21 @@ class TrainingSettings:
     bias_regularization: float = _setting(2.0, "shrinkage of the biases (als)")
     regularization_exponent: float = _setting(
         0.25, "how shrinkage grows with a row's ratings: 0 not, 1 in proportion (als)"
+    )
+    burn_in: int = _setting(40, "sweeps before the first that can be kept (bayesian_mf)")
+    thin: int = _setting(4, "sweeps from one that is kept to the next (bayesian_mf)")
+    max_mb: float = _setting(
+        20.0, "megabytes that the kept draws may take in a file; thinned further (bayesian_mf)"
+    )
+    features: bool = _setting(True, "use the features of users and items (bayesian_mf)")
+    implicit: int = _setting(
+        500,
+        "most rated items, and most active users, that are features of who rated them or was "
+        "rated by them (bayesian_mf)",
+    )
+    noise_freedom: float = _setting(
+        8.0,
+        "degrees of freedom by which users' noise differs; 0: all have the same (bayesian_mf)",
     )
     schedule: str = _setting(
         "one_cycle", "course of the learning rate", choices=("one_cycle", "constant")
@@ -72,15 +93,19 @@ class TrainingSettings:
             value = getattr(self, item.name)
             if choices and value not in choices:
                 raise ValueError(f"{item.name}={value!r}; choose from {', '.join(choices)}")
-        for name in ("epochs", "batch_size", "n_factors", "n_hidden"):
+        for name in ("epochs", "batch_size", "n_factors", "n_hidden", "thin"):
             self._demand(_is_whole(getattr(self, name), 1), name, "be a whole number above 0")
-        for name in ("lr", "eps", "init_scale", "regularization", "bias_regularization"):
+        for name in ("burn_in", "implicit"):
+            self._demand(_is_whole(getattr(self, name), 0), name, "be a whole number not below 0")
+        for name in ("lr", "eps", "init_scale", "regularization", "bias_regularization", "max_mb"):
             value = getattr(self, name)
             self._demand(_is_number(value) and value > 0, name, "be a number above 0")
+        for name in ("wd", "noise_freedom"):
+            value = getattr(self, name)
+            self._demand(_is_number(value) and value >= 0, name, "be a number not below 0")
         self._demand(
             _is_number(self.beta2) and 0 <= self.beta2 < 1, "beta2", "be at least 0, below 1"
         )
-        self._demand(_is_number(self.wd) and self.wd >= 0, "wd", "be a number not below 0")
         self._demand(
             _is_number(self.dropout) and 0 <= self.dropout < 1, "dropout", "be at least 0, below 1"
         )
@@ -157,6 +182,7 @@ _TUNED: dict[str, dict[str, Any]] = {
     "collab_nn": {"dropout": 0.5},
     "rating_classifier": {"dropout": 0.5},
     "als": {"n_factors": 20, "epochs": 15},
+    "bayesian_mf": {"n_factors": 10, "epochs": 320},
 }
 
 MODEL_DEFAULTS: Mapping[str, TrainingSettings] = MappingProxyType(

@@ -22,7 +22,7 @@ FLOORS = {
     for floor, names in enumerate(
         [
             ["ratings", "errors", "facts", "titles"],
-            ["datasets", "history", "catalogue"],
+            ["datasets", "history", "catalogue", "features"],
             [
                 "solver",
                 "baselines",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hf_cf.models.base import RatingModel
+from hf_cf.models.bayesian import BayesianFactorization
 from hf_cf.models.dot import BiasedFactorization, DotProduct, DotProductBias, EmbeddingDotBias
 from hf_cf.models.explanation import effects
 from hf_cf.models.fold_in import UserPrior, fold_in, posterior_root, stars_variance
@@ -22,6 +23,7 @@ RATING_MODELS: dict[str, type[RatingModel]] = {
         EmbeddingNN,
         RatingClassifier,
         BiasedFactorization,
+        BayesianFactorization,
     )
 }
 """Every rating model by the name that ``fit(model=...)`` and ``config.json`` use."""
@@ -48,6 +50,7 @@ def build_ranking_model(name: str, settings: dict[str, Any]) -> ImplicitALS:
 __all__ = [
     "RANKING_MODELS",
     "RATING_MODELS",
+    "BayesianFactorization",
     "BiasedFactorization",
     "CollabNN",
     "DotProduct",

@@ -7,12 +7,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from hf_cf.models.explanation import effects
+from hf_cf.models.fold_in import UserPrior, fold_in, posterior_root, stars_variance
+
 
 class RatingModel(nn.Module):
     """Predicts how many stars a user gives an item.
 
     A subclass is its equation: `user_vectors` looks known users up, and `stars` and `stars_grid`
-    answer for any vector, looked up or folded in. Items are codes; code 0 is ``#na#``.
+    answer for any vector, looked up or folded in. Items are codes; code 0 is ``#na#``. How a new
+    user's vector is inferred, and how sure it is, follows from a Gaussian prior of user vectors
+    unless a model has a posterior of its own.
 
     Attributes
     ----------
@@ -22,9 +27,12 @@ class RatingModel(nn.Module):
         The keyword arguments that build the same module again; plain JSON values.
     vector_size : int
         Length d of a user vector.
+    has_own_prior : bool
+        Whether a new user's vector follows from the model alone, without a fitted prior.
     """
 
     name: ClassVar[str]
+    has_own_prior: ClassVar[bool] = False
     settings: dict[str, Any]
     vector_size: int
 
@@ -80,6 +88,35 @@ class RatingModel(nn.Module):
             # Each of the stars depends on its own vector alone, so one pass back gives all slopes.
             (slopes,) = torch.autograd.grad(stars.sum(), vectors)
         return stars.detach(), slopes
+
+    def own_prior(self) -> UserPrior:
+        """What a model with `has_own_prior` knows of a user before the first rating."""
+        raise NotImplementedError
+
+    def fold_in(self, prior: UserPrior, indptr: Tensor, items: Tensor, stars: Tensor) -> Tensor:
+        """Vectors of users with the given ratings, (B, d); see `hf_cf.models.fold_in`."""
+        return fold_in(self, prior, indptr, items, stars)
+
+    def stars_variance(
+        self, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
+    ) -> Tensor:
+        """Variance of a user's ratings around their predictions, in squared stars, (m,)."""
+        return stars_variance(self, prior, vector, rated, items)
+
+    def posterior_slopes(
+        self, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
+    ) -> Tensor:
+        """Derivatives of a user's stars by coordinates in which what is not known is N(0, I).
+
+        In deviations of a rating's noise: the squares of an item's, (m, any), add up to the
+        variance of its stars, and products of two items' to their covariance.
+        """
+        _, slopes = self.stars_and_slopes(vector.expand(len(items), -1), items)
+        return slopes @ posterior_root(self, prior, vector, rated)
+
+    def effects(self, prior: UserPrior, rated: Tensor, stars: Tensor, item: Tensor) -> Tensor:
+        """How far each rating of a user moves the stars of an item, (n,)."""
+        return effects(self, prior, rated, stars, item)
 
     def forward(self, pairs: Tensor) -> Tensor:
         """Stars of (user, item) codes: shape (B, 2) to (B,)."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from hf_cf.models.base import RatingModel
 from hf_cf.solver import Prior, SparseRows, solve_rows
+
+if TYPE_CHECKING:
+    from hf_cf.models.base import RatingModel
 
 STEPS = 12
 _HALVINGS = 8
@@ -24,21 +27,23 @@ class UserPrior:
     ----------
     mean : Tensor, shape (d,)
         The average user.
-    precision : Tensor, shape (d, d)
+    precision : Tensor, shape (d, d), optional
         Inverse covariance of the users' vectors, times the noise variance of one rating in
-        squared stars: the weight of the prior against one rating.
+        squared stars: the weight of the prior against one rating. None for a model that knows
+        itself how its users are distributed.
     noise : float, optional
         Variance of one rating around what the user's true vector predicts, in squared stars;
         None where it was not estimated.
     """
 
     mean: Tensor
-    precision: Tensor
+    precision: Tensor | None
     noise: float | None = None
 
     @cached_property
     def root(self) -> Tensor:
         """L with ``L L' = precision^-1``, (d, d): ``mean + L z`` is a user for z ~ N(0, I)."""
+        assert self.precision is not None
         lower = torch.linalg.cholesky(self.precision.double())
         identity = torch.eye(len(lower), dtype=lower.dtype, device=lower.device)
         inverse = torch.linalg.solve_triangular(lower.mT, identity, upper=True)
@@ -46,7 +51,8 @@ class UserPrior:
 
     def to(self, device: str | torch.device) -> UserPrior:
         """Return the same prior on a device."""
-        return UserPrior(self.mean.to(device), self.precision.to(device), self.noise)
+        precision = None if self.precision is None else self.precision.to(device)
+        return UserPrior(self.mean.to(device), precision, self.noise)
 
     @classmethod
     def from_vectors(cls, vectors: Tensor, noise: float, *, strength: float = 1.0) -> UserPrior:

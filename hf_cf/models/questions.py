@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hf_cf.models.base import RatingModel
-from hf_cf.models.fold_in import UserPrior, posterior_root
+from hf_cf.models.fold_in import UserPrior
 
 MOST_CANDIDATES = 2000
 """How many of the most rated items are asked about, and count in what an answer tells."""
@@ -153,8 +153,7 @@ def next_questions(
         return candidates, n_ratings.new_zeros(0), n_ratings.new_zeros(0)
     popularity = n_ratings[candidates] / (2 * n_ratings.max().clamp_min(1))
     chance = chances(popularity, None if scores is None else scores[candidates])
-    spread = posterior_root(model, prior, vector, rated)
-    _, slopes = model.stars_and_slopes(vector.expand(len(candidates), -1), candidates)
+    slopes = model.posterior_slopes(prior, vector, rated, candidates)
     weights = popularity / popularity.sum().clamp_min(1e-12)
-    chosen, gains = choose_questions(Uncertainty(slopes @ spread, weights), chance, n)
+    chosen, gains = choose_questions(Uncertainty(slopes, weights), chance, n)
     return candidates[chosen], chance[chosen], gains

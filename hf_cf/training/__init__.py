@@ -12,11 +12,12 @@ import torch
 from torch import nn
 
 from hf_cf.facts import TrainingFacts
-from hf_cf.models import RankingHead, RatingModel
+from hf_cf.models import BayesianFactorization, RankingHead, RatingModel
 from hf_cf.ratings import Ratings
 from hf_cf.recommender import Recommender
 from hf_cf.settings import MODEL_DEFAULTS, RECIPES, TrainingSettings, settings_for
 from hf_cf.training.als import train_als
+from hf_cf.training.bayesian import train_bayesian, watched_r_hat
 from hf_cf.training.calibration import calibrated_prior
 from hf_cf.training.errors import star_errors
 from hf_cf.training.learner import best_epoch, train_with_fastai
@@ -33,12 +34,16 @@ __all__ = [
 ]
 
 
+_SOLVED = ("als", "bayesian_mf")  # models that have no epochs to choose from
+
+
 def fit(
     train: Ratings,
     valid: Ratings | None = None,
     model: str | None = None,
     *,
     recipe: str | None = None,
+    resume: Recommender | None = None,
     ranking: ImplicitALSConfig | Literal["default"] | None = "default",
     progress: bool = True,
     **hyperparameters: Any,
@@ -53,9 +58,13 @@ def fit(
         Held-out ratings for the metrics and for choosing the best epoch.
     model : str, optional
         ``dot_product``, ``dot_product_bias``, ``collab_learner`` (the default), ``collab_nn``,
-        ``embedding_nn``, ``rating_classifier`` or ``als``, with defaults tuned on validation data.
+        ``embedding_nn``, ``rating_classifier``, ``als`` or ``bayesian_mf``, with defaults tuned on
+        validation data.
     recipe : str, optional
         The settings of one of this project's sources instead: a key of `RECIPES`.
+    resume : Recommender, optional
+        A ``bayesian_mf`` trained on `train`, whose sampling goes on for ``epochs`` more sweeps
+        with the settings that it has, and with those of `hyperparameters`.
     ranking : ImplicitALSConfig, optional
         Settings of the ranking head, which orders recommendations; None trains none, and then
         they are ordered by predicted stars.
@@ -82,7 +91,6 @@ def fit(
     >>> sorted(rec.metrics)[-2:]
     ['valid_mse', 'valid_rmse']
     """
-    settings = settings_for(model, recipe, **hyperparameters)
     if isinstance(ranking, str) and ranking != "default":
         raise ValueError(f"ranking={ranking!r}; give an ImplicitALSConfig, 'default' or None")
     for kind, ratings in (("training", train), ("validation", valid)):
@@ -90,22 +98,19 @@ def fit(
             raise ValueError(f"there are no {kind} ratings")
     if valid is not None and not (valid.users is train.users and valid.items is train.items):
         valid = valid.recode(train.users, train.items)
-    train_model = train_als if settings.model == "als" else train_with_fastai
-    module, epochs = train_model(settings, train, valid, progress=progress)
-    give_untrained_rows_the_mean(module, train)
+    if resume is None:
+        settings = settings_for(model, recipe, **hyperparameters)
+    else:
+        settings = _settings_of(resume, train, model, recipe, hyperparameters)
+    module, epochs = _train(settings, train, valid, resume, progress=progress)
     metrics = {f"train_{k}": v for k, v in star_errors(module, train).items() if k == "mse"}
     if not math.isfinite(metrics["train_mse"]):
         raise ValueError(f"training diverged at lr={settings.lr:g}; choose a smaller one")
     if valid is not None:
         metrics |= {f"valid_{k}": v for k, v in star_errors(module, valid).items()}
-        best = best_epoch(epochs)
-        if settings.keep_best and settings.model != "als" and best and best is not epochs[-1]:
-            metrics["best_epoch"] = best["epoch"]
-            if progress:
-                print(
-                    f"Validation error rose after epoch {best['epoch']:.0f} of {len(epochs)}: "
-                    "the weights of that epoch are kept."
-                )
+        metrics |= _best_epoch(settings, epochs, progress=progress)
+    if isinstance(module, BayesianFactorization):
+        metrics["r_hat"] = watched_r_hat(module, valid or train, seed=settings.seed)
     metrics["seconds"] = sum(epoch["seconds"] for epoch in epochs)
     head = None
     if ranking is not None:
@@ -117,10 +122,73 @@ def fit(
         module,
         train,
         ranking=head,
-        prior=calibrated_prior(module, train, valid, noise, seed=settings.seed),
+        prior=(
+            module.own_prior()
+            if module.has_own_prior
+            else calibrated_prior(module, train, valid, noise, seed=settings.seed)
+        ),
         facts=TrainingFacts(settings.to_dict(), metrics, epochs, _versions()),
     )
     return complete(rec, train, valid)
+
+
+def _settings_of(
+    rec: Recommender,
+    train: Ratings,
+    model: str | None,
+    recipe: str | None,
+    hyperparameters: dict[str, Any],
+) -> TrainingSettings:
+    """Settings of a model whose sampling goes on."""
+    own = rec.model.name
+    if own != "bayesian_mf" or model not in (None, own) or recipe is not None:
+        raise ValueError(f"sampling of a bayesian_mf can be resumed, not training of {own!r}")
+    if rec.users != train.users or rec.items != train.items:
+        raise ValueError("resume with the ratings that the model was trained on: the ids differ")
+    settings = {**rec.facts.settings, **hyperparameters}
+    fixed = ("n_factors", "features", "implicit", "noise_freedom", "seed")
+    for name in fixed:
+        if name in hyperparameters and hyperparameters[name] != rec.facts.settings.get(name):
+            raise ValueError(f"{name} cannot change when sampling is resumed")
+    settings["layers"] = tuple(settings["layers"])
+    return settings_for(settings.pop("model"), **settings)
+
+
+def _train(
+    settings: TrainingSettings,
+    train: Ratings,
+    valid: Ratings | None,
+    resume: Recommender | None,
+    *,
+    progress: bool,
+) -> tuple[RatingModel, list[dict[str, float]]]:
+    if resume is not None:
+        assert isinstance(resume.model, BayesianFactorization)
+        module, epochs = train_bayesian(
+            settings, train, valid, progress=progress, resume=resume.model
+        )
+        return module, [*resume.facts.epochs, *epochs]
+    if settings.model == "bayesian_mf":
+        return train_bayesian(settings, train, valid, progress=progress)
+    train_model = train_als if settings.model == "als" else train_with_fastai
+    other, epochs = train_model(settings, train, valid, progress=progress)
+    give_untrained_rows_the_mean(other, train)
+    return other, epochs
+
+
+def _best_epoch(
+    settings: TrainingSettings, epochs: list[dict[str, float]], *, progress: bool
+) -> dict[str, float]:
+    """Which epoch the weights are of, where it is not the last."""
+    best = best_epoch(epochs)
+    if not settings.keep_best or settings.model in _SOLVED or not best or best is epochs[-1]:
+        return {}
+    if progress:
+        print(
+            f"Validation error rose after epoch {best['epoch']:.0f} of {len(epochs)}: "
+            "the weights of that epoch are kept."
+        )
+    return {"best_epoch": best["epoch"]}
 
 
 def _fit_ranking(train: Ratings, config: ImplicitALSConfig) -> RankingHead:

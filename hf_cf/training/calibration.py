@@ -66,7 +66,7 @@ def calibrated_prior(
     prior = _stronger(prior, min(errors, key=errors.__getitem__))
     # After the strength: a mean that has seen what is predicted would ask for too strong a prior.
     crowd = valid.take(np.arange(min(len(valid), _CROWD_RATINGS)))
-    strict = replace(prior, precision=_CROWD * prior.precision)
+    strict = _stronger(prior, _CROWD)
     whole = torch.tensor([0, len(crowd)])
     mean = fold_in(model, strict, whole, *_tensors(crowd.item_codes, crowd.stars))[0]
     prior = replace(prior, mean=mean)
@@ -74,6 +74,7 @@ def calibrated_prior(
 
 
 def _stronger(prior: UserPrior, strength: float) -> UserPrior:
+    assert prior.precision is not None
     return replace(prior, precision=strength * prior.precision)
 
 

@@ -8,10 +8,22 @@ import pytest
 import torch
 from torch import nn
 
-from hf_cf.models import BiasedFactorization, RatingModel, build_rating_model
+from hf_cf.models import (
+    BayesianFactorization,
+    BiasedFactorization,
+    RatingModel,
+    build_rating_model,
+)
 
 N_USERS, N_ITEMS = 7, 23
 HALF_STARS = [0.5 + 0.5 * level for level in range(10)]
+
+BAYESIAN: dict[str, Any] = {
+    "n_factors": 3,
+    "n_samples": 4,
+    "n_implicit_items": 5,
+    "user_features": [{"column": "sex", "kind": "category", "values": ["F", "M"]}],
+}
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "dot": ("dot_product", {"n_factors": 4, "y_range": None}),
@@ -21,6 +33,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "fastai's dot": ("collab_learner", {"n_factors": 5, "y_range": (0.0, 5.5)}),
     "fastai's dot, unbounded": ("collab_learner", {"n_factors": 5, "y_range": None}),
     "als": ("als", {"n_factors": 4}),
+    "bayesian": ("bayesian_mf", BAYESIAN),
     "network": ("collab_nn", {"n_hidden": 6, "y_range": (0.0, 5.5)}),
     "network, unbounded": ("collab_nn", {"n_hidden": 6, "user_size": 3, "item_size": 5}),
     "fastai's network": ("embedding_nn", {"layers": (8, 4), "y_range": (0.0, 5.5)}),
@@ -42,6 +55,12 @@ def small_model(case: str) -> RatingModel:
         if isinstance(model, BiasedFactorization):
             model.mean.fill_(3.5)
         for module in model.modules():
+            if isinstance(module, BayesianFactorization):
+                module.user_noise.weight.data.abs_().add_(0.1)
+                module.mean.fill_(3.5)
+                module.user_mean.normal_(0, 0.3)
+                module.user_link.normal_(0, 0.3)
+                module.implicit_items.copy_(torch.tensor([3, 8, 1, 20, 4]))
             if isinstance(module, nn.BatchNorm1d):
                 nn.init.normal_(module.weight, mean=1.0, std=0.2)
                 module.running_mean.normal_(0, 0.3)

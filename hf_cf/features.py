@@ -1,0 +1,138 @@
+"""What is known of users and items beside their ratings, as columns of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+KINDS = ("number", "category", "tags")
+MOST_VALUES = 100
+MOST_KNOTS = 16
+_NAMES = ("id", "title", "n_ratings")  # who it is, and what the ratings say of it
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A column of a table and the columns of numbers that it becomes.
+
+    Attributes
+    ----------
+    column : str
+        Name in the table.
+    kind : {"number", "category", "tags"}
+        A ``number`` is interpolated between knots: of its columns the two whose knots it lies
+        between share a 1. A ``category`` has a 1 in the column of its value, and ``tags`` (text
+        joined by ``|``) one in that of each.
+    values : tuple of float or of str
+        The knots, ascending, or the values, one a column. Other values, and missing ones, have
+        zeros in all columns.
+    """
+
+    column: str
+    kind: str
+    values: tuple[Any, ...]
+
+    def encode(self, values: pd.Series) -> npt.NDArray[np.float32]:
+        """Numbers of a column of a table, shape (n, len(values))."""
+        if self.kind == "number":
+            return _between(pd.to_numeric(values, errors="coerce"), np.array(self.values))
+        if self.kind == "category":
+            return _ones([[value] for value in _texts(values)], self.values)
+        return _ones([value.split("|") for value in _texts(values)], self.values)
+
+
+def find_features(table: pd.DataFrame | None) -> tuple[Feature, ...]:
+    """Find the columns of a catalogue or a table of users that can tell rows apart.
+
+    Numbers such as a year or an age, texts with few values such as an occupation, and tags such
+    as genres. What differs from row to row, such as links, is left out.
+    """
+    if table is None:
+        return ()
+    found = [_feature(table[name]) for name in table if name not in _NAMES]
+    return tuple(feature for feature in found if feature is not None)
+
+
+def design_matrix(features: Sequence[Feature], table: pd.DataFrame) -> npt.NDArray[np.float32]:
+    """Numbers of the rows of a table, shape (n, p); zeros for a column that it does not have."""
+    parts = [np.zeros((len(table), 0), np.float32)]
+    for feature in features:
+        if feature.column in table:
+            parts.append(feature.encode(table[feature.column]))
+        else:
+            parts.append(np.zeros((len(table), len(feature.values)), np.float32))
+    return np.hstack(parts)
+
+
+def n_columns(features: Sequence[Feature]) -> int:
+    """Columns that features become."""
+    return sum(len(feature.values) for feature in features)
+
+
+def to_json(features: Sequence[Feature]) -> list[dict[str, Any]]:
+    """Features as plain JSON values."""
+    return [{**asdict(feature), "values": list(feature.values)} for feature in features]
+
+
+def from_json(features: Sequence[Mapping[str, Any]]) -> tuple[Feature, ...]:
+    """Features of what `to_json` gave."""
+    return tuple(Feature(f["column"], f["kind"], tuple(f["values"])) for f in features)
+
+
+def _feature(values: pd.Series) -> Feature | None:
+    name = str(values.name)
+    known = values.dropna()
+    if pd.api.types.is_bool_dtype(values.dtype) or not pd.api.types.is_numeric_dtype(values.dtype):
+        texts = _texts(known)
+        tags = sorted({tag for text in texts for tag in text.split("|") if tag})
+        kind = "tags" if any("|" in text for text in texts) else "category"
+        return Feature(name, kind, tuple(tags)) if 2 <= len(tags) <= MOST_VALUES else None
+    numbers = known.to_numpy(np.float64)
+    numbers = numbers[np.isfinite(numbers)]
+    distinct = np.unique(numbers)
+    # Where nearly every row has its own number, it is an id.
+    if not 2 <= len(distinct) <= max(20, len(numbers) // 2):
+        return None
+    knots = np.unique(np.quantile(numbers, np.linspace(0, 1, MOST_KNOTS)))
+    if len(knots) < 2:
+        knots = distinct[[0, -1]]
+    return Feature(name, "number", tuple(knots.tolist()))
+
+
+def _texts(values: pd.Series) -> list[str]:
+    return [
+        "" if missing else str(value) for value, missing in zip(values, values.isna(), strict=True)
+    ]
+
+
+def _ones(rows: Sequence[Sequence[str]], values: Sequence[str]) -> npt.NDArray[np.float32]:
+    column_of = {value: column for column, value in enumerate(values)}
+    cells = [
+        (row, column_of[value])
+        for row, texts in enumerate(rows)
+        for value in texts
+        if value in column_of
+    ]
+    matrix = np.zeros((len(rows), len(values)), np.float32)
+    if cells:
+        matrix[tuple(np.array(cells).T)] = 1
+    return matrix
+
+
+def _between(numbers: pd.Series, knots: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Hat functions at the knots; the first and the last reach beyond them."""
+    known = numbers.to_numpy(np.float64, na_value=np.nan)
+    x = np.clip(np.nan_to_num(known, nan=knots[0]), knots[0], knots[-1])
+    right = np.clip(np.searchsorted(knots, x), 1, len(knots) - 1)
+    share = (x - knots[right - 1]) / (knots[right] - knots[right - 1])
+    matrix = np.zeros((len(x), len(knots)), np.float32)
+    rows = np.arange(len(x))
+    matrix[rows, right - 1] = 1 - share
+    matrix[rows, right] = share
+    matrix[np.isnan(known)] = 0
+    return matrix

@@ -1,0 +1,338 @@
+"""Bayesian matrix factorization: many draws of the factors, and the average of what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hf_cf.features import from_json, n_columns, to_json
+from hf_cf.models.base import RatingModel, embedding
+from hf_cf.models.fold_in import UserPrior
+from hf_cf.solver import Prior, RowSolutions, SparseRows, solve_rows
+
+_NOISE_STEPS = 3
+_SLOPE_DRAWS = 8
+_ENTRIES = 2_000_000  # ratings times draws that are solved for at once
+
+
+class BayesianFactorization(RatingModel):
+    """The mean over posterior draws of a dot product of factors, plus biases, plus a mean.
+
+    ``stars = mean + (1/S) sum_s (p_s . q_s + b_s + c_s)``: of draw s the user's factors p_s and
+    bias b_s, the item's factors q_s and bias c_s. An item's are a draw from the posterior; a
+    user's are the mean of their conditional posterior given the items of that draw, so that a
+    known user and one who is folded in are the same thing.
+
+    A user vector is all p_s, all b_s, then the variance of one of the user's ratings, in squared
+    stars, and the weight of their ratings (Gamma distributed with mean 1) in the last draw.
+
+    Parameters
+    ----------
+    n_users, n_items : int
+        Rows of the tables, ``#na#`` included.
+    n_factors : int
+        Factors k of one draw.
+    n_samples : int
+        Draws S.
+    n_implicit_items, n_implicit_users : int
+        How many items count as features of the users who rated them, and users of the items.
+    user_features, item_features : sequence of mappings
+        What else the prior means depend on, as `hf_cf.features.to_json` writes it.
+    noise_freedom : float
+        Degrees of freedom by which the noise differs between users; 0: it is the same for all.
+    """
+
+    name = "bayesian_mf"
+    has_own_prior = True
+    item_factors: nn.Embedding
+    item_bias: nn.Embedding
+    user_noise: nn.Embedding
+    mean: Tensor
+    rating_precision: Tensor
+    user_mean: Tensor
+    user_precision: Tensor
+    user_link: Tensor
+    item_mean: Tensor
+    item_precision: Tensor
+    item_link: Tensor
+    link_precision: Tensor
+    implicit_items: Tensor
+    implicit_users: Tensor
+    sweeps: Tensor
+
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        n_factors: int = 10,
+        n_samples: int = 100,
+        n_implicit_items: int = 0,
+        n_implicit_users: int = 0,
+        user_features: Sequence[Mapping[str, Any]] = (),
+        item_features: Sequence[Mapping[str, Any]] = (),
+        noise_freedom: float = 8.0,
+    ) -> None:
+        super().__init__()
+        self.user_features, self.item_features = from_json(user_features), from_json(item_features)
+        self.settings = dict(
+            n_users=n_users, n_items=n_items, n_factors=n_factors, n_samples=n_samples,
+            n_implicit_items=n_implicit_items, n_implicit_users=n_implicit_users,
+            user_features=to_json(self.user_features), item_features=to_json(self.item_features),
+            noise_freedom=noise_freedom,
+        )  # fmt: skip
+        self.n_factors, self.n_samples = n_factors, n_samples
+        self.noise_freedom = noise_freedom
+        size = n_factors + 1
+        self.vector_size = n_samples * size + 2
+        for side, rows in (("user", n_users), ("item", n_items)):
+            self.add_module(f"{side}_factors", embedding(rows, n_samples * n_factors))
+            self.add_module(f"{side}_bias", embedding(rows, n_samples))
+        self.user_noise = embedding(n_users, 2)
+        self.user_noise.weight.data.fill_(1.0)
+        # The prior of every draw: Gaussians around a mean plus what the features say.
+        for side in ("user", "item"):
+            self.register_buffer(f"{side}_mean", torch.zeros(n_samples, size))
+            self.register_buffer(
+                f"{side}_precision", torch.eye(size).expand(n_samples, size, size).clone()
+            )
+        p_users = n_columns(self.user_features) + n_implicit_items
+        p_items = n_columns(self.item_features) + n_implicit_users
+        self.register_buffer("user_link", torch.zeros(p_users, n_samples * size))
+        self.register_buffer("item_link", torch.zeros(p_items, n_samples * size))
+        self.register_buffer("link_precision", torch.ones(2, n_samples))
+        self.register_buffer("implicit_items", torch.zeros(n_implicit_items, dtype=torch.int64))
+        self.register_buffer("implicit_users", torch.zeros(n_implicit_users, dtype=torch.int64))
+        self.register_buffer("rating_precision", torch.ones(n_samples))
+        self.register_buffer("mean", torch.tensor(0.0))
+        self.register_buffer("sweeps", torch.tensor(0))
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether stars are linear in the user vector."""
+        return True
+
+    def tables(self) -> tuple[list[nn.Embedding], list[nn.Embedding]]:
+        """The tables with one row a user, and those with one row an item."""
+        users = [getattr(self, name) for name in ("user_factors", "user_bias", "user_noise")]
+        return users, [getattr(self, name) for name in ("item_factors", "item_bias")]
+
+    def user_vectors(self, users: Tensor) -> Tensor:
+        """Vectors of known users: codes, shape (B,), to shape (B, d)."""
+        return torch.cat([table.weight[users] for table in self.tables()[0]], 1)
+
+    def item_embeddings(self) -> Tensor:
+        """Factors of all draws, shape (n_items, S k): their products are means over draws."""
+        return self.item_factors.weight
+
+    def item_biases(self) -> Tensor:
+        """Liking beyond taste in stars, shape (n_items,)."""
+        return self.item_bias.weight.mean(1)
+
+    def stars(self, vectors: Tensor, items: Tensor) -> Tensor:
+        """Stars that each vector gives the item beside it: (B, d) and (B,) to (B,)."""
+        factors, biases = (table.weight[items] for table in self.tables()[1])
+        width = factors.shape[1]
+        dot = (vectors[:, :width] * factors).sum(1) / self.n_samples
+        return dot + self._bias(vectors) + biases.mean(1) + self.mean
+
+    def stars_grid(self, vectors: Tensor, items: Tensor | None = None) -> Tensor:
+        """Stars that every vector gives every item: (B, d) and (m,) to (B, m); None: all items."""
+        factors, biases = (
+            table.weight if items is None else table.weight[items] for table in self.tables()[1]
+        )
+        dot = vectors[:, : factors.shape[1]] @ factors.T / self.n_samples
+        return dot + (self._bias(vectors)[:, None] + biases.mean(1) + self.mean)
+
+    def stars_and_slopes(self, vectors: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Stars as `stars` gives them, (B,), and their derivatives by the vectors, (B, d)."""
+        factors = self.item_embeddings()[items] / self.n_samples
+        ones = factors.new_full((len(items), self.n_samples), 1 / self.n_samples)
+        return self.stars(vectors, items), torch.cat([factors, ones, 0 * ones[:, :2]], 1)
+
+    def stars_of_draws(self, vectors: Tensor, items: Tensor) -> Tensor:
+        """Stars that every draw gives: (B, d) and (B,) to (B, S)."""
+        factors, biases = (table.weight[items] for table in self.tables()[1])
+        width = factors.shape[1]
+        products = (vectors[:, :width] * factors).view(-1, self.n_samples, self.n_factors).sum(2)
+        return products + vectors[:, width : width + self.n_samples] + biases + self.mean
+
+    # Somebody new: the same posterior as in training, given the items of every draw
+
+    def own_prior(self) -> UserPrior:
+        """The average user's vector, and the variance of a rating by them."""
+        nothing = torch.zeros(0, dtype=torch.int64, device=self.mean.device)
+        vector = self.fold_in(None, nothing.new_zeros(2), nothing, self.mean.new_zeros(0))[0]
+        return UserPrior(vector, None, float(vector[-2]))
+
+    def fold_in(
+        self, prior: UserPrior | None, indptr: Tensor, items: Tensor, stars: Tensor
+    ) -> Tensor:
+        """Vectors of users with some ratings: the exact conditional posterior mean of every draw.
+
+        How noisy a user's ratings are is inferred with them, by a variational fixed point: the
+        weight of their ratings has the mean ``(v + n) / (v + E[sum of squared errors])`` with v
+        the `noise_freedom` and errors in units of the draw's noise.
+        """
+        counts = indptr.diff()
+        blocks, start = [], 0
+        # Memory grows with ratings times draws, so many users are taken a few at a time.
+        ends = (counts.clamp_min(1).cumsum(0) * self.n_samples // _ENTRIES).tolist()
+        for stop in range(1, len(counts) + 1):
+            if stop == len(counts) or ends[stop] != ends[start]:
+                rows = slice(int(indptr[start]), int(indptr[stop]))
+                own = indptr[start : stop + 1] - indptr[start]
+                blocks.append(self._fold_in_block(own, items[rows], stars[rows]))
+                start = stop
+        empty = self.mean.new_zeros(0, self.vector_size)
+        return torch.cat(blocks) if blocks else empty
+
+    def _fold_in_block(self, indptr: Tensor, items: Tensor, stars: Tensor) -> Tensor:
+        n_users, draws, size = len(indptr) - 1, self.n_samples, self.n_factors + 1
+        counts, freedom = indptr.diff(), self.noise_freedom
+        system = _Draws(self, indptr, items, stars)
+        weight = self.mean.new_ones(n_users)
+        steps = _NOISE_STEPS if freedom and len(items) else 0
+        errors = self.mean.new_zeros(n_users)
+        solved = system.solve(weight, steps > 0)
+        for step in range(steps):
+            errors = system.expected_errors(solved, weight)
+            weight = (freedom + counts) / (freedom + errors)
+            solved = system.solve(weight, step < steps - 1)
+        found = solved.mean.view(n_users, draws, size)
+        # The mean of 1 / weight under its Gamma distribution.
+        spread = (freedom + errors) / (freedom + counts - 2) if freedom > 2 else 1 / weight
+        variance = spread * (1 / self.rating_precision).mean()
+        return torch.cat(
+            [found[:, :, :-1].flatten(1), found[:, :, -1], variance[:, None], weight[:, None]], 1
+        )
+
+    def stars_variance(
+        self, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
+    ) -> Tensor:
+        """Variance of a user's ratings around their predictions, in squared stars, (m,).
+
+        The rating's own noise, what is not known of the user given the items, and how far the
+        draws, each with its own items, lie apart.
+        """
+        between = self.stars_of_draws(vector.expand(len(items), -1), items).var(1, correction=0)
+        lower = self._posterior(vector, rated)
+        table = self._design(items)
+        half = torch.linalg.solve_triangular(lower, table.permute(1, 2, 0), upper=False)
+        return vector[-2] + between + half.square().sum(1).mean(0)
+
+    def posterior_slopes(
+        self, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
+    ) -> Tensor:
+        """Derivatives of a user's stars by coordinates in which what is not known is N(0, I).
+
+        Given the items: side by side those of at most `_SLOPE_DRAWS` draws, so that products are
+        means over them.
+        """
+        lower = self._posterior(vector, rated)
+        half = torch.linalg.solve_triangular(
+            lower, self._design(items).permute(1, 2, 0), upper=False
+        )
+        half = half[:: -(-self.n_samples // _SLOPE_DRAWS)]
+        return (half / (len(half) * vector[-2]).sqrt()).flatten(0, 1).T
+
+    def effects(self, prior: UserPrior, rated: Tensor, stars: Tensor, item: Tensor) -> Tensor:
+        """How far each rating moves the stars of an item, against what the prior says, (n,).
+
+        The prediction is linear in the ratings given the items, the noise and which items were
+        rated at all, so the effects add up to prediction less what the prior predicts.
+        """
+        if not len(rated):
+            return stars.new_zeros(0)
+        indptr = torch.tensor([0, len(rated)], device=rated.device)
+        vector = self.fold_in(prior, indptr, rated, stars)[0]
+        system = _Draws(self, indptr, rated, stars)
+        design = self._design(rated)  # (n, S, size)
+        before = torch.einsum("nsk,sk->ns", design, system.prior_mean.view(self.n_samples, -1))
+        biases = self.item_bias.weight[rated]
+        left = stars[:, None] - self.mean - biases - before
+        target = self._design(item)[0].unsqueeze(2)
+        reach = torch.cholesky_solve(target, self._posterior(vector, rated)).squeeze(2)
+        weights = self.rating_precision * vector[-1]
+        return (torch.einsum("nsk,sk->ns", design, reach) * left * weights).mean(1)
+
+    def _posterior(self, vector: Tensor, rated: Tensor) -> Tensor:
+        """Cholesky factors of a user's posterior precision, one a draw, (S, size, size)."""
+        design = self._design(rated)
+        gram = torch.einsum("nsk,nsl->skl", design, design)
+        weights = self.rating_precision * vector[-1]
+        return torch.linalg.cholesky(self.user_precision + weights[:, None, None] * gram)
+
+    def _bias(self, vectors: Tensor) -> Tensor:
+        return vectors[:, -2 - self.n_samples : -2].mean(1)
+
+    def _design(self, items: Tensor) -> Tensor:
+        """What a draw's user is multiplied with, (m, S, k + 1): factors, and 1 for the bias."""
+        factors = self.item_embeddings()[items].view(len(items), self.n_samples, self.n_factors)
+        return torch.cat([factors, torch.ones_like(factors[:, :, :1])], 2)
+
+
+class _Draws:
+    """The equations of some users for all draws at once: row ``b S + s`` is user b in draw s."""
+
+    def __init__(
+        self, model: BayesianFactorization, indptr: Tensor, items: Tensor, stars: Tensor
+    ) -> None:
+        self.model = model
+        n_users, draws = len(indptr) - 1, model.n_samples
+        device = items.device
+        counts = indptr.diff()
+        own, place = items.unique(return_inverse=True)
+        design = model._design(own)
+        self.table = design.flatten(0, 1)
+        self.offsets = model.item_bias.weight[own].flatten() + model.mean
+        repeated = counts.repeat_interleave(draws)
+        self.indptr = torch.cat([indptr[:1] * 0, repeated.cumsum(0)])
+        self.row = torch.arange(n_users * draws, device=device).repeat_interleave(repeated)
+        position = torch.arange(len(self.row), device=device) - self.indptr[self.row]
+        source = indptr[self.row // draws] + position
+        self.columns = place[source] * draws + self.row % draws
+        self.values = stars[source].to(self.table.dtype)
+        self.prior_mean = _prior_means(model, indptr, items).view(n_users * draws, -1)
+        self.precision = model.user_precision.repeat(n_users, 1, 1)
+
+    def solve(self, weight: Tensor, cholesky: bool) -> RowSolutions:
+        """Posteriors for given weights of the users' ratings, (B,)."""
+        weights = (weight[:, None] * self.model.rating_precision).flatten()[self.row]
+        rows = SparseRows(self.indptr, self.columns, self.values, weights)
+        prior = Prior(precision=self.precision, mean=self.prior_mean)
+        return solve_rows(rows, self.table, prior, offsets=self.offsets, cholesky=cholesky)
+
+    def expected_errors(self, solved: RowSolutions, weight: Tensor) -> Tensor:
+        """Expected sum of a user's squared errors in units of the noise, mean over draws, (B,)."""
+        assert solved.cholesky is not None
+        predicted = (solved.mean[self.row] * self.table[self.columns]).sum(1)
+        left = self.values - self.offsets[self.columns] - predicted
+        sums = left.new_zeros(len(self.precision)).index_add_(0, self.row, left.square())
+        # With A the posterior's precision and P the prior's, A - P sums the ratings' parts, so
+        # tr A^-1 (A - P) is what the doubt about the user adds to the errors.
+        covariance = torch.cholesky_inverse(solved.cholesky)
+        size = covariance.shape[1]
+        doubt = size - (covariance * self.precision).sum((1, 2))
+        draws = self.model.n_samples
+        sums = sums.view(-1, draws) * self.model.rating_precision
+        return (sums + doubt.view(-1, draws) / weight[:, None]).mean(1)
+
+
+def _prior_means(model: BayesianFactorization, indptr: Tensor, items: Tensor) -> Tensor:
+    """Prior means of users of whom only the rated items are known, (B, S size)."""
+    means = model.user_mean.flatten().repeat(len(indptr) - 1, 1)
+    n_implicit = len(model.implicit_items)
+    if not n_implicit:
+        return means
+    row_of = items.new_full((model.settings["n_items"],), -1)
+    first = len(model.user_link) - n_implicit
+    row_of[model.implicit_items] = torch.arange(first, len(model.user_link), device=items.device)
+    counts = indptr.diff()
+    owner = torch.arange(len(counts), device=items.device).repeat_interleave(counts)
+    rows = row_of[items]
+    known = rows >= 0
+    parts = model.user_link[rows[known]] / counts[owner[known]].sqrt()[:, None]
+    return means.index_add_(0, owner[known], parts)
