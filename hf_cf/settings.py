@@ -182,7 +182,7 @@ _TUNED: dict[str, dict[str, Any]] = {
     "collab_nn": {"dropout": 0.5},
     "rating_classifier": {"dropout": 0.5},
     "als": {"n_factors": 20, "epochs": 15},
-    "bayesian_mf": {"n_factors": 10, "epochs": 320},
+    "bayesian_mf": {"n_factors": 10, "epochs": 400},
 }
 
 MODEL_DEFAULTS: Mapping[str, TrainingSettings] = MappingProxyType(
