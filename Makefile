@@ -5,16 +5,16 @@ BIN := .venv/bin
 DATA ?= ../shared/data
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint bench clean help
+.PHONY: demo test lint screenshots bench clean help
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
 
-demo: .venv/train ## train on the synthetic sample, without network, and show recommendations
+demo: .venv/demo models/sample/config.json ## train on the synthetic sample, without network, and serve it
+	$(BIN)/python space/app.py
+
+models/sample/config.json: | .venv/demo
 	$(BIN)/python train.py --data sample --out models/sample
-	$(BIN)/hf-cf recommend --model models/sample --user 7
-	$(BIN)/hf-cf recommend --model models/sample \
-		--rate "Alien (1979)" 5 --rate "Blade Runner (1982)" 5 --rate "Notting Hill (1999)" 2
 
 test: .venv/dev ## run every test
 	$(BIN)/python -m pytest -n 2
@@ -23,6 +23,9 @@ lint: .venv/dev ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+screenshots: .venv/dev models/sample/config.json ## draw the pictures of the Space for the README
+	$(BIN)/python docs/draw_space.py
 
 # ranking_accuracy.py is not among them: it needs lenskit, which pins an older pandas.
 bench: .venv/bench ## measure accuracy and speed (about an hour), and write benchmarks/results
@@ -34,6 +37,7 @@ bench: .venv/bench ## measure accuracy and speed (about an hour), and write benc
 	$(BIN)/python benchmarks/solver_speed.py
 	$(BIN)/python benchmarks/loading.py $(DATA)/ml-latest-small
 	$(BIN)/python benchmarks/hub.py $(DATA)/ml-100k
+	$(BIN)/python benchmarks/space_browser.py $(DATA)/ml-100k
 
 clean: ## remove what the other commands made
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis models

@@ -18,7 +18,10 @@ _FOLDERS = ("components", "pages")
 
 def script() -> str:
     """All scripts of the components and pages, as one element for the page's head."""
-    head, foot = "window.hfcf ??= (() => {\nconst pages = {};", "return pages;\n})();"
+    head, foot = (
+        "window.hfcf ??= (() => {\nconst pages = {};",
+        "return { ...pages, visitor };\n})();",
+    )
     return f"<script>\n{head}\n{_texts('.js')}\n{foot}\n</script>"
 
 

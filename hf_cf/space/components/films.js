@@ -63,7 +63,7 @@ function poster(film) {
     class: "poster", "data-motif": GENRES[genre.toLowerCase()]?.[1] ?? "pair",
     style: { "--hue": hueOf(genre), "--x": `${58 + numberOf(film.title, 36)}%`, "--y": `${10 + numberOf(film.title, 71)}%` },
   },
-    h("p", { class: "poster-facts" }, h("span", {}, film.genres.slice(0, 3).join(" · ")), film.year && h("span", {}, String(film.year))),
+    h("p", { class: "poster-facts" }, h("span", {}, film.genres.slice(0, 2).join(" · ")), film.year && h("span", {}, String(film.year))),
     h("h3", { class: "poster-title" }, displayTitle(film)));
 }
 

@@ -4,40 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from chromium import chromium, serving
+from playwright.sync_api import Browser, Page, expect
 
-from hf_cf.space.app import build
 from hf_cf.space.service import Service
-from hf_cf.space.serving import serve
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 TABS = ["Rate & discover", "Known users", "Similar films", "Map of films", "Behind the model"]
 
 expect.set_options(timeout=15_000)  # a shared machine may be slow for a while
 
 Visit = Callable[..., Page]
-
-
-@contextmanager
-def serving(service: Service | Exception, port: int | None = None) -> Iterator[str]:
-    """Serve a model on a free port, or the given one; gives the address."""
-    demo = build(service)
-    _, address, _ = serve(demo, server_port=port, prevent_thread_lock=True, quiet=True)
-    try:
-        yield address
-    finally:
-        demo.close(verbose=False)
 
 
 # They end with this folder: as long as Playwright is there, no other test can run an event loop.
@@ -49,11 +30,8 @@ def space(service: Service) -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = {"executable_path": CHROMIUM} if CHROMIUM.exists() else {}
-        chromium = playwright.chromium.launch(args=FLAGS, **found)
-        yield chromium
-        chromium.close()
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture

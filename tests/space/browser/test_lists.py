@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Visit, open_tab, rate, row, serving
+from chromium import serving
+from conftest import Visit, open_tab, rate, row
 from playwright.sync_api import Page, expect
 
 import hf_cf

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from conftest import Visit, rate, recommended, row, serving
+from chromium import serving
+from conftest import Visit, rate, recommended, row
 from playwright.sync_api import Page, expect
 
 from hf_cf.space.service import Service

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import TABS, Visit, open_tab, rate, serving
+from chromium import serving
+from conftest import TABS, Visit, open_tab, rate
 from playwright.sync_api import Page, expect
 
 

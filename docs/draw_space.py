@@ -1,0 +1,58 @@
+"""Draw the README's pictures of the Space, on a desktop and on a phone.
+
+Run from the repository root by ``make screenshots``, which trains the sample's model first.
+"""
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from hf_cf import Recommender
+from hf_cf.space.service import Service
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "space" / "browser"))
+from chromium import chromium, serving  # noqa: E402
+
+IMAGES = ROOT / "docs" / "images"
+RATED = {"The Matrix": 5, "Spirited Away": 5, "Amelie": 4, "Titanic": 2}
+
+
+def main() -> None:
+    """Rate the same films on both, and take the pictures."""
+    service = Service(Recommender.from_pretrained(ROOT / "models" / "sample"))
+    IMAGES.mkdir(exist_ok=True)
+    with serving(service) as address, chromium() as browser:
+        for name, options in {
+            "desktop": {"viewport": {"width": 1440, "height": 1000}},
+            "phone": {
+                "viewport": {"width": 390, "height": 844},
+                "device_scale_factor": 2,
+                "color_scheme": "dark",
+            },
+        }.items():
+            context = browser.new_context(**options)
+            page = context.new_page()
+            page.goto(address)
+            _rate(page)
+            if name == "phone":
+                page.locator(".picks-head").evaluate("it => it.scrollIntoView()")
+            page.wait_for_timeout(500)
+            page.screenshot(path=IMAGES / f"space_{name}.png")
+            context.close()
+
+
+def _rate(page: Page) -> None:
+    for title, stars in RATED.items():
+        page.get_by_label("Search for a film to rate").fill(title)
+        found = page.locator("#discover .found")
+        found.get_by_label(f"Your rating of {title}", exact=True).press(str(stars))
+        expect(page.locator(".rated .film-row").first).to_contain_text(title)
+    page.keyboard.press("Escape")
+    expect(page.locator("#toasts .toast")).to_have_count(0, timeout=20_000)
+    page.locator("body").click(position={"x": 5, "y": 5})
+
+
+if __name__ == "__main__":
+    main()

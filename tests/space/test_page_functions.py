@@ -1,0 +1,82 @@
+"""What pages call answers JSON, errors included, whoever else is asking."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hf_cf.space.page_functions import PageFunctions
+from hf_cf.space.portrait import popularity
+from hf_cf.space.service import Service
+
+Function = Callable[[Any], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def functions(service: Service) -> dict[str, Function]:
+    return {function.__name__: function for function in PageFunctions(service).all()}
+
+
+def test_answers_are_json(functions: dict[str, Function], service: Service) -> None:
+    answer = json.loads(json.dumps(functions["search"]({"text": "alien", "n": 3})))
+    assert answer == {"answer": service.search("alien", 3)}
+    portrait = json.loads(json.dumps(functions["portrait"]({})))["answer"]
+    assert [film["bias"] for film in portrait["most_liked"]] == sorted(
+        (film["bias"] for film in portrait["most_liked"]), reverse=True
+    )
+    assert portrait["least_liked"][0]["bias"] < portrait["most_liked"][-1]["bias"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("recommend", {"ratings": {"Alien (1979)": 11}}, "11"),
+        ("similar", {"item": "No Such Film"}, "no item 'No Such Film'"),
+        ("read_list", {"text": "a,b"}, "Name and Rating"),
+        ("search", {"nothing": 1}, "the server failed"),
+        ("search", 7, "no request"),
+        ("unknown_items", {"items": "Alien"}, "must be a list"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    functions: dict[str, Function], name: str, values: Any, said: str
+) -> None:
+    answer = functions[name](values)
+    assert list(answer) == ["error"]
+    assert said in answer["error"]
+
+
+def test_items_of_another_model_are_named(functions: dict[str, Function]) -> None:
+    assert functions["unknown_items"]({"items": [1, "x", 10**9]}) == {"answer": ["x", 10**9]}
+
+
+def test_who_waits_too_long_is_told(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hf_cf.space.page_functions._AT_ONCE", 1)
+    monkeypatch.setattr("hf_cf.space.page_functions._PATIENCE", 0.01)
+    pages = PageFunctions(service)
+    inner: list[dict[str, Any]] = []
+    by_name: dict[str, Function] = {}
+
+    def search(text: str) -> list[Any]:
+        inner.append(by_name["model_info"]({}))  # somebody else, while this one computes
+        return []
+
+    monkeypatch.setattr(service, "search", search, raising=False)
+    by_name.update({function.__name__: function for function in pages.all()})
+    assert by_name["search"]({"text": "alien"}) == {"answer": []}
+    assert "try again" in inner[0]["error"]
+    assert "answer" in by_name["model_info"]({})
+
+
+def test_popularity_counted_by_hand() -> None:
+    found = popularity(np.array([1, 50, 20, 9, 10, 0, 0, 5, 3, 2]))
+    assert found["columns"] == [50, 20, 10, 9, 5, 3, 2, 1, 0, 0]
+    assert found["share_of_top_tenth"] == 0.5
+    assert (found["n_items"], found["n_rare"]) == (10, 7)
+    many = popularity(np.arange(1000))
+    assert len(many["columns"]) == 80
+    assert many["columns"][0] == pytest.approx(np.arange(987, 1000).mean())
