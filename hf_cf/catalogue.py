@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +13,8 @@ import pandas as pd
 from hf_cf.errors import UnknownItem
 from hf_cf.ratings import Codes, Vocab
 from hf_cf.titles import TitleIndex
+
+_FEW = 10_000
 
 
 class Catalogue:
@@ -35,7 +38,7 @@ class Catalogue:
         # several times the memory, which a model that is only loaded does without.
         return self.table["title"].to_numpy(object)
 
-    @property
+    @cached_property
     def n_ratings(self) -> npt.NDArray[np.int64]:
         """Ratings of each item in the training data, shape (n,), without ``#na#``."""
         return self.table["n_ratings"].to_numpy()
@@ -51,8 +54,15 @@ class Catalogue:
         raw = plain_ids(raw)
         if not raw:
             return np.zeros(0, np.int32)
-        codes = self.items.encode(pd.Index(raw, dtype=object))
-        for at in np.flatnonzero(codes == 0):
+        # A visitor's few names are looked up one by one: pandas would take longer to start.
+        if len(raw) <= _FEW and all(isinstance(name, (int, str)) for name in raw):
+            codes = np.array([self._by_name.get(name, 0) for name in raw], np.int32)
+        else:
+            codes = np.zeros(len(raw), np.int32)
+        missing = np.flatnonzero(codes == 0)
+        if len(missing):
+            codes[missing] = self.items.encode(pd.Index(raw, dtype=object)[missing])
+        for at in missing[codes[missing] == 0]:
             codes[at] = self._code_of_title(raw[at])
         return codes
 
@@ -67,6 +77,19 @@ class Catalogue:
         """Table of items in the order of `codes`: ``item`` (raw id), ``title``."""
         titles = self._title_of[codes - 1]
         return pd.DataFrame({"item": self.items.ids[codes - 1], "title": titles})
+
+    @cached_property
+    def _by_name(self) -> dict[int | str, int]:
+        """Codes by raw id, by its text, and by title where a single item has it."""
+        ids = self.items.ids.tolist()
+        codes = range(1, len(ids) + 1)
+        by_title = dict(zip(self._title_of.tolist(), codes, strict=True))
+        if len(by_title) < len(ids):
+            times = Counter(self._title_of.tolist())
+            by_title = {title: code for title, code in by_title.items() if times[title] == 1}
+        for names in (map(str, ids), ids):
+            by_title.update(zip(names, codes, strict=True))
+        return by_title
 
     def _code_of_title(self, name: Any) -> int:
         codes = self._titles.exact(name) if isinstance(name, str) else []

@@ -148,9 +148,12 @@ class Heads:
         ]
         return torch.cat(variances).sqrt()
 
-    def effects(self, codes: Codes, stars: Tensor, target: Tensor) -> Tensor:
-        """How far each of somebody's ratings moves the stars of an item; see `models.effects`."""
-        return self.model.effects(self.prior, self.rows(codes), stars.to(self.device), target)
+    def effects(
+        self, codes: Codes, stars: Tensor, items: Tensor, vector: Tensor | None = None
+    ) -> Tensor:
+        """How far each of somebody's ratings moves the stars of items; see `models.effects`."""
+        rated, stars = self.rows(codes), stars.to(self.device)
+        return self.model.effects(self.prior, rated, stars, items, vector)
 
     def questions(
         self, visitor: People, hidden: Tensor, log_popularity: Tensor, n: int

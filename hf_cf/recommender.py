@@ -183,7 +183,7 @@ class Recommender(TrainedModel):
         if ratings is None:
             single = _is_single(user)
             names = [user] if single else list(user)
-            known = self._known_codes(names)
+            known = self.user_codes(names)
         else:
             visitors, given = visitors_history(ratings, self._catalogue, self.scale, on_unknown)
             single = visitors is None
@@ -266,19 +266,14 @@ class Recommender(TrainedModel):
         elif self.history is None:
             raise ValueError("give the model its history first, with rec.attach_history")
         else:
-            given = self.history.take(self._known_codes([user]))
+            given = self.history.take(self.user_codes([user]))
         codes, stars = given.of(0)
-        moved = self.heads.effects(codes, torch.from_numpy(stars), target)
+        moved = self.heads.effects(codes, torch.from_numpy(stars), target)[0]
         order = moved.abs().argsort(descending=True, stable=True)[:n].numpy(force=True)
         table = self._catalogue.describe(codes[order])
         table = table.assign(rating=stars[order], effect=moved.numpy(force=True)[order])
         said = zip(table["title"], table["rating"], strict=True)
-        return table.assign(
-            text=[
-                f"because you gave {title} {rating:g} star{'s' * (rating != 1)}"
-                for title, rating in said
-            ]
-        )
+        return table.assign(text=[reason(title, rating) for title, rating in said])
 
     def next_questions(
         self,
@@ -416,7 +411,7 @@ class Recommender(TrainedModel):
             The model has no history, or a rating is outside the scale.
         """
         names, given = self._several(ratings)
-        codes = self._known_codes(names)
+        codes = self.user_codes(names)
         if self.history is None:
             raise ValueError("give the model its history first, with rec.attach_history")
         history = self.history.updated(codes, given, len(self.users))
@@ -443,9 +438,16 @@ class Recommender(TrainedModel):
     # Names to codes, people to vectors
 
     def _known(self, raw: Any) -> People:
-        return self.heads.known(self._known_codes(raw), self.history)
+        return self.heads.known(self.user_codes(raw), self.history)
 
-    def _known_codes(self, raw: Any) -> Codes:
+    def user_codes(self, raw: Any) -> Codes:
+        """Codes of known users: raw ids, shape (n,), to int32, shape (n,).
+
+        Raises
+        ------
+        UnknownUser
+            The model does not have one of them.
+        """
         raw = plain_ids(raw)
         codes = self.users.encode(pd.Index(raw, dtype=object))
         if (codes == 0).any():
@@ -472,6 +474,11 @@ class Recommender(TrainedModel):
         names, given = visitors_history(ratings, self._catalogue, self.scale, on_unknown)
         _demand_one(names)
         return self.heads.visitors(given)
+
+
+def reason(title: str, rating: float) -> str:
+    """Say what somebody's rating of an item gave rise to."""
+    return f"because you gave {title} {rating:g} star{'s' * (rating != 1)}"
 
 
 def _demand_one(names: list[Any] | None) -> None:

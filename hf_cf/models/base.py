@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -114,9 +115,42 @@ class RatingModel(nn.Module):
         _, slopes = self.stars_and_slopes(vector.expand(len(items), -1), items)
         return slopes @ posterior_root(self, prior, vector, rated)
 
-    def effects(self, prior: UserPrior, rated: Tensor, stars: Tensor, item: Tensor) -> Tensor:
-        """How far each rating of a user moves the stars of an item, (n,)."""
-        return effects(self, prior, rated, stars, item)
+    def effects(
+        self,
+        prior: UserPrior,
+        rated: Tensor,
+        stars: Tensor,
+        items: Tensor,
+        vector: Tensor | None = None,
+    ) -> Tensor:
+        """How far each rating of a user moves the stars of each item, (m, n).
+
+        `vector` is the user's, as `fold_in` infers it; it is inferred where not given.
+        """
+        return effects(self, prior, rated, stars, items, vector)
+
+    def seen_from(
+        self, mean: Tensor, root: Tensor, items: Tensor
+    ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """Stars and slopes of items in coordinates in which a user vector is ``mean + root z``.
+
+        Parameters
+        ----------
+        mean : Tensor, shape (d,)
+        root : Tensor, shape (d, d)
+        items : Tensor of int64, shape (n,)
+
+        Returns
+        -------
+        callable
+            From z, shape (n, d), one beside each item, to stars, (n,), and slopes in z, (n, d).
+        """
+
+        def look(z: Tensor) -> tuple[Tensor, Tensor]:
+            stars, slopes = self.stars_and_slopes(mean + z @ root.T, items)
+            return stars, slopes @ root
+
+        return look
 
     def forward(self, pairs: Tensor) -> Tensor:
         """Stars of (user, item) codes: shape (B, 2) to (B,)."""

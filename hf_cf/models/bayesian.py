@@ -238,25 +238,33 @@ class BayesianFactorization(RatingModel):
         half = half[:: -(-self.n_samples // _SLOPE_DRAWS)]
         return (half / (len(half) * vector[-2]).sqrt()).flatten(0, 1).T
 
-    def effects(self, prior: UserPrior, rated: Tensor, stars: Tensor, item: Tensor) -> Tensor:
-        """How far each rating moves the stars of an item, against what the prior says, (n,).
+    def effects(
+        self,
+        prior: UserPrior,
+        rated: Tensor,
+        stars: Tensor,
+        items: Tensor,
+        vector: Tensor | None = None,
+    ) -> Tensor:
+        """How far each rating moves the stars of each item, against what the prior says, (m, n).
 
         The prediction is linear in the ratings given the items, the noise and which items were
         rated at all, so the effects add up to prediction less what the prior predicts.
         """
         if not len(rated):
-            return stars.new_zeros(0)
+            return stars.new_zeros(len(items), 0)
         indptr = torch.tensor([0, len(rated)], device=rated.device)
-        vector = self.fold_in(prior, indptr, rated, stars)[0]
+        if vector is None:
+            vector = self.fold_in(prior, indptr, rated, stars)[0]
         system = _Draws(self, indptr, rated, stars)
         design = self._design(rated)  # (n, S, size)
         before = torch.einsum("nsk,sk->ns", design, system.prior_mean.view(self.n_samples, -1))
         biases = self.item_bias.weight[rated]
         left = stars[:, None] - self.mean - biases - before
-        target = self._design(item)[0].unsqueeze(2)
-        reach = torch.cholesky_solve(target, self._posterior(vector, rated)).squeeze(2)
-        weights = self.rating_precision * vector[-1]
-        return (torch.einsum("nsk,sk->ns", design, reach) * left * weights).mean(1)
+        targets = self._design(items).permute(1, 2, 0)  # (S, size, m)
+        reach = torch.cholesky_solve(targets, self._posterior(vector, rated))
+        moved = design * (left * (self.rating_precision * vector[-1]))[:, :, None]
+        return torch.einsum("nsk,skm->mn", moved, reach) / self.n_samples
 
     def _posterior(self, vector: Tensor, rated: Tensor) -> Tensor:
         """Cholesky factors of a user's posterior precision, one a draw, (S, size, size)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -97,11 +98,31 @@ class DotModel(RatingModel):
 
     def stars_and_slopes(self, vectors: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Stars as `stars` gives them, (B,), and their derivatives by the vectors, (B, d)."""
-        stars, slopes = self.stars(vectors, items), self.item_vectors(items)
+        stars = self.stars(vectors, items)
+        return stars, self._slopes(stars, self.item_vectors(items))
+
+    def seen_from(
+        self, mean: Tensor, root: Tensor, items: Tensor
+    ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """Stars and slopes in other coordinates: the products with the items are taken once."""
+        vectors, biases = self.item_vectors(items), self.item_biases()
+        fixed = vectors @ mean
+        if biases is not None:
+            fixed = fixed + biases[items]
+        turned = vectors @ root
+
+        def look(z: Tensor) -> tuple[Tensor, Tensor]:
+            stars = self._ranged((turned * z).sum(1) + fixed)
+            return stars, self._slopes(stars, turned)
+
+        return look
+
+    def _slopes(self, stars: Tensor, inner: Tensor) -> Tensor:
+        """Slopes of the stars, where those of the dot products are `inner`, (n, d)."""
         if self.y_range is None:
-            return stars, slopes
+            return inner
         low, high = self.y_range
-        return stars, slopes * ((stars - low) * (high - stars) / (high - low))[:, None]
+        return inner * ((stars - low) * (high - stars) / (high - low))[:, None]
 
     def _ranged(self, x: Tensor) -> Tensor:
         if self.y_range is None:

@@ -16,9 +16,14 @@ MOST_REFITTED = 50
 
 
 def effects(
-    model: RatingModel, prior: UserPrior, rated: Tensor, stars: Tensor, item: Tensor
+    model: RatingModel,
+    prior: UserPrior,
+    rated: Tensor,
+    stars: Tensor,
+    items: Tensor,
+    vector: Tensor | None = None,
 ) -> Tensor:
-    """How far each rating of a user moves the stars of an item.
+    """How far each rating of a user moves the stars of each item.
 
     Where the model is linear in the user's vector, the folded-in prediction is that of the prior
     plus a part from each rating, and these are the parts: with s and j the slopes of the item and
@@ -40,33 +45,35 @@ def effects(
         Codes of the rated items.
     stars : Tensor, shape (n,)
         The ratings.
-    item : Tensor of int64, shape (1,)
-        The item that is predicted.
+    items : Tensor of int64, shape (m,)
+        The items that are predicted.
+    vector : Tensor, shape (d,), optional
+        The user's, as `fold_in` infers it from these ratings; inferred where not given.
 
     Returns
     -------
-    Tensor, shape (n,)
+    Tensor, shape (m, n)
         In stars.
     """
     n = len(rated)
     if not n:
-        return stars.new_zeros(0)
-    vector = prior.mean
-    if not model.is_linear:
+        return stars.new_zeros(len(items), 0)
+    if model.is_linear:
+        vector = prior.mean
+    elif vector is None:
         vector = fold_in(model, prior, torch.tensor([0, n], device=rated.device), rated, stars)[0]
     spread = posterior_root(model, prior, vector, rated)
     predicted, slopes = model.stars_and_slopes(vector.expand(n, -1), rated)
-    now, slope = model.stars_and_slopes(vector[None], item)
+    now, slope = model.stars_and_slopes(vector.expand(len(items), -1), items)
     design = slopes @ spread
-    parts = design @ (slope @ spread)[0] * (stars - predicted)
+    parts = (slope @ spread) @ design.T * (stars - predicted)
     if model.is_linear:
         return parts
-    leverage = design.square().sum(1)
-    found = parts / (1 - leverage).clamp_min(1e-3)
-    refitted = found.abs().topk(min(n, MOST_REFITTED)).indices
+    found = parts / (1 - design.square().sum(1)).clamp_min(1e-3)
+    refitted = found.abs().amax(0).topk(min(n, MOST_REFITTED)).indices
     others = torch.arange(n, device=rated.device).expand(len(refitted), -1)
     others = others[others != refitted[:, None]]
     indptr = torch.arange(len(refitted) + 1, device=rated.device) * (n - 1)
     without = fold_in(model, prior, indptr, rated[others], stars[others])
-    found[refitted] = now - model.stars(without, item.expand(len(without)))
+    found[:, refitted] = now[:, None] - model.stars_grid(without, items).T
     return found

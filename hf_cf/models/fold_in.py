@@ -123,20 +123,20 @@ def fold_in(
     owner = torch.repeat_interleave(torch.arange(n_users, device=items.device), indptr.diff())
     entries = torch.arange(len(items), device=items.device)
     root = prior.root
+    seen = model.seen_from(prior.mean, root, items)
 
     def look(at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What is left of the stars, (n,), slopes, (n, d), and the objective, (B,)."""
-        predicted, slopes = model.stars_and_slopes((prior.mean + at @ root.T)[owner], items)
+        """What is left of the stars, (n,), slopes in z, (n, d), and the objective, (B,)."""
+        predicted, design = seen(at[owner])
         left = stars - predicted
-        return left, slopes, at.square().sum(1).index_add_(0, owner, left.square())
+        return left, design, at.square().sum(1).index_add_(0, owner, left.square())
 
-    left, slopes, lowest = look(z)
+    left, design, lowest = look(z)
     for _ in range(steps):
-        design = slopes @ root
         values = left + (design * z[owner]).sum(1)
         step = solve_rows(SparseRows(indptr, entries, values), design, Prior(1.0)).mean - z
         for halving in range(_HALVINGS + 1):
-            left, slopes, reached = look(z + step)
+            left, design, reached = look(z + step)
             worse = reached > lowest * (1 + 1e-6)
             if not worse.any():
                 break

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from functools import wraps
 from inspect import Signature, getdoc, signature
 from typing import Any, get_type_hints
 
@@ -25,6 +24,9 @@ ENDPOINTS = (
     Service.explain,
     Service.model_info,
 )
+
+WITHOUT_REASONS = {"explain": False}
+"""Defaults that differ from the service's: reasons cost more than all else in an answer."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,17 +49,22 @@ def add_endpoints(service: Service) -> None:
 
 def signatures() -> dict[str, Signature]:
     """What each endpoint takes, by name."""
-    found = {}
-    for method in ENDPOINTS:
-        _, *parameters = signature(method).parameters.values()
-        found[method.__name__] = Signature(parameters)
-    return found
+    return {method.__name__: _signature(method) for method in ENDPOINTS}
+
+
+def _signature(method: Callable[..., Any]) -> Signature:
+    whole = signature(method, eval_str=True)
+    parameters = [
+        parameter.replace(default=WITHOUT_REASONS.get(name, parameter.default))
+        for name, parameter in whole.parameters.items()
+        if name != "self"
+    ]
+    return whole.replace(parameters=parameters)
 
 
 def _endpoint(method: Callable[..., Any]) -> Callable[..., Any]:
     """The method with its errors as gradio's, and described as gradio reads it."""
 
-    @wraps(method)
     def answer(*values: Any) -> Any:
         try:
             return method(*values)
@@ -68,8 +75,10 @@ def _endpoint(method: Callable[..., Any]) -> Callable[..., Any]:
             title = f"{status} {status.phrase}"
             raise gr.Error(message, title=title, print_exception=False) from None
 
+    answer.__name__ = method.__name__
     answer.__doc__ = _as_gradio_reads(getdoc(method) or "")
     answer.__annotations__ = get_type_hints(method)
+    answer.__signature__ = _signature(method)  # type: ignore[attr-defined]
     return answer
 
 

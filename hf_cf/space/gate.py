@@ -23,7 +23,7 @@ MOST_AT_ONCE = 100
 DEEPEST = 8
 
 _CALL = re.compile(r"/gradio_api/(?P<how>call/v2|call|run|api)/(?P<name>[^/]*)/?$")
-_QUEUE = re.compile(r"/gradio_api/queue/join/?$")
+_EVENT = re.compile(r"/gradio_api/(queue/join|(call/v2|call|run|api)/[^/]*)/?$")
 _PAGE = re.compile(r"/gradio_api/component_server/?$")
 _FILES = re.compile(r"/gradio_api/upload/?$")  # gradio bounds their size itself
 
@@ -75,8 +75,9 @@ class Gate:
             body = await _read(receive, most)
             if called := _CALL.search(scope["path"]):
                 body = self._complete(called["how"], called["name"], body)
+                scope = _as_json(scope, body)
                 answer.is_direct = called["how"] in ("run", "api")
-            await self.app(_with_length(scope, body), _Replay(body, receive), answer.send)
+            await self.app(scope, _Replay(body, receive), answer.send)
         finally:
             self._in_progress -= 1
 
@@ -158,8 +159,9 @@ def _whose_fault(error: Exception, scope: Scope) -> Exception:
     """The error to answer; where it is our own, it is logged."""
     if isinstance(error.__cause__, HTTPException):
         return error  # gradio has answered that it does not know an event any more
-    if _QUEUE.search(scope["path"]):
-        return InvalidInput("there is no such event on this page")  # queueing calls no function
+    if _EVENT.search(scope["path"]):
+        # What fails in a function is answered by gradio; this failed before it was found.
+        return InvalidInput("there is no such event on this page")
     _log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
     return error
 
@@ -200,22 +202,28 @@ def _json(body: bytes) -> dict[str, Any]:
         raise InvalidInput("the request is not JSON") from None
     if not isinstance(found, dict):
         raise InvalidInput('the request is no JSON object, such as {"data": [...]}')
-    if _is_deeper(found, DEEPEST):
-        raise InvalidInput(f"the request is nested more than {DEEPEST} deep")
+    _check_values(found, DEEPEST)
     return found
 
 
-def _is_deeper(value: Any, depth: int) -> bool:
+def _check_values(value: Any, depth: int) -> None:
     if isinstance(value, dict):
+        if "_type" in value:
+            raise InvalidInput("the endpoints take no files")  # gradio's mark of one
         value = value.values()
     elif not isinstance(value, list):
-        return False
-    return depth == 0 or any(_is_deeper(part, depth - 1) for part in value)
+        return
+    if depth == 0:
+        raise InvalidInput(f"the request is nested more than {DEEPEST} deep")
+    for part in value:
+        _check_values(part, depth - 1)
 
 
-def _with_length(scope: Scope, body: bytes) -> Scope:
-    headers = [pair for pair in scope["headers"] if pair[0] != b"content-length"]
-    return {**scope, "headers": [*headers, (b"content-length", str(len(body)).encode())]}
+def _as_json(scope: Scope, body: bytes) -> Scope:
+    """The request with the headers of its body, which may have come without or with others."""
+    ours = {b"content-type": b"application/json", b"content-length": str(len(body)).encode()}
+    others = [pair for pair in scope["headers"] if pair[0] not in ours]
+    return {**scope, "headers": [*others, *ours.items()]}
 
 
 def _status_of(body: bytes) -> int:

@@ -15,9 +15,10 @@ import pandas as pd
 
 from hf_cf.space import inputs
 from hf_cf.space.errors import BUSY, problem
+from hf_cf.space.films import Json
 from hf_cf.space.lists import ListReader
 from hf_cf.space.portrait import portrait
-from hf_cf.space.service import Json, Service
+from hf_cf.space.service import Service
 
 _AT_ONCE = 4
 _PATIENCE = 15.0  # seconds

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import torch
+from torch import Tensor
 
-from hf_cf.recommender import Recommender
+from hf_cf.catalogue import Catalogue
+from hf_cf.filters import Filters
+from hf_cf.heads import People
+from hf_cf.history import History
+from hf_cf.recommender import Recommender, reason
 from hf_cf.space import inputs
 from hf_cf.space.errors import InvalidInput
+from hf_cf.space.films import Films, Json
+from hf_cf.top_n import Choice
+from hf_cf.visitors import visitors_history
 
-Json = dict[str, Any]
 Item = str | int
 GivenRatings = dict[str, float] | list[Json]
+
+REASONS = 3  # a card
+_DIGITS = 6
 
 
 class Service:
@@ -35,6 +46,10 @@ class Service:
 
     def __init__(self, rec: Recommender) -> None:
         self.rec = rec
+        self._films = Films(rec.catalogue)
+        self._catalogue = Catalogue(rec.items, rec.catalogue)
+        counts = np.concatenate([[0], self._catalogue.n_ratings])
+        self._log_popularity = torch.from_numpy(np.log1p(counts)).float()
 
     def search(self, text: str, n: int = 8) -> list[Json]:
         """Find films by title as people type it: misspelt, in part, without the year.
@@ -51,7 +66,7 @@ class Service:
         list
             Films, best match first; empty if no title is near.
         """
-        found = self.rec.find(inputs.text(text, "text"), inputs.whole_number(n, "n"))
+        found = self._catalogue.find(inputs.text(text, "text"), inputs.whole_number(n, "n"))
         return self.films(found["id"])
 
     def recommend(
@@ -97,10 +112,11 @@ class Service:
             stars), "score" (what the order follows) and "because" (the ratings that moved the
             stars most).
         """
-        given = inputs.ratings(ratings)
-        controls = _controls(n, genres, years, novelty, diversity, exclude, min_ratings)
-        found = self.rec.recommend(ratings=given, **controls)
-        return self._cards(found, {"ratings": given}, inputs.flag(explain, "explain"))
+        wanted = _Wanted.checked(n, genres, years, novelty, diversity, exclude, min_ratings)
+        reasons = REASONS if inputs.flag(explain, "explain") else 0
+        given = self._given(ratings)
+        people = self.rec.heads.visitors(given)
+        return self._cards(people, given, wanted, reasons, people.rating[0])
 
     def recommend_for_user(
         self,
@@ -145,10 +161,10 @@ class Service:
             stars), "score" (what the order follows) and "because" (the ratings that moved the
             stars most).
         """
-        user = inputs.item(user, "user")
-        controls = _controls(n, genres, years, novelty, diversity, exclude, min_ratings)
-        found = self.rec.recommend(user, **controls)
-        return self._cards(found, {"user": user}, inputs.flag(explain, "explain"))
+        wanted = _Wanted.checked(n, genres, years, novelty, diversity, exclude, min_ratings)
+        reasons = REASONS if inputs.flag(explain, "explain") else 0
+        people, given = self._known(user)
+        return self._cards(people, given, wanted, reasons)
 
     def predict(
         self, items: list[Item], ratings: GivenRatings | None = None, user: Item | None = None
@@ -170,15 +186,15 @@ class Service:
             "item", "title", "stars" and "std" (how far off that may be, in stars; null where the
             model cannot say), in the order of items.
         """
-        wanted = inputs.items(items, "items")
-        who = self._who(ratings, user)
-        rows = self._codes(wanted)
-        names = self.rec.items.ids[rows - 1].tolist()
-        stars, stds = self._stars(names, who)
-        titles = self.rec.catalogue["title"].to_numpy(object)[rows - 1]
+        codes = self._catalogue.codes(inputs.items(items, "items"))
+        people = self._who(ratings, user)[0]
+        rows = self.rec.heads.rows(codes)
+        stars = self.rec.heads.stars(people.rating.expand(len(rows), -1), rows)
         return [
-            {"item": name, "title": title, "stars": star, "std": std}
-            for name, title, star, std in zip(names, titles, stars, stds, strict=True)
+            {"item": film["item"], "title": film["title"], "stars": own, "std": std}
+            for film, own, std in zip(
+                self._films[codes], _numbers(stars), self._deviations(people, rows), strict=True
+            )
         ]
 
     def similar(self, item: Item, n: int = 12) -> list[Json]:
@@ -229,9 +245,12 @@ class Service:
             Largest effect first: "item", "title", "rating", "effect" (in stars, up or down) and
             "text" (the reason in words).
         """
-        who = self._who(ratings, user)
-        table = self.rec.explain(inputs.item(item), **who, n=inputs.whole_number(n, "n"))
-        return _records(table)
+        target = self._catalogue.codes([inputs.item(item)])
+        wanted = inputs.whole_number(n, "n")
+        _, given = self._who(ratings, user)
+        if given is None:
+            raise InvalidInput("this model does not know what its users rated; give ratings")
+        return self._reasons(given, self.rec.heads.rows(target), wanted)[0]
 
     def next_questions(
         self,
@@ -256,15 +275,9 @@ class Service:
             Films, the most telling first.
         """
         given = inputs.ratings({} if ratings is None else ratings)
-        hidden = inputs.items(exclude, "exclude")
-        wanted = inputs.whole_number(n, "n")
-        ask = getattr(self.rec, "next_questions", None)
-        if ask is not None:
-            return self.films(ask(given, wanted, exclude=hidden)["item"])
-        order = np.argsort(-self.rec.catalogue["n_ratings"].to_numpy(), kind="stable") + 1
-        known = np.concatenate([self._codes(given), self._codes(hidden)])
-        asked = order[~np.isin(order, known)][:wanted]
-        return self.films(self.rec.items.ids[asked - 1])
+        asked = inputs.items(exclude, "exclude")
+        found = self.rec.next_questions(given, inputs.whole_number(n, "n"), exclude=asked)
+        return self.films(found["item"])
 
     def model_info(self) -> Json:
         """Describe the model: data, licence, sizes, metrics, rating scale, genres and years.
@@ -291,27 +304,13 @@ class Service:
             "n_ratings": int(rec.catalogue["n_ratings"].sum()),
             "has_history": rec.history is not None,
             "scale": {"min": scale.min, "max": scale.max, "step": scale.step},
-            "genres": self.genres(),
-            "years": self.years(),
+            "genres": self._films.genres,
+            "years": self._films.years,
             "metrics": rec.metrics,
             "epochs": rec.facts.epochs,
             "settings": rec.facts.settings,
             "versions": rec.facts.versions,
         }
-
-    def genres(self) -> list[str]:
-        """Every genre of the catalogue in alphabetical order."""
-        if "genres" not in self.rec.catalogue:
-            return []
-        names = self.rec.catalogue["genres"].dropna().unique()
-        return sorted({genre for own in names for genre in own.split("|")} - {""})
-
-    def years(self) -> list[int] | None:
-        """The first and the last year of the catalogue; null where it has no years."""
-        if "year" not in self.rec.catalogue:
-            return None
-        known = self.rec.catalogue["year"].dropna()
-        return [int(known.min()), int(known.max())] if len(known) else None
 
     def users(self, n: int = 50) -> list[Json]:
         """Known users: ``user``, ``n_ratings``, most first; that is null without a history."""
@@ -332,13 +331,11 @@ class Service:
         """What a known user has rated, as films with their ``rating``, best liked first."""
         if self.rec.history is None:
             return []
-        code = self._user_code(inputs.item(user, "user"))
+        (code,) = self.rec.user_codes([inputs.item(user, "user")])
         codes, stars = self.rec.history.of(code)
         best = np.argsort(-stars, kind="stable")[: inputs.whole_number(n, "n", most=1000)]
-        films = self.films(self.rec.items.ids[codes[best] - 1])
-        return [
-            film | {"rating": float(given)} for film, given in zip(films, stars[best], strict=True)
-        ]
+        rated = zip(self._films[codes[best]], stars[best].tolist(), strict=True)
+        return [film | {"rating": given} for film, given in rated]
 
     def film_map(self, n: int = 500) -> list[Json]:
         """The most rated films with ``x`` and ``y``: like films are near each other."""
@@ -349,83 +346,125 @@ class Service:
             for film, x, y in zip(films, places["x1"], places["x2"], strict=True)
         ]
 
-    def _who(self, ratings: Any, user: Any) -> dict[str, Any]:
+    def films(self, ids: Iterable[Any]) -> list[Json]:
+        """Films by raw id."""
+        return self._films[self._catalogue.codes(list(ids))]
+
+    # Who asks
+
+    def _given(self, ratings: Any) -> History:
+        given = inputs.ratings(ratings)
+        return visitors_history(given, self._catalogue, self.rec.scale)[1]
+
+    def _known(self, user: Any) -> tuple[People, History | None]:
+        codes = self.rec.user_codes([inputs.item(user, "user")])
+        history = self.rec.history
+        people = self.rec.heads.known(codes, history)
+        return people, None if history is None else history.take(codes)
+
+    def _who(self, ratings: Any, user: Any) -> tuple[People, History | None]:
         if (ratings is None) == (user is None):
             raise InvalidInput("give either ratings or a user")
-        if ratings is not None:
-            return {"ratings": inputs.ratings(ratings)}
-        return {"user": inputs.item(user, "user")}
+        if ratings is None:
+            return self._known(user)
+        given = self._given(ratings)
+        return self.rec.heads.visitors(given), given
 
-    def _codes(self, items: Iterable[Any]) -> Any:
-        return self.rec._catalogue.codes(items)
+    # What they get
 
-    def _user_code(self, user: int | str) -> int:
-        return int(self.rec._known_codes([user])[0])
-
-    def _stars(self, items: list[Any], who: dict[str, Any]) -> tuple[list[Any], list[Any]]:
-        if not items:
-            return [], []
-        people = (
-            {"users": [who["user"]] * len(items)} if "user" in who else {"ratings": who["ratings"]}
+    def _cards(
+        self,
+        people: People,
+        given: History | None,
+        wanted: _Wanted,
+        reasons: int,
+        vector: Tensor | None = None,
+    ) -> list[Json]:
+        heads = self.rec.heads
+        hidden = torch.from_numpy(wanted.filters.hidden(self._catalogue))
+        room = torch.empty(1, len(self.rec.items))
+        rows, items, scores = heads.best(
+            people, wanted.n, wanted.choice, hidden, self._log_popularity, room
         )
-        if self.rec.prior.noise is None or ("user" in who and self.rec.history is None):
-            stars = self.rec.predict(items=items, **people)
-            return stars.tolist(), [None] * len(items)
-        stars, stds = self.rec.predict(items=items, return_std=True, **people)
-        return stars.tolist(), stds.tolist()
-
-    def _cards(self, found: pd.DataFrame, who: dict[str, Any], explain: bool) -> list[Json]:
-        films = self.films(found["item"])
-        names = found["item"].tolist()
-        _, stds = self._stars(names, who)
-        explain = explain and (bool(who.get("ratings")) or self.rec.history is not None)
-        because = [_records(self.rec.explain(name, **who)) if explain else [] for name in names]
+        stars = heads.stars(people.rating[rows], items)
+        because: list[list[Json]] = [[] for _ in range(len(items))]
+        if reasons and given is not None and len(given) and len(items):
+            because = self._reasons(given, items, reasons, vector)
         return [
-            film | {"stars": float(stars), "std": std, "score": float(score), "because": reasons}
-            for film, stars, std, score, reasons in zip(
-                films, found["stars"], stds, found["score"], because, strict=True
-            )
-        ]
-
-    def films(self, ids: Any) -> list[Json]:
-        """Films by raw id."""
-        codes = self.rec.items.encode(pd.Index(ids))
-        table = self.rec.catalogue.iloc[codes - 1]
-        years = table["year"].tolist() if "year" in table else [None] * len(table)
-        genres = table["genres"].fillna("").tolist() if "genres" in table else [""] * len(table)
-        return [
-            {
-                "item": name,
-                "title": title,
-                "year": None if pd.isna(year) else int(year),
-                "genres": [genre for genre in own.split("|") if genre],
-                "n_ratings": int(count),
-            }
-            for name, title, year, own, count in zip(
-                self.rec.items.ids[codes - 1].tolist(),
-                table["title"].tolist(),
-                years,
-                genres,
-                table["n_ratings"].tolist(),
+            film | {"stars": own, "std": std, "score": score, "because": said}
+            for film, own, std, score, said in zip(
+                self._films[items.numpy(force=True)],
+                _numbers(stars),
+                self._deviations(people, items),
+                _numbers(scores),
+                because,
                 strict=True,
             )
         ]
 
+    def _deviations(self, people: People, items: Tensor) -> list[float] | list[None]:
+        if self.rec.prior.noise is None or not people.rated:
+            return [None] * len(items)
+        return _numbers(self.rec.heads.deviations(people, items))
 
-def _controls(
-    n: Any, genres: Any, years: Any, novelty: Any, diversity: Any, exclude: Any, min_ratings: Any
-) -> dict[str, Any]:
-    return {
-        "n": inputs.whole_number(n, "n"),
-        "genres": inputs.texts(genres, "genres"),
-        "years": inputs.years(years),
-        "novelty": inputs.fraction(novelty, "novelty"),
-        "diversity": inputs.fraction(diversity, "diversity"),
-        "exclude": inputs.items(exclude, "exclude"),
-        "min_ratings": inputs.whole_number(min_ratings, "min_ratings", 0, 10**9),
-    }
+    def _reasons(
+        self, given: History, items: Tensor, n: int, vector: Tensor | None = None
+    ) -> list[list[Json]]:
+        """The n ratings that moved the stars of each item most, largest effect first."""
+        codes, stars = given.of(0)
+        found = self.rec.heads.effects(codes, torch.from_numpy(stars), items, vector)
+        moved = found.numpy(force=True)
+        most = np.argsort(-np.abs(moved), axis=1, kind="stable")[:, :n]
+        rated, ratings = self._films[codes], stars.tolist()
+        return [
+            [
+                {
+                    "item": rated[at]["item"],
+                    "title": rated[at]["title"],
+                    "rating": ratings[at],
+                    "effect": round(effects[at], _DIGITS),
+                    "text": reason(rated[at]["title"], ratings[at]),
+                }
+                for at in own
+            ]
+            for own, effects in zip(most.tolist(), moved.tolist(), strict=True)
+        ]
 
 
-def _records(table: pd.DataFrame) -> list[Json]:
-    rows = zip(*(table[name].tolist() for name in table), strict=True)
-    return [dict(zip(table.columns, row, strict=True)) for row in rows]
+@dataclass(frozen=True)
+class _Wanted:
+    """What a list of recommendations should be like."""
+
+    n: int
+    choice: Choice
+    filters: Filters
+
+    @classmethod
+    def checked(
+        cls,
+        n: Any,
+        genres: Any,
+        years: Any,
+        novelty: Any,
+        diversity: Any,
+        exclude: Any,
+        min_ratings: Any,
+    ) -> _Wanted:
+        return cls(
+            inputs.whole_number(n, "n"),
+            Choice(
+                novelty=inputs.fraction(novelty, "novelty"),
+                diversity=inputs.fraction(diversity, "diversity"),
+            ),
+            Filters(
+                inputs.texts(genres, "genres"),
+                inputs.years(years),
+                inputs.items(exclude, "exclude"),
+                inputs.whole_number(min_ratings, "min_ratings", 0, 10**9),
+            ),
+        )
+
+
+def _numbers(values: Tensor) -> list[float]:
+    """A column as JSON shows it: a float32 has no more than seven digits to tell."""
+    return [round(value, _DIGITS) for value in values.tolist()]

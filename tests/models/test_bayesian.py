@@ -114,12 +114,12 @@ def test_the_variance_adds_noise_doubt_and_spread_of_the_draws() -> None:
 def test_effects_add_up_to_what_the_ratings_change() -> None:
     model = bayesian(noise_freedom=0.0)
     target = torch.tensor([11])
-    effects = model.effects(None, ITEMS, STARS, target)
+    (effects,) = model.effects(None, ITEMS, STARS, target)
     vector = model.fold_in(None, INDPTR, ITEMS, STARS)
     raised = STARS + torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0])
     moved = model.stars(model.fold_in(None, INDPTR, ITEMS, raised), target)
     now = model.stars(vector, target)
-    change = model.effects(None, ITEMS, raised, target) - effects
+    change = model.effects(None, ITEMS, raised, target)[0] - effects
     assert change[2].item() == pytest.approx(float(moved - now), abs=1e-5)
     assert change[[0, 1, 3, 4]].abs().max() < 1e-6
     prior_alone = now - effects.sum()
@@ -130,7 +130,7 @@ def test_effects_add_up_to_what_the_ratings_change() -> None:
     link = model.user_link.view(-1, 4, 4)[[2, 3, 5]].sum(0) / 5**0.5
     expected = (design[11] * (model.user_mean + link)).sum(1) + model.item_bias.weight[11]
     assert prior_alone.item() == pytest.approx(float(expected.mean() + model.mean), abs=1e-4)
-    assert model.effects(None, ITEMS[:0], STARS[:0], target).shape == (0,)
+    assert model.effects(None, ITEMS[:0], STARS[:0], target).shape == (1, 0)
 
 
 def test_nobody_known_gets_the_average_user() -> None:

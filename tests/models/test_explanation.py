@@ -30,7 +30,7 @@ def stars_of_target(model: RatingModel, prior: UserPrior, kept: torch.Tensor) ->
 def test_effects_of_a_linear_model_sum_to_the_prediction_less_the_prior(case: str) -> None:
     model = small_model(case)
     prior = prior_for(model)
-    found = effects(model, prior, ITEMS, STARS, TARGET)
+    (found,) = effects(model, prior, ITEMS, STARS, TARGET)
     everything, nothing = torch.ones(7, dtype=torch.bool), torch.zeros(7, dtype=torch.bool)
     moved = stars_of_target(model, prior, everything) - stars_of_target(model, prior, nothing)
     assert found.sum().item() == pytest.approx(moved, abs=1e-4)
@@ -40,7 +40,7 @@ def test_effects_of_a_linear_model_sum_to_the_prediction_less_the_prior(case: st
 def test_effects_of_other_models_are_those_of_leaving_one_out(case: str) -> None:
     model = small_model(case)
     prior = prior_for(model)
-    found = effects(model, prior, ITEMS, STARS, TARGET)
+    (found,) = effects(model, prior, ITEMS, STARS, TARGET)
     everything = torch.ones(7, dtype=torch.bool)
     reached = stars_of_target(model, prior, everything)
     for row in range(7):
@@ -53,12 +53,23 @@ def test_effects_of_other_models_are_those_of_leaving_one_out(case: str) -> None
 def test_a_single_rating_and_none_at_all() -> None:
     model = small_model("fastai's dot")
     prior = prior_for(model)
-    (one,) = effects(model, prior, ITEMS[:1], STARS[:1], TARGET)
+    ((one,),) = effects(model, prior, ITEMS[:1], STARS[:1], TARGET)
     kept = torch.arange(7) < 1
     none = torch.zeros(7, dtype=torch.bool)
     moved = stars_of_target(model, prior, kept) - stars_of_target(model, prior, none)
     assert one.item() == pytest.approx(moved, abs=1e-4)
-    assert effects(model, prior, ITEMS[:0], STARS[:0], TARGET).shape == (0,)
+    assert effects(model, prior, ITEMS[:0], STARS[:0], TARGET).shape == (1, 0)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_several_items_are_explained_as_each_alone(case: str) -> None:
+    model = small_model(case)
+    prior = prior_for(model)
+    vector = fold_in(model, prior, torch.tensor([0, 7]), ITEMS, STARS)[0]
+    targets = torch.tensor([11, 2, 3])
+    together = effects(model, prior, ITEMS, STARS, targets, vector)
+    alone = [effects(model, prior, ITEMS, STARS, target[None])[0] for target in targets]
+    torch.testing.assert_close(together, torch.stack(alone), rtol=1e-3, atol=1e-3)
 
 
 def test_estimates_of_the_lesser_effects_are_near_leaving_one_out(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import gradio as gr
@@ -22,6 +23,9 @@ def service(trained: hf_cf.Recommender) -> Service:
 def address(service: Service) -> Iterator[str]:
     """Where the Space is served, such as ``http://127.0.0.1:7860/``."""
     demo: gr.Blocks = build(service)
-    _, url, _ = serve(demo, prevent_thread_lock=True, quiet=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    _, url, _ = serve(demo, prevent_thread_lock=True, quiet=True, server_port=port)
     yield url
     demo.close(verbose=False)

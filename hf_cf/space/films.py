@@ -1,0 +1,73 @@
+"""A catalogue's films as JSON."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Json = dict[str, Any]
+
+
+class Films:
+    """The films of a catalogue by code, in columns of Python values that JSON can take.
+
+    A film is ``{"item", "title", "year", "genres", "n_ratings"}``: raw id, text, number or null,
+    list, number.
+
+    Parameters
+    ----------
+    catalogue : DataFrame
+        One row an item, as `hf_cf.Recommender.catalogue` has them.
+    """
+
+    def __init__(self, catalogue: pd.DataFrame) -> None:
+        self._table = catalogue
+
+    def __getitem__(self, codes: npt.NDArray[np.integer[Any]]) -> list[Json]:
+        """Films by code, shape (n,)."""
+        films = []
+        for row in (codes - 1).tolist():
+            item, title, year, genres, n_ratings = self._rows[row]
+            films.append(
+                {
+                    "item": item,
+                    "title": title,
+                    "year": year,
+                    "genres": genres.split("|") if genres else [],
+                    "n_ratings": n_ratings,
+                }
+            )
+        return films
+
+    @cached_property
+    def genres(self) -> list[str]:
+        """Every genre of the catalogue in alphabetical order."""
+        return sorted({genre for row in self._rows for genre in row[3].split("|")} - {""})
+
+    @cached_property
+    def years(self) -> list[int] | None:
+        """The first and the last year of the catalogue; None where it has no years."""
+        known = [row[2] for row in self._rows if row[2] is not None]
+        return [min(known), max(known)] if known else None
+
+    @cached_property
+    def _rows(self) -> list[tuple[Any, str, int | None, str, int]]:
+        """Id, title, year, genres and number of ratings of each film."""
+        table = self._table
+        n = len(table)
+        years = table["year"].tolist() if "year" in table else [None] * n
+        genres = table["genres"].fillna("").tolist() if "genres" in table else [""] * n
+        return list(
+            zip(
+                table["id"].tolist(),
+                table["title"].tolist(),
+                [None if pd.isna(year) else int(year) for year in years],
+                genres,
+                table["n_ratings"].tolist(),
+                strict=True,
+            )
+        )
