@@ -16,7 +16,7 @@ demo: .venv/demo models/sample/config.json ## train on the synthetic sample, wit
 models/sample/config.json: | .venv/demo
 	$(BIN)/python train.py --data sample --out models/sample
 
-test: .venv/dev ## run every test
+test: .venv/dev .venv/browser ## run every test
 	$(BIN)/python -m pytest -n 2
 
 lint: .venv/dev ## ruff and mypy
@@ -41,6 +41,11 @@ bench: .venv/bench ## measure accuracy and speed (about an hour), and write benc
 
 clean: ## remove what the other commands made
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis models
+
+# The pages are tested in Chromium: the system's, or the one that Playwright brings.
+.venv/browser: | .venv/dev
+	test -x /usr/bin/chromium || $(BIN)/playwright install chromium
+	touch $@
 
 # torch comes first, by itself: with it in place, nothing else asks for another build of it.
 .venv/python: constraints.txt
