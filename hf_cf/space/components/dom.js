@@ -115,12 +115,17 @@ function placeholders(count, kind) {
   return Array.from({ length: count }, () => h("div", { class: `placeholder placeholder-${kind}`, "aria-hidden": "true" }));
 }
 
+/** Where things belong that stand above the page, so that its styles reach them. */
+function frame() {
+  return document.querySelector(".gradio-container .contain") ?? document.body;
+}
+
 /** Say something for a few seconds, with a way back. */
 function toast(text, undo = null) {
   let corner = document.getElementById("toasts");
   if (!corner) {
     corner = h("div", { id: "toasts", role: "status", "aria-live": "polite" });
-    (document.querySelector(".gradio-container") ?? document.body).append(corner);
+    frame().append(corner);
   }
   const box = h("div", { class: "toast" }, h("span", {}, text));
   if (undo) {

@@ -76,13 +76,13 @@ function filmRow(film, ...beside) {
     ...beside);
 }
 
-/** Why a film is recommended: those ratings that speak for it. */
-function reasons(because) {
+/** Why a film is recommended: those ratings of `who` that speak for it. */
+function reasons(because, who) {
   const speaking = because.filter((reason) => reason.effect > 0).slice(0, 2);
   if (!speaking.length) return null;
   const parts = speaking.map((reason, at) => [
-    at ? " and " : "", h("cite", {}, displayTitle(reason)), ` ${starsInWords(reason.rating)}`]);
-  return h("p", { class: "card-why" }, "Because you gave ", parts.flat());
+    at ? " and " : "", h("cite", {}, displayTitle(reason)), `${reason.rating <= 0.6 * _scale.max ? " only" : ""} ${starsInWords(reason.rating)}`]);
+  return h("p", { class: "card-why" }, `Because ${who} gave `, parts.flat());
 }
 
 /**
@@ -98,7 +98,7 @@ function filmCard(card, { forVisitor = true, why = null } = {}) {
       h("span", { class: "sure-bars", "data-level": sure.level, "aria-hidden": "true" }, h("i"), h("i"), h("i")),
       sure.words, h("span", { class: "sr-only" }, `, ${likelyRange(card.stars, card.std)}`)));
   const article = h("article", { class: "card" }, poster(card),
-    h("div", { class: "card-body" }, facts, why ?? reasons(card.because ?? []),
+    h("div", { class: "card-body" }, facts, why ?? reasons(card.because ?? [], forVisitor ? "you" : "they"),
       forVisitor && h("div", { class: "card-actions" }, starsInput(card),
         h("span", { class: "card-buttons" },
           h("button", { type: "button", class: "quiet", onclick: () => visitor.hide(card, "seen") }, "Seen it"),

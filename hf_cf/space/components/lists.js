@@ -46,7 +46,7 @@ function dialog(title, ...inside) {
     ...inside);
   box.addEventListener("close", () => box.remove());
   box.addEventListener("click", (event) => { if (event.target === box) close(); });
-  (document.querySelector(".gradio-container") ?? document.body).append(box);
+  frame().append(box);
   box.showModal();
   box.finish = close;
   return box;

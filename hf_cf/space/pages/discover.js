@@ -33,40 +33,47 @@ function ratingPanel() {
   ];
 }
 
-/** Films to rate, one at a time: those whose rating would tell most. */
+/**
+ * Films to rate, one at a time: those whose rating would tell most. The next one is there at
+ * once; which come after it follows from the answer.
+ */
 function questionDeck() {
   const deck = h("div", { class: "deck" }, placeholders(1, "deck"));
   const passed = new Set();
-  const next = latest((excluded) => ask("next_questions", { ratings: visitor.asRatings(), n: 6, exclude: excluded }));
+  const find = latest((excluded) => ask("next_questions", { ratings: visitor.asRatings(), n: 6, exclude: excluded }));
   let current = null;
+  let coming = [];
 
   const isAnswered = (film) => passed.has(film.item) || visitor.ratingOf(film.item)
     || visitor.hidden.some((entry) => entry.film.item === film.item);
   const show = (film) => {
     const hadFocus = deck.contains(document.activeElement);
     current = film;
-    if (!film) {
-      deck.replaceChildren(notice("done", "No more questions.", "Search above for more films to rate."));
-      return;
-    }
-    const pass = (run) => () => { passed.add(film.item); run?.(); refresh(); };
+    const pass = () => { passed.add(film.item); refresh(); };
     deck.replaceChildren(
       h("p", { class: "deck-ask" }, "Have you seen this one?"),
       h("div", { class: "deck-film" }, poster(film)),
       h("div", { class: "deck-answers" }, starsInput(film),
-        h("button", { type: "button", class: "button", onclick: pass() }, "Haven’t seen it")));
+        h("button", { type: "button", class: "button", onclick: pass }, "Haven’t seen it")));
     if (hadFocus) deck.querySelector("input").focus({ preventScroll: true });
+  };
+  const showNext = () => {
+    const next = coming.find((film) => !isAnswered(film));
+    if (next) show(next);
+    return Boolean(next);
   };
   const refresh = async () => {
     if (current && !isAnswered(current)) return;
-    const found = await next([...passed, ...visitor.asExcluded()].slice(-1000));
+    const isShown = showNext();
+    const found = await find([...passed, ...visitor.asExcluded()].slice(-1000));
     if (!found) return;
-    if (found.error) {
-      current = null;
-      deck.replaceChildren(errorNotice(found.error, refresh));
-      return;
+    if (!found.error) {
+      coming = found.answer;
+      if (isShown || showNext()) return;
     }
-    show(found.answer.find((film) => !isAnswered(film)));
+    current = null;
+    deck.replaceChildren(found.error ? errorNotice(found.error, refresh)
+      : notice("done", "No more questions.", "Search above for more films to rate."));
   };
   visitor.watch(deck, refresh);
   return deck;

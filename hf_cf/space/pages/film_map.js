@@ -2,10 +2,10 @@
 
 pages.film_map = async (element) => {
   const place = h("div", { class: "map-page" }, h("div", { class: "placeholder placeholder-map", "aria-hidden": "true" }));
-  const page = h("div", { class: "page" },
+  const top = h("div", { class: "page-top" },
     h("div", { class: "page-head" }, h("h2", {}, "A map of taste"),
-      h("p", { class: "subtitle" }, "The two strongest directions in which tastes differ, found from ratings alone. Nobody told the model what a genre is.")),
-    place);
+      h("p", { class: "subtitle" }, "The two strongest directions in which tastes differ, found from ratings alone. Nobody told the model what a genre is.")));
+  const page = h("div", { class: "page" }, top, place);
   element.append(page);
   let films;
   try {
@@ -31,8 +31,7 @@ pages.film_map = async (element) => {
   };
   const map = filmMap(films, show);
   const goTo = (film) => { if (!map.goTo(film)) show(film); };
-  const search = filmSearch({ label: "Find a film on the map", hint: "Find a film on the map", choose: goTo });
+  top.append(filmSearch({ label: "Find a film on the map", hint: "Find a film on the map", choose: goTo }));
   empty();
-  page.insertBefore(search, place);
   place.replaceChildren(map, side);
 };

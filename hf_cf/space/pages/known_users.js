@@ -20,7 +20,7 @@ pages.known_users = async (element) => {
   const result = h("div", { class: "user-result", "aria-live": "polite" });
   const byName = new Map(users.map((one) => [String(one.user), one.user]));
   const load = latest((user) => Promise.all([
-    info.has_history ? ask("user_history", { user, n: 200 }) : null,
+    info.has_history ? ask("user_history", { user, n: 1000 }) : null,
     ask("recommend_for_user", { user, n: 12 })]));
 
   const show = async (user) => {
@@ -34,7 +34,8 @@ pages.known_users = async (element) => {
       h("section", { class: "you" }, ...userHistory(user, history)),
       h("section", { class: "picks" },
         h("div", { class: "picks-head" }, h("h2", {}, "What to watch next"),
-          h("p", { class: "subtitle" }, "Chosen among the films that this person has not rated.")),
+          h("p", { class: "subtitle" }, history ? "Chosen among the films that this person has not rated."
+            : "Some they may have seen: which, the model was not told.")),
         h("div", { class: "cards" }, cards.map((card) => filmCard(card, { forVisitor: false }))))));
   };
   const typed = () => {
@@ -44,7 +45,7 @@ pages.known_users = async (element) => {
   const anybody = () => show(users[Math.floor(Math.random() * users.length)].user);
   element.replaceChildren(h("div", { class: "page" },
     h("div", { class: "page-head" }, h("h2", {}, "People the model learned from"),
-      h("p", { class: "subtitle" }, `${plural(info.n_users, "user")}, known by number only. Pick one to see their ratings and what the model makes of them.`)),
+      h("p", { class: "subtitle" }, `${plural(info.n_users, "user")}, known by number only. Pick one to see ${info.has_history ? "their ratings and " : ""}what the model makes of them.`)),
     h("form", { class: "line", onsubmit: (event) => { event.preventDefault(); typed(); } },
       h("div", { class: "search-box" }, icon(ICONS.search), input), options,
       h("button", { type: "submit", class: "button button-strong" }, "Show"),
@@ -55,16 +56,14 @@ pages.known_users = async (element) => {
 
 function userHistory(user, history) {
   if (!history) {
-    return [h("h2", {}, `User ${user}`), notice("empty", "Their ratings are not here.",
+    return [h("div", { class: "picks-head" }, h("h2", {}, `User ${user}`)), notice("empty", "Their ratings are not here.",
       "The licence of the data does not allow passing them on. What they liked lives on in the model only.")];
   }
-  const held = history.filter((film) => film.held_out);
   const mean = history.reduce((sum, film) => sum + film.rating, 0) / Math.max(1, history.length);
   return [
-    h("h2", {}, `User ${user}`),
-    h("p", { class: "subtitle" }, `${plural(history.length, "rating")} shown, ${mean.toFixed(1)} stars on average`,
-      held.length > 0 && `; ${held.length} of them were held out of training`),
+    h("div", { class: "picks-head" }, h("h2", {}, `User ${user}`),
+      h("p", { class: "subtitle" }, `${plural(history.length, "rating")}, ${mean.toFixed(1)} stars on average`)),
     h("ul", { class: "film-list long-list", tabindex: 0, "aria-label": "Ratings" },
-      history.map((film) => filmRow(film, film.held_out && h("span", { class: "tag" }, "held out"), starsShown(film.rating)))),
+      history.map((film) => filmRow(film, starsShown(film.rating)))),
   ];
 }

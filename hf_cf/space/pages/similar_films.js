@@ -13,9 +13,11 @@ pages.similar_films = async (element) => {
       h("div", { class: "cards" }, found.answer.map((other) => filmCard(other, { why: likeness(film, other) })))));
   };
   element.append(h("div", { class: "page" },
-    h("div", { class: "page-head" }, h("h2", {}, "Films like the one you pick"),
-      h("p", { class: "subtitle" }, "Alike here means that the same people watch and like them, whatever the genre says.")),
-    filmSearch({ label: "Search for a film", hint: "Which film?", choose: show }), result));
+    h("div", { class: "page-top" },
+      h("div", { class: "page-head" }, h("h2", {}, "Films like the one you pick"),
+        h("p", { class: "subtitle" }, "Alike here means that the same people watch and like them, whatever the genre says.")),
+      filmSearch({ label: "Search for a film", hint: "Which film?", choose: show })),
+    result));
   result.append(h("div", { class: "cards" }, placeholders(6, "card")));
   try {
     await modelInfo();

@@ -113,6 +113,8 @@ def test_a_phone_shows_everything_without_scrolling_sideways(visit: Visit) -> No
         open_tab(page, tab)
         wait_for_content(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
+        # Nothing in between has moved aside either, to bring the tab into view.
+        assert page.locator(".masthead").bounding_box()["x"] >= 0, tab  # type: ignore[index]
 
 
 def test_no_model_says_why(visit: Visit) -> None:
