@@ -103,7 +103,7 @@ function filmMap(films, choose) {
     const ink = style.getPropertyValue("--ink").trim();
     const paper = style.getPropertyValue("--surface").trim();
     const light = style.getPropertyValue("--mark-light").trim();
-    const grown = view.zoom ** 0.35;
+    const grown = (width() < 600 ? 0.7 : 1) * view.zoom ** 0.35;
     const colour = (point) => {
       const hue = hueOfGroup(groupOf(point.film));
       return `oklch(${light} ${hue === null ? 0 : 0.13} ${hue ?? 0})`;

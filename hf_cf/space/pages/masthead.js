@@ -36,6 +36,8 @@ pages.masthead = (element, { server, props, watch }) => {
   };
   watch("value", connect);
   if (props.value?.list) connect();
+  // A browser that lets nothing be kept sends no value; the list then lasts as long as the page.
+  setTimeout(connect, 4000);
 };
 
 /** Keep a small choice in this browser, or read it; without storage it lasts as long as the page. */
