@@ -338,13 +338,11 @@ class Service:
         return [film | {"rating": given} for film, given in rated]
 
     def film_map(self, n: int = 500) -> list[Json]:
-        """The most rated films with ``x`` and ``y``: like films are near each other."""
-        places = self.rec.item_map(2, inputs.whole_number(n, "n", most=5000))
+        """The most rated films with ``at``: up to three coordinates, like films near each other."""
+        places = self.rec.item_map(3, inputs.whole_number(n, "n", most=5000))
+        at = places.filter(regex=r"^x\d$").to_numpy(float).tolist()
         films = self.films(places["item"])
-        return [
-            film | {"x": float(x), "y": float(y)}
-            for film, x, y in zip(films, places["x1"], places["x2"], strict=True)
-        ]
+        return [film | {"at": place} for film, place in zip(films, at, strict=True)]
 
     def films(self, ids: Iterable[Any]) -> list[Json]:
         """Films by raw id."""

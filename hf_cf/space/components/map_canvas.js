@@ -18,18 +18,18 @@ function spread(values) {
 }
 
 /**
- * @param films with `x`, `y`, `n_ratings`, most rated first
+ * @param films with `at` (coordinates, the widest direction first) and `n_ratings`, most rated first
  * @param choose called with a film that is clicked
  */
 function filmMap(films, choose) {
-  const xs = spread(films.map((film) => film.x));
-  const ys = spread(films.map((film) => film.y));
   const most = Math.max(1, ...films.map((film) => film.n_ratings));
-  const points = films.map((film, at) => ({
-    film, x: xs[at], y: 1 - ys[at], size: 2.5 + 6 * Math.sqrt(film.n_ratings / most), name: displayTitle(film),
+  const points = films.map((film) => ({
+    film, x: 0, y: 0, size: 2.5 + 6 * Math.sqrt(film.n_ratings / most), name: displayTitle(film),
   }));
+  const directions = films[0]?.at.length ?? 0;
   const view = { x: 0, y: 0, zoom: 1 };
   let colourBy = "genre";
+  let shown = "01"; // two of the directions
   let only = null;
   let hovered = null;
   let chosen = null;
@@ -62,6 +62,11 @@ function filmMap(films, choose) {
     margin + (point.x - view.x) * view.zoom * (width() - 2 * margin),
     margin + (point.y - view.y) * view.zoom * (height() - 2 * margin)];
 
+  function placeAlong(across, up) {
+    const xs = spread(films.map((film) => film.at[across] ?? 0));
+    const ys = spread(films.map((film) => film.at[up] ?? 0));
+    points.forEach((point, at) => Object.assign(point, { x: xs[at], y: 1 - ys[at] }));
+  }
   function clampView() {
     view.zoom = Math.min(24, Math.max(1, view.zoom));
     const most = 1 - 1 / view.zoom;
@@ -289,11 +294,16 @@ function filmMap(films, choose) {
     films.forEach((film) => counts.set(groupOf(film), (counts.get(groupOf(film)) ?? 0) + 1));
     const names = colourBy === "era" ? ERAS.map((era) => era[2]).filter((name) => counts.has(name))
       : [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a)).slice(0, 14);
-    legend.replaceChildren(
+    legend.replaceChildren(...[
       segmented("Colour by", [["genre", "Genre"], ["era", "Era"]], colourBy, (value) => {
         colourBy = value;
         only = null;
         drawLegend();
+        draw();
+      }),
+      directions > 2 && segmented("Directions of taste", [["01", "1, 2"], ["02", "1, 3"], ["12", "2, 3"]], shown, (value) => {
+        shown = value;
+        placeAlong(Number(value[0]), Number(value[1]));
         draw();
       }),
       ...names.map((name) => h("button", {
@@ -304,9 +314,10 @@ function filmMap(films, choose) {
           legend.querySelectorAll(".chip").forEach((chip) => chip.setAttribute("aria-pressed", String(chip === event.currentTarget && only !== null)));
           draw();
         },
-      }, name)));
+      }, name))].filter(Boolean));
   }
 
+  placeAlong(0, 1);
   drawLegend();
   new ResizeObserver(draw).observe(stage);
   // The colours follow light and dark.

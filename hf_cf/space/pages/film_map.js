@@ -4,7 +4,7 @@ pages.film_map = async (element) => {
   const place = h("div", { class: "map-page" }, h("div", { class: "placeholder placeholder-map", "aria-hidden": "true" }));
   const top = h("div", { class: "page-top" },
     h("div", { class: "page-head" }, h("h2", {}, "A map of taste"),
-      h("p", { class: "subtitle" }, "The two strongest directions in which tastes differ, found from ratings alone. Nobody told the model what a genre is.")));
+      h("p", { class: "subtitle" }, "The strongest directions in which tastes differ, found from ratings alone. Nobody told the model what a genre is.")));
   const page = h("div", { class: "page" }, top, place);
   element.append(page);
   let films;
