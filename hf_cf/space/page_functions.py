@@ -11,8 +11,6 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-import pandas as pd
-
 from hf_cf.space import inputs
 from hf_cf.space.errors import BUSY, problem
 from hf_cf.space.films import Json
@@ -82,15 +80,11 @@ class PageFunctions:
     @cached_property
     def _reader(self) -> ListReader:
         rec = self._service.rec
-        table = rec.catalogue.sort_values("n_ratings", ascending=False, kind="stable")
-        years = table["year"].tolist() if "year" in table else [None] * len(table)
-        films = [
-            (item, title, None if pd.isna(year) else int(year))
-            for item, title, year in zip(
-                table["id"].tolist(), table["title"].tolist(), years, strict=True
-            )
-        ]
-        return ListReader(films, rec.scale)
+        best_known = rec.catalogue.sort_values("n_ratings", ascending=False, kind="stable")
+        films = self._service.films(best_known["id"])
+        return ListReader(
+            [(film["item"], film["title"], film["year"]) for film in films], rec.scale
+        )
 
     def _answering(self, function: Callable[..., Any]) -> Callable[[Any], Answer]:
         def answer(values: Any = None) -> Answer:

@@ -27,6 +27,8 @@ GivenRatings = dict[str, float] | list[Json]
 REASONS = 3  # a card
 _DIGITS = 6
 
+_NEARLY = 12  # of 100: how much less like a title may be than the best that is found
+
 
 class Service:
     """A recommender behind a counter: every method takes and gives plain JSON values.
@@ -64,10 +66,12 @@ class Service:
         Returns
         -------
         list
-            Films, best match first; empty if no title is near.
+            Films, best match first, with those that match nearly as well; empty if no title is
+            near.
         """
         found = self._catalogue.find(inputs.text(text, "text"), inputs.whole_number(n, "n"))
-        return self.films(found["id"])
+        is_near = found["likeness"] >= found["likeness"].max() - _NEARLY
+        return self.films(found.loc[is_near, "id"])
 
     def recommend(
         self,

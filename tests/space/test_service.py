@@ -26,3 +26,15 @@ def test_cards_are_what_the_recommender_recommends(
     assert [card["stars"] for card in cards] == pytest.approx(expected["stars"].tolist())
     reasons = trained.explain(cards[0]["item"], ratings=RATINGS)
     assert [reason["title"] for reason in cards[0]["because"]] == reasons["title"].tolist()
+
+
+def test_search_leaves_out_what_matches_much_less(service: Service) -> None:
+    def titles(text: str) -> list[str]:
+        return [film["title"] for film in service.search(text)]
+
+    assert titles("titanic") == ["Titanic (1997)"]
+    assert titles("the godfther") == [
+        "Godfather, The (1972)",
+        "Godfather: Part II, The (1974)",
+    ]
+    assert titles("qqqqzzzz") == []

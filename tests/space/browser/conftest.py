@@ -21,14 +21,14 @@ expect.set_options(timeout=15_000)  # a shared machine may be slow for a while
 Visit = Callable[..., Page]
 
 
-# They end with this folder: as long as Playwright is there, no other test can run an event loop.
-@pytest.fixture(scope="package")
+# They end with each file: as long as Playwright is there, no other test can run an event loop.
+@pytest.fixture(scope="module")
 def space(service: Service) -> Iterator[str]:
     with serving(service) as address:
         yield address
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as running:
         yield running
