@@ -24,7 +24,7 @@ lint: .venv/dev ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-screenshots: .venv/dev models/sample/config.json ## draw the pictures of the Space for the README
+screenshots: .venv/dev .venv/browser models/sample/config.json ## draw the pictures of the Space for the README
 	$(BIN)/python docs/draw_space.py
 
 # ranking_accuracy.py is not among them: it needs lenskit, which pins an older pandas.
