@@ -43,7 +43,7 @@ class Gate:
     app : ASGIApp
         Gradio's.
     endpoints : mapping of str to inspect.Signature
-        Those that a call may name.
+        Those that a call may name; none where there is no model.
     """
 
     def __init__(self, app: ASGIApp, endpoints: Mapping[str, Signature]) -> None:
@@ -86,6 +86,10 @@ class Gate:
         call = _json(body)
         if how != "call/v2" and call.get("fn_index") is not None:
             return body  # the page's own events, which are known by number
+        if not self.endpoints:
+            raise InvalidInput(
+                "the model could not be loaded; the page says why", HTTPStatus.SERVICE_UNAVAILABLE
+            )
         if name not in self.endpoints:
             known = ", ".join(self.endpoints)
             raise InvalidInput(
@@ -149,7 +153,7 @@ class _Answer:
             await self._send({"type": "http.response.body", "body": b""})
             return
         status, message = problem(error)
-        headers = {"retry-after": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+        headers = {"retry-after": "1"} if message == BUSY else None
         content = {"error": message, "title": f"{status} {status.phrase}"}
         response = JSONResponse(content, status_code=status, headers=headers)
         await response({"type": "http"}, _nothing, self._send)

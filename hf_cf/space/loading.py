@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 from hf_cf.recommender import Recommender
 from hf_cf.space.service import Service
+from hf_cf.space_files import MODEL_VARIABLE
 
 DEFAULT_MODEL = "models/sample"
+
+_log = logging.getLogger(__name__)
 
 
 def load_service(model: str | None = None) -> Service | Exception:
@@ -17,11 +21,12 @@ def load_service(model: str | None = None) -> Service | Exception:
     What goes wrong comes back as the exception, for a page that says so: a Space that ends is
     started again and again.
     """
-    name = model or os.environ.get("HF_CF_MODEL") or DEFAULT_MODEL
+    name = model or os.environ.get(MODEL_VARIABLE) or DEFAULT_MODEL
     try:
         if Path(name).exists():
             return Service(Recommender.from_pretrained(name))
         repo, _, revision = name.partition("@")
         return Service(Recommender.from_pretrained(repo, revision=revision or None))
     except Exception as error:
+        _log.exception("the model %s could not be loaded", name)
         return error

@@ -32,6 +32,8 @@ def serve(demo: gr.Blocks, **arguments: Any) -> tuple[Any, str, str]:
     import torch
 
     torch.set_num_threads(1)
+    served = {function.api_name for function in demo.fns.values()}
+    endpoints = {name: takes for name, takes in signatures().items() if name in served}
     # Gradio would sum up its last 10,000 calls after each one, for a page that is switched off.
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")
     demo.queue(max_size=MOST_AT_ONCE, default_concurrency_limit=THREADS, api_open=True)
@@ -40,7 +42,7 @@ def serve(demo: gr.Blocks, **arguments: Any) -> tuple[Any, str, str]:
         "max_threads": THREADS,
         "max_file_size": "2mb",
         "run_history": False,
-        "app_kwargs": {"middleware": [Middleware(Gate, endpoints=signatures())]},
+        "app_kwargs": {"middleware": [Middleware(Gate, endpoints=endpoints)]},
         **appearance(),
     }
     waits = not arguments.pop("prevent_thread_lock", False)

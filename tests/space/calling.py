@@ -1,11 +1,18 @@
-"""Calls of a Space's endpoints through plain HTTP, as a program without gradio makes them."""
+"""Serving a Space, and calling it through plain HTTP as a program without gradio does."""
 
 from __future__ import annotations
 
 import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
+
+from hf_cf.space.app import build
+from hf_cf.space.service import Service
+from hf_cf.space.serving import serve
 
 RATINGS = {"Alien (1979)": 5, "Blade Runner (1982)": 4, "Notting Hill (1999)": 2}
 
@@ -29,3 +36,17 @@ def call(client: httpx.Client, name: str, body: Any) -> tuple[str, Any]:
     events = client.get(f"gradio_api/call/{name}/{started.json()['event_id']}").text
     event, data = events.strip().split("\n")[-2:]
     return event.removeprefix("event: "), json.loads(data.removeprefix("data: "))
+
+
+@contextmanager
+def served(service: Service | Exception) -> Iterator[str]:
+    """Serve a Space for a while, at an address such as ``http://127.0.0.1:7860/``."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    demo = build(service)
+    _, url, _ = serve(demo, prevent_thread_lock=True, quiet=True, server_port=port)
+    try:
+        yield url
+    finally:
+        demo.close(verbose=False)

@@ -1,0 +1,77 @@
+"""Many calls at once: a full queue answers, and those who were let in get their answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from calling import served
+
+import hf_cf
+from hf_cf.space import gate, serving
+from hf_cf.space.errors import BUSY
+from hf_cf.space.films import Json
+from hf_cf.space.service import Service
+
+HEAT = {"data": ["heat"]}
+
+
+class Slow(Service):
+    """Searches only when it is told to."""
+
+    def __init__(self, rec: hf_cf.Recommender) -> None:
+        super().__init__(rec)
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def search(self, text: str, n: int = 8) -> list[Json]:
+        self.begun.set()
+        assert self.go.wait(60)
+        return super().search(text, n)
+
+
+@pytest.fixture
+def slow(trained: hf_cf.Recommender, monkeypatch: pytest.MonkeyPatch) -> Slow:
+    monkeypatch.setattr(gate, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(serving, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(serving, "THREADS", 1)
+    return Slow(trained)
+
+
+@pytest.fixture
+def http(slow: Slow) -> Iterator[httpx.Client]:
+    with served(slow) as address, httpx.Client(base_url=address, timeout=60) as client:
+        yield client
+        slow.go.set()
+
+
+def test_calls_beyond_a_bound_are_refused_at_once(slow: Slow, http: httpx.Client) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        calls = [pool.submit(http.post, "gradio_api/run/search", json=HEAT) for _ in range(12)]
+        deadline = time.monotonic() + 60
+        while sum(call.done() for call in calls) < 9:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        refused = [call.result() for call in calls if call.done()]
+        waiting = [call for call in calls if not call.done()]
+        assert len(waiting) == 3
+        slow.go.set()
+        assert [call.result().status_code for call in waiting] == [200] * 3
+    assert {answer.status_code for answer in refused} == {503}
+    assert {answer.json()["error"] for answer in refused} == {BUSY}
+    assert {answer.headers["retry-after"] for answer in refused} == {"1"}
+
+
+def test_events_beyond_the_queue_are_refused_at_once(slow: Slow, http: httpx.Client) -> None:
+    events = [http.post("gradio_api/call/search", json=HEAT)]
+    assert slow.begun.wait(60)
+    events += [http.post("gradio_api/call/search", json=HEAT) for _ in range(5)]
+    assert [event.status_code for event in events] == [200] * 4 + [503] * 2
+    assert "full" in events[-1].json()["detail"]
+    slow.go.set()
+    for event in events[:4]:
+        said = http.get(f"gradio_api/call/search/{event.json()['event_id']}").text
+        assert "event: complete" in said

@@ -1,0 +1,63 @@
+"""Which model is served, and what a Space without one says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from calling import RATINGS, served
+from hub_server import HubServer
+from huggingface_hub import HfApi
+
+import hf_cf
+from hf_cf.space.loading import load_service
+from hf_cf.space.service import Service
+
+
+def test_the_variable_names_a_folder(
+    trained: hf_cf.Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained.save_pretrained(tmp_path / "movies")
+    monkeypatch.setenv("HF_CF_MODEL", str(tmp_path / "movies"))
+    service = load_service()
+    assert isinstance(service, Service)
+    assert (
+        service.recommend(RATINGS, 3)[0]["title"]
+        == Service(trained).recommend(RATINGS, 3)[0]["title"]
+    )
+
+
+def test_a_name_on_the_hub_may_have_a_revision(
+    hub: HubServer, trained: hf_cf.Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    trained.push_to_hub("user/movies")
+    HfApi().create_tag("user/movies", tag="v1")
+    assert isinstance(load_service("user/movies"), Service)
+    assert isinstance(load_service("user/movies@v1"), Service)
+    error = load_service("user/movies@v2")
+    assert isinstance(error, hf_cf.HubError)
+    assert "v2" in str(error)
+
+
+def test_a_model_that_does_not_load_is_said_on_the_page(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    error = load_service(str(tmp_path))
+    assert isinstance(error, hf_cf.ModelFormatError)
+    with served(error) as address, httpx.Client(base_url=address) as http:
+        page = http.get("/")
+        assert page.status_code == 200
+        assert "config.json" in page.text
+        answer = http.post("gradio_api/call/v2/search", json={"text": "heat"})
+        assert answer.status_code == 503
+        assert answer.json()["error"] == "the model could not be loaded; the page says why"
+
+
+def test_without_gradio_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['gradio'] = None; import hf_cf.space.service"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "pip install 'hf-cf[space]'" in done.stderr
