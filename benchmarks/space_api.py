@@ -52,7 +52,8 @@ def echo(ratings: dict[str, float], n: int = 12) -> dict[str, float]:
 
 with gr.Blocks() as demo:
     gr.api(echo, queue=False)
-demo.queue(default_concurrency_limit=max(4, 2 * os.cpu_count())).launch(run_history=False)
+demo.queue(default_concurrency_limit=max(4, 2 * os.cpu_count()))
+demo.launch(run_history=False, _frontend=False)
 """
 
 Body = dict[str, Any]

@@ -42,6 +42,8 @@ def serve(demo: gr.Blocks, **arguments: Any) -> tuple[Any, str, str]:
         "max_threads": THREADS,
         "max_file_size": "2mb",
         "run_history": False,
+        # Gradio would load its own page, and end where that takes a busy machine three seconds.
+        "_frontend": False,
         "app_kwargs": {"middleware": [Middleware(Gate, endpoints=endpoints)]},
         **appearance(),
     }
