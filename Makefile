@@ -37,6 +37,7 @@ bench: .venv/bench ## measure accuracy and speed (about an hour), and write benc
 	$(BIN)/python benchmarks/solver_speed.py
 	$(BIN)/python benchmarks/loading.py $(DATA)/ml-latest-small
 	$(BIN)/python benchmarks/hub.py $(DATA)/ml-100k
+	$(BIN)/python benchmarks/space_api.py $(DATA)/ml-100k
 	$(BIN)/python benchmarks/space_browser.py $(DATA)/ml-100k
 
 clean: ## remove what the other commands made
