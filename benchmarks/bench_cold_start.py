@@ -18,8 +18,9 @@ from matplotlib.figure import Figure
 
 import hf_cf
 from hf_cf.evaluation import cold_start
-from hf_cf.evaluation.cold_start import RETRAINED
+from hf_cf.evaluation.cold_start import RETRAINED, WITH_PROFILE
 from hf_cf.evaluation.protocol import BIASES, ITEM_MEAN, MOST_POPULAR
+from hf_cf.evaluation.report import MODEL
 from hf_cf.training import fit
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +29,8 @@ COLOURS = {
     "als": "#0b7285", "collab_learner": "#d9480f", "collab_nn": "#7048e8",
     ITEM_MEAN: "#adb5bd", BIASES: "#495057",
     MOST_POPULAR: "#495057", "ranking head": "#d9480f",
+    f"ranking head {WITH_PROFILE}": "#e8590c", f"collab_learner {WITH_PROFILE}": "#e8590c",
+    f"collab_nn {WITH_PROFILE}": "#9775fa", f"als {WITH_PROFILE}": "#3bc9db",
     f"collab_learner {RETRAINED}": "#f08c00", f"collab_nn {RETRAINED}": "#b197fc",
 }  # fmt: skip
 
@@ -49,9 +52,14 @@ def measure(data: str, models: list[str], seed: int, retrain_at: list[int]) -> p
                 rec, learned, test, given=retrain_at, retrain=retrain, seed=seed
             ).table
             found = pd.concat([found, again[again["system"] == RETRAINED]])
-        names = {"model": model, RETRAINED: f"{model} {RETRAINED}"}
+        names = {
+            MODEL: model,
+            **{system: f"{model} {system}" for system in (WITH_PROFILE, RETRAINED)},
+        }
         # Every model comes with the same ranking head, so it is shown once.
-        head = found[found["system"] == "model"].assign(system="ranking head", rmse=float("nan"))
+        heads = {MODEL: "ranking head", WITH_PROFILE: f"ranking head {WITH_PROFILE}"}
+        head = found[found["system"].isin(heads)].assign(rmse=float("nan"))
+        head["system"] = head["system"].replace(heads)
         own = found.assign(system=found["system"].replace(names))
         own.loc[own["system"] != MOST_POPULAR, "ndcg"] = float("nan")
         tables.append(pd.concat([own, head]))

@@ -307,5 +307,6 @@ _CONFIG = fields(
     optional={
         "ranking": or_null(model_spec(RANKING_MODELS)),
         "prior": fields({"noise": number(1e-12, 1e12)}),
+        "profiles": fields({"features": each(_feature, 1000, 1)}),
     },
 )

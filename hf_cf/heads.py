@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hf_cf.history import History
 from hf_cf.models import RankingHead, RatingModel, UserPrior, next_questions
+from hf_cf.profiles import ProfileStart
 from hf_cf.ratings import Codes, RatingScale
 from hf_cf.top_n import Choice, choose
 
@@ -46,12 +47,15 @@ class Heads:
         Without it the order is that of the predicted stars.
     scale : RatingScale
         Stars are cut to it.
+    profiles : ProfileStart, optional
+        Where newcomers start of whom more is known than their ratings.
     """
 
     model: RatingModel
     prior: UserPrior
     ranking: RankingHead | None
     scale: RatingScale
+    profiles: ProfileStart | None = None
 
     def to(self, device: str | torch.device) -> Heads:
         """Return both heads on a device; the modules themselves move."""
@@ -59,8 +63,9 @@ class Heads:
         if ranking is not None:
             ranking = RankingHead(ranking.model.to(device), ranking.user_vectors.to(device))
         return replace(
-            self, model=self.model.to(device), prior=self.prior.to(device), ranking=ranking
-        )
+            self, model=self.model.to(device), prior=self.prior.to(device), ranking=ranking,
+            profiles=None if self.profiles is None else self.profiles.to(device),
+        )  # fmt: skip
 
     @property
     def device(self) -> torch.device:
@@ -78,15 +83,30 @@ class Heads:
         rated = [] if history is None else [history.of(code)[0] for code in codes.tolist()]
         return People(self.model.user_vectors(rows), ranking, rated)
 
-    def visitors(self, given: History) -> People:
-        """Infer people of whom nothing but some ratings is known, one a row of `given`."""
+    def visitors(self, given: History, features: Tensor | None = None) -> People:
+        """Infer people of whom some ratings are known, one a row of `given`.
+
+        `features` are those of their profiles, as `ProfileStart.read` gives them: (B, p), or
+        (1, p) for all.
+        """
         items, stars = self.rows(given.items), torch.from_numpy(given.stars).to(self.device)
         indptr = torch.from_numpy(given.starts).to(self.device)
-        vectors = self.model.fold_in(self.prior, indptr, items, stars)
+        vectors = self.model.fold_in(self.prior_of(features), indptr, items, stars)
         ranking = None
         if self.ranking is not None:
-            ranking = self.ranking.model.user_vectors(indptr, items, stars)
+            start = self.ranking.model.average_user
+            moves = None if self.profiles is None else self.profiles.ranking
+            if features is not None and moves is not None:
+                start = start + features.to(self.device) @ moves
+            ranking = self.ranking.model.user_vectors(indptr, items, stars, start)
         return People(vectors, ranking, [given.of(row)[0] for row in range(len(vectors))])
+
+    def prior_of(self, features: Tensor | None) -> UserPrior:
+        """What is known of people with these features, (B, p), before their first rating."""
+        if features is None or self.profiles is None or self.profiles.rating is None:
+            return self.prior
+        mean = self.prior.mean + features.to(self.device) @ self.profiles.rating
+        return replace(self.prior, mean=mean)
 
     def with_people(self, n_users: int, codes: Codes, people: People) -> Heads:
         """Put the vectors of some users, old or new ones, in place.
@@ -149,11 +169,18 @@ class Heads:
         return torch.cat(variances).sqrt()
 
     def effects(
-        self, codes: Codes, stars: Tensor, items: Tensor, vector: Tensor | None = None
+        self,
+        codes: Codes,
+        stars: Tensor,
+        items: Tensor,
+        vector: Tensor | None = None,
+        features: Tensor | None = None,
     ) -> Tensor:
         """How far each of somebody's ratings moves the stars of items; see `models.effects`."""
+        prior = self.prior_of(features)
+        prior = replace(prior, mean=prior.mean.reshape(-1))
         rated, stars = self.rows(codes), stars.to(self.device)
-        return self.model.effects(self.prior, rated, stars, items, vector)
+        return self.model.effects(prior, rated, stars, items, vector)
 
     def questions(
         self, visitor: People, hidden: Tensor, log_popularity: Tensor, n: int

@@ -14,6 +14,7 @@ from torch import Tensor
 from hf_cf.card import CardFacts, render_card
 from hf_cf.errors import ModelFormatError
 from hf_cf.facts import TrainingFacts
+from hf_cf.features import from_json, n_columns, to_json
 from hf_cf.history import History
 from hf_cf.model_folder import Layout, ModelFolder
 from hf_cf.models import (
@@ -23,6 +24,7 @@ from hf_cf.models import (
     build_ranking_model,
     build_rating_model,
 )
+from hf_cf.profiles import ProfileStart
 from hf_cf.ratings import DataSource, RatingScale, Vocab
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ def to_model_folder(
         tensors |= {f"ranking.{name}": tensor for name, tensor in state.items()}
         tensors["ranking.user_vectors"] = rec.ranking.user_vectors
         ranking = {"model": rec.ranking.model.name, "settings": rec.ranking.model.settings}
+    tensors |= _profile_tensors(rec.profiles)
     users = rec.users.ids
     if not include_users:
         users, rating_settings["n_users"] = users[:0], 1
@@ -76,9 +79,8 @@ def to_model_folder(
         "scale": asdict(rec.scale),
         "source": asdict(rec.source),
         "training": asdict(rec.facts),
+        **_visitors_config(rec),
     }
-    if rec.prior.noise is not None:
-        config["prior"] = {"noise": rec.prior.noise}
     card = render_card(
         CardFacts(
             model=rec.model.name,
@@ -122,6 +124,13 @@ def layout_of(config: dict[str, Any]) -> Layout:
                 )
             tensors |= {f"ranking.{name}": t for name, t in ranking.state_dict().items()}
             tensors["ranking.user_vectors"] = torch.empty(n_users, ranking.vector_size)
+        if config.get("profiles"):
+            width = n_columns(from_json(config["profiles"]["features"]))
+            tensors["rating.profiles.centre"] = torch.empty(width)
+            if not model.has_own_prior:
+                tensors["rating.profiles.weights"] = torch.empty(width, model.vector_size)
+            if config.get("ranking"):
+                tensors["ranking.profiles.weights"] = torch.empty(width, ranking.vector_size)
     pairs = (n_users - 1) * (n_items - 1)
     return Layout(tensors, {"users": n_users - 1, "items": n_items - 1, "history": pairs})
 
@@ -145,6 +154,14 @@ def parts_of(folder: str | Path) -> dict[str, Any]:
         tensors.pop("rating.prior.precision", None),
         config.get("prior", {}).get("noise"),
     )
+    profiles = None
+    if config.get("profiles"):
+        profiles = ProfileStart(
+            from_json(config["profiles"]["features"]),
+            tensors.pop("rating.profiles.centre"),
+            tensors.pop("rating.profiles.weights", None),
+            tensors.pop("ranking.profiles.weights", None),
+        )
     model.load_state_dict(_named("rating.", tensors), assign=True)
     head = None
     if ranking is not None:
@@ -173,6 +190,7 @@ def parts_of(folder: str | Path) -> dict[str, Any]:
         "source": _facts(DataSource, config["source"]),
         "facts": _facts(TrainingFacts, config["training"]),
         "pictures": saved.pictures,
+        "profiles": profiles,
     }
 
 
@@ -186,6 +204,27 @@ def _ranking_model(config: dict[str, Any]) -> Any:
 
 def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _visitors_config(rec: TrainedModel) -> dict[str, Any]:
+    """What is known of visitors, where it was estimated."""
+    known: dict[str, Any] = {}
+    if rec.prior.noise is not None:
+        known["prior"] = {"noise": rec.prior.noise}
+    if rec.profiles is not None:
+        known["profiles"] = {"features": to_json(rec.profiles.features)}
+    return known
+
+
+def _profile_tensors(profiles: ProfileStart | None) -> dict[str, Tensor]:
+    if profiles is None:
+        return {}
+    parts = {
+        "rating.profiles.centre": profiles.centre,
+        "rating.profiles.weights": profiles.rating,
+        "ranking.profiles.weights": profiles.ranking,
+    }
+    return {name: part for name, part in parts.items() if part is not None}
 
 
 def _tables_of_users(model: RatingModel, has_ranking: bool) -> list[str]:

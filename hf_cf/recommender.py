@@ -18,6 +18,7 @@ from hf_cf.errors import UnknownUser
 from hf_cf.filters import Filters
 from hf_cf.heads import People
 from hf_cf.history import History
+from hf_cf.profiles import Profile
 from hf_cf.ratings import Codes, Vocab
 from hf_cf.top_n import Choice
 from hf_cf.trained_model import TrainedModel
@@ -61,6 +62,7 @@ class Recommender(TrainedModel):
         items: Any = None,
         *,
         ratings: VisitorRatings | None = None,
+        profile: Profile | None = None,
         return_std: bool = False,
         on_unknown: OnUnknown = "raise",
     ) -> Any:
@@ -74,6 +76,9 @@ class Recommender(TrainedModel):
             Items, one beside each user.
         ratings : mapping, pairs or DataFrame, optional
             A visitor's ratings, in place of `users`.
+        profile : mapping of str to value, optional
+            What else is known of a visitor, such as ``{"age": 25}``, where the training data had
+            it of its users; see `hf_cf.profiles`. It counts less with each rating.
         return_std : bool
             Whether to return standard deviations, too: how far the user's own rating is expected
             to be from the prediction. A known user's needs the history.
@@ -94,6 +99,7 @@ class Recommender(TrainedModel):
             Standard deviations are asked for, and the model has no estimate of the noise of a
             rating, or no history of known users.
         """
+        ratings = _with_profile(ratings, profile)
         if items is None or (users is None) == (ratings is None):
             raise ValueError("give items, and either users or ratings=")
         scalar = _is_single(items)
@@ -103,7 +109,7 @@ class Recommender(TrainedModel):
             people = self._known([users] if single_user else users)
             scalar = scalar and single_user
         else:
-            people = self._one_visitor(ratings, on_unknown)
+            people = self._one_visitor(ratings, on_unknown, profile)
         vectors = people.rating
         if len(vectors) not in (1, len(codes)):
             raise ValueError(f"{len(vectors)} users and {len(codes)} items: give one item a user")
@@ -121,6 +127,7 @@ class Recommender(TrainedModel):
         user: Any = None,
         *,
         ratings: VisitorRatings | None = None,
+        profile: Profile | None = None,
         n: int = 10,
         order_by: Literal["score", "stars"] = "score",
         genres: Sequence[str] = (),
@@ -141,6 +148,9 @@ class Recommender(TrainedModel):
         ratings : mapping, pairs or DataFrame, optional
             A visitor's ratings; empty for somebody of whom nothing is known. A DataFrame with a
             column ``user`` beside ``item`` and ``rating`` holds those of several visitors.
+        profile : mapping of str to value, optional
+            What else is known of a single visitor, such as ``{"age": 25}``, where the training
+            data had it of its users; see `hf_cf.profiles`. It counts less with each rating.
         n : int
             Items a user; fewer where no more pass the filters.
         order_by : {"score", "stars"}
@@ -172,6 +182,7 @@ class Recommender(TrainedModel):
         ValueError
             A parameter is out of its range.
         """
+        ratings = _with_profile(ratings, profile)
         if (user is None) == (ratings is None):
             raise ValueError("give either a user or ratings=")
         if n < 1:
@@ -179,7 +190,7 @@ class Recommender(TrainedModel):
         choice = Choice(order_by, novelty, diversity)
         filters = Filters(genres, years, exclude, min_ratings)
         hidden = torch.from_numpy(filters.hidden(self._catalogue))
-        given = None
+        given = features = None
         if ratings is None:
             single = _is_single(user)
             names = [user] if single else list(user)
@@ -188,6 +199,9 @@ class Recommender(TrainedModel):
             visitors, given = visitors_history(ratings, self._catalogue, self.scale, on_unknown)
             single = visitors is None
             names = [None] if visitors is None else visitors
+            if profile is not None:
+                _demand_one(visitors)
+                features = self._features(profile)
         found: list[tuple[Tensor, ...]] = []
         # One block's scores take the place of the last one's: memory that is touched for the first
         # time costs more than the scores.
@@ -197,7 +211,7 @@ class Recommender(TrainedModel):
             people = (
                 self.heads.known(known[part], self.history)
                 if given is None
-                else self.heads.visitors(given.take(part))
+                else self.heads.visitors(given.take(part), features)
             )
             if include_rated:
                 people = replace(people, rated=[])
@@ -222,6 +236,7 @@ class Recommender(TrainedModel):
         user: Any = None,
         *,
         ratings: VisitorRatings | None = None,
+        profile: Profile | None = None,
         n: int = 3,
         on_unknown: OnUnknown = "raise",
     ) -> pd.DataFrame:
@@ -236,6 +251,9 @@ class Recommender(TrainedModel):
             the history implies, which is near the trained one.
         ratings : mapping, pairs or DataFrame, optional
             A visitor's ratings, in place of `user`.
+        profile : mapping of str to value, optional
+            What else is known of a visitor, such as ``{"age": 25}``, where the training data had
+            it of its users; see `hf_cf.profiles`. It counts less with each rating.
         n : int
             Ratings to name; fewer where fewer were given.
         on_unknown : {"raise", "skip"}
@@ -255,10 +273,12 @@ class Recommender(TrainedModel):
         ValueError
             A known user is asked about without a history.
         """
+        ratings = _with_profile(ratings, profile)
         if (user is None) == (ratings is None):
             raise ValueError("give either a user or ratings=")
         if n < 1:
             raise ValueError(f"n is {n}; it must be at least 1")
+        features = self._features(profile)
         target = self.heads.rows(self._catalogue.codes([item]))
         if ratings is not None:
             names, given = visitors_history(ratings, self._catalogue, self.scale, on_unknown)
@@ -268,7 +288,8 @@ class Recommender(TrainedModel):
         else:
             given = self.history.take(self.user_codes([user]))
         codes, stars = given.of(0)
-        moved = self.heads.effects(codes, torch.from_numpy(stars), target)[0]
+        given_stars = torch.from_numpy(stars)
+        moved = self.heads.effects(codes, given_stars, target, features=features)[0]
         order = moved.abs().argsort(descending=True, stable=True)[:n].numpy(force=True)
         table = self._catalogue.describe(codes[order])
         table = table.assign(rating=stars[order], effect=moved.numpy(force=True)[order])
@@ -280,6 +301,7 @@ class Recommender(TrainedModel):
         ratings: VisitorRatings,
         n: int = 10,
         *,
+        profile: Profile | None = None,
         exclude: Sequence[Any] = (),
         on_unknown: OnUnknown = "raise",
     ) -> pd.DataFrame:
@@ -291,6 +313,9 @@ class Recommender(TrainedModel):
             What the visitor has rated so far; empty at the start.
         n : int
             Questions; fewer where fewer items are left.
+        profile : mapping of str to value, optional
+            What else is known of a visitor, such as ``{"age": 25}``, where the training data had
+            it of its users; see `hf_cf.profiles`. It counts less with each rating.
         exclude : sequence of ids or titles
             Items that the visitor was asked about already, or does not know.
         on_unknown : {"raise", "skip"}
@@ -313,7 +338,7 @@ class Recommender(TrainedModel):
         """
         if n < 1:
             raise ValueError(f"n is {n}; it must be at least 1")
-        people = self._one_visitor(ratings, on_unknown)
+        people = self._one_visitor(ratings, on_unknown, profile)
         hidden = Filters(exclude=exclude).hidden(self._catalogue)
         hidden[people.rated[0]] = True
         items, chances, gains = self.heads.questions(
@@ -433,6 +458,7 @@ class Recommender(TrainedModel):
             heads.model, heads.prior, heads.ranking,
             users=users, items=self.items, catalogue=self.catalogue, history=history,
             scale=self.scale, source=self.source, facts=self.facts, pictures=self.pictures,
+            profiles=self.profiles,
         ).to(heads.device)  # fmt: skip
 
     # Names to codes, people to vectors
@@ -470,10 +496,27 @@ class Recommender(TrainedModel):
             stacklevel=3,
         )
 
-    def _one_visitor(self, ratings: VisitorRatings, on_unknown: OnUnknown = "raise") -> People:
+    def _one_visitor(
+        self, ratings: VisitorRatings, on_unknown: OnUnknown, profile: Profile | None
+    ) -> People:
         names, given = visitors_history(ratings, self._catalogue, self.scale, on_unknown)
         _demand_one(names)
-        return self.heads.visitors(given)
+        return self.heads.visitors(given, self._features(profile))
+
+    def _features(self, profile: Profile | None) -> Tensor | None:
+        if profile is None:
+            return None
+        if self.profiles is None:
+            raise ValueError(
+                "this model takes no profile=: its training data said nothing of its users but "
+                "their ratings"
+            )
+        return self.profiles.read(profile)
+
+
+def _with_profile(ratings: VisitorRatings | None, profile: Profile | None) -> VisitorRatings | None:
+    """A visitor's ratings: none yet where only their profile is given."""
+    return {} if ratings is None and profile is not None else ratings
 
 
 def reason(title: str, rating: float) -> str:

@@ -20,6 +20,7 @@ from hf_cf.history import History
 from hf_cf.hub import local_folder, table_of_files, upload, writing_token
 from hf_cf.models import RankingHead, RatingModel, UserPrior
 from hf_cf.persistence import StoredType, parts_of, to_model_folder
+from hf_cf.profiles import ProfileStart
 from hf_cf.ratings import DataSource, Ratings, RatingScale, Vocab
 
 
@@ -48,6 +49,8 @@ class TrainedModel:
         Settings, metrics and versions.
     pictures : mapping of str to bytes
         PNGs for the model card, by file name.
+    profiles : ProfileStart, optional
+        Where visitors start of whom more is known than their ratings.
     """
 
     def __init__(
@@ -64,8 +67,9 @@ class TrainedModel:
         source: DataSource | None = None,
         facts: TrainingFacts | None = None,
         pictures: Mapping[str, bytes] | None = None,
+        profiles: ProfileStart | None = None,
     ) -> None:
-        self.heads = Heads(model.eval().requires_grad_(False), prior, ranking, scale)
+        self.heads = Heads(model.eval().requires_grad_(False), prior, ranking, scale, profiles)
         self.users, self.items = users, items
         self.history = history
         self.source = source or DataSource()
@@ -96,6 +100,11 @@ class TrainedModel:
     def ranking(self) -> RankingHead | None:
         """The ranking head, which orders recommendations."""
         return self.heads.ranking
+
+    @property
+    def profiles(self) -> ProfileStart | None:
+        """Where visitors start of whom more is known than their ratings."""
+        return self.heads.profiles
 
     @property
     def scale(self) -> RatingScale:
@@ -336,6 +345,7 @@ class TrainedModel:
         prior: UserPrior | None = None,
         noise: float | None = None,
         facts: TrainingFacts | None = None,
+        profiles: ProfileStart | None = None,
     ) -> Self:
         """Put trained heads and the ratings that they were trained on together.
 
@@ -353,6 +363,8 @@ class TrainedModel:
             Variance of a rating around its prediction, in squared stars, for that fit.
         facts : TrainingFacts, optional
             Settings, metrics and versions.
+        profiles : ProfileStart, optional
+            Fitted to the trained users.
         """
         if prior is None:
             if noise is None:
@@ -372,6 +384,7 @@ class TrainedModel:
             scale=ratings.scale,
             source=ratings.source,
             facts=facts,
+            profiles=profiles,
         )
 
     @classmethod

@@ -32,6 +32,7 @@ FLOORS = {
                 "weights_file",
                 "table_files",
                 "parquet_footer",
+                "profiles",
             ],
             ["models", "model_folder", "config_schema", "card", "hub", "hub_errors"],
             ["", "recommender", "trained_model", "heads", "persistence", "fastai_learner"],

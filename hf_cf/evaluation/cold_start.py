@@ -19,6 +19,7 @@ from hf_cf.recommender import Recommender
 
 GIVEN = (0, 1, 2, 3, 5, 10, 20, 50)
 RETRAINED = "retrained"
+WITH_PROFILE = "with profile"
 USER_DAMPING = 5.0
 
 
@@ -68,7 +69,8 @@ def cold_start(
     of all items that were not given; relevant are held-out ratings of `relevant_from` stars and
     more, and people without any are left out of the ranking.
 
-    Beside the model stand the item mean; the damped biases, with the person's bias taken from
+    Beside the model stand, where the data has features of its users, the same model with each
+    person's `profile`; the item mean; the damped biases, with the person's bias taken from
     what they gave; the most popular items; and, where `retrain` is given, a model trained from
     scratch with the given ratings among the others, to which the same people are known users.
 
@@ -120,6 +122,10 @@ class _Systems:
         """System, RMSE and nDCG of all but retraining."""
         new, nan = self.newcomers, float("nan")
         yield MODEL, new.rmse(new.model_stars(given)), new.ndcg(new.model_lists(given))
+        known = new.features()
+        if known is not None:
+            stars, lists = new.model_stars(given, known), new.model_lists(given, known)
+            yield WITH_PROFILE, new.rmse(stars), new.ndcg(lists)
         items, owners = new.target.items, new.target.user_codes()
         yield ITEM_MEAN, new.rmse(self.mean.predict(np.zeros_like(items), items)), nan
         with_bias = _with_users(self.biases, given)

@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from torch import Tensor
 
 from hf_cf.evaluation import metrics
 from hf_cf.evaluation.protocol import default_threshold
 from hf_cf.history import History
 from hf_cf.ratings import Codes, Ratings, Stars
 from hf_cf.recommender import Recommender
+from hf_cf.top_n import Choice
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,23 +108,35 @@ class Newcomers:
         """The first n of what each may tell, or all where there are fewer."""
         return part(self.told, _position(self.told) < n)
 
-    def model_stars(self, given: History) -> Stars:
+    def features(self) -> Tensor | None:
+        """What is known of the people beside ratings, (n, p); None where the model takes none."""
+        table = self.train.user_features
+        if self.rec.profiles is None or table is None:
+            return None
+        return self.rec.profiles.read_table(table.loc[self.people])
+
+    def model_stars(self, given: History, features: Tensor | None = None) -> Stars:
         """Stars that the model predicts for `target` when the people have told `given`."""
         heads = self.rec.heads
-        vectors = heads.visitors(given).rating[torch.from_numpy(self.target.user_codes()).long()]
-        return heads.stars(vectors, heads.rows(self.target.items)).numpy(force=True)
+        vectors = heads.visitors(given, features).rating
+        owners = torch.from_numpy(self.target.user_codes()).long().to(heads.device)
+        return heads.stars(vectors[owners], heads.rows(self.target.items)).numpy(force=True)
 
-    def model_lists(self, given: History) -> Codes:
+    def model_lists(self, given: History, features: Tensor | None = None) -> Codes:
         """What the model recommends those of `ranked`, item codes, shape (len(ranked), k)."""
-        rec, asked = self.rec, self.ids[self.ranked]
-        some = given.take(self.ranked)
-        owners = some.user_codes()
-        table = pd.DataFrame(
-            {"user": asked[owners], "item": rec.items.decode(some.items), "rating": some.stars}
-        )
-        top = self.lists_in(rec.recommend(ratings=table, n=self.k))
-        silent = np.diff(some.starts) == 0
-        top[silent] = rec.items.encode(rec.recommend(ratings={}, n=self.k)["item"])
+        rec, n_items = self.rec, len(self.rec.items)
+        top = np.zeros((len(self.ranked), self.k), np.int32)
+        hidden = torch.zeros(n_items, dtype=torch.bool)
+        hidden[0] = True
+        for start in range(0, len(top), rec.users_at_once):
+            people = self.ranked[start : start + rec.users_at_once]
+            known = None if features is None else features[people]
+            rows, items, _ = rec.heads.best(
+                rec.heads.visitors(given.take(people), known), self.k, Choice(), hidden,
+                torch.zeros(n_items), torch.empty(len(people), n_items),
+            )  # fmt: skip
+            place = pd.Series(rows.numpy(force=True)).groupby(rows.numpy(force=True)).cumcount()
+            top[start + rows.numpy(force=True), place] = items.numpy(force=True)
         return top
 
     def lists_in(self, table: pd.DataFrame) -> Codes:

@@ -136,7 +136,7 @@ class RatingModel(nn.Module):
 
         Parameters
         ----------
-        mean : Tensor, shape (d,)
+        mean : Tensor, shape (d,) or (n, d)
         root : Tensor, shape (d, d)
         items : Tensor of int64, shape (n,)
 

@@ -106,7 +106,7 @@ class DotModel(RatingModel):
     ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         """Stars and slopes in other coordinates: the products with the items are taken once."""
         vectors, biases = self.item_vectors(items), self.item_biases()
-        fixed = vectors @ mean
+        fixed = (vectors * mean).sum(1)
         if biases is not None:
             fixed = fixed + biases[items]
         turned = vectors @ root

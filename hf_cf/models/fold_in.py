@@ -26,7 +26,7 @@ class UserPrior:
     Attributes
     ----------
     mean : Tensor, shape (d,)
-        The average user.
+        The average user. Where something is known of them, that of each of B users, (B, d).
     precision : Tensor, shape (d, d), optional
         Inverse covariance of the users' vectors, times the noise variance of one rating in
         squared stars: the weight of the prior against one rating. None for a model that knows
@@ -117,13 +117,14 @@ def fold_in(
     Tensor, shape (B, d)
     """
     n_users = len(indptr) - 1
-    z = prior.mean.new_zeros(n_users, len(prior.mean))
+    z = prior.mean.new_zeros(n_users, prior.mean.shape[-1])
     if not len(items):
         return prior.mean + z
     owner = torch.repeat_interleave(torch.arange(n_users, device=items.device), indptr.diff())
     entries = torch.arange(len(items), device=items.device)
     root = prior.root
-    seen = model.seen_from(prior.mean, root, items)
+    mean = prior.mean if prior.mean.dim() == 1 else prior.mean.expand_as(z)[owner]
+    seen = model.seen_from(mean, root, items)
 
     def look(at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What is left of the stars, (n,), slopes in z, (n, d), and the objective, (B,)."""

@@ -115,7 +115,9 @@ class ImplicitALS(nn.Module):
         self.register_buffer("gram", torch.zeros(factors, factors))
         self.register_buffer("average_user", torch.zeros(factors))
 
-    def user_vectors(self, indptr: Tensor, items: Tensor, ratings: Tensor) -> Tensor:
+    def user_vectors(
+        self, indptr: Tensor, items: Tensor, ratings: Tensor, average: Tensor | None = None
+    ) -> Tensor:
         """Vectors of users, known or new, from their ratings.
 
         Parameters
@@ -126,23 +128,23 @@ class ImplicitALS(nn.Module):
             Codes of the rated items.
         ratings : Tensor of float32, shape (n,)
             On the scale `low` to `high`.
+        average : Tensor, shape (k,) or (B, k), optional
+            Where the users start from; `average_user` where not given.
 
         Returns
         -------
         Tensor, shape (B, k)
-            `average_user` for a user without ratings.
+            `average` for a user without ratings.
         """
+        average = self.average_user if average is None else average
         factors = self.item_factors
         if len(items) < len(factors):
             # The solver copies the table it works on: a visitor's few items rather than all.
             used, items = items.unique(return_inverse=True)
             factors = factors[used]
         rows = self.graded(indptr, items, ratings)
-        vectors = self.solve(
-            rows, factors, self.gram, self.settings["effective_items"], self.average_user
-        )
-        vectors[indptr.diff() == 0] = self.average_user
-        return vectors
+        vectors = self.solve(rows, factors, self.gram, self.settings["effective_items"], average)
+        return torch.where((indptr.diff() > 0)[:, None], vectors, average)
 
     def scores(
         self, vectors: Tensor, items: Tensor | None = None, *, out: Tensor | None = None
@@ -191,7 +193,7 @@ class ImplicitALS(nn.Module):
         """One half of an alternation: the rows' vectors for given factors of the columns.
 
         `effective` is the effective number of all columns, also where `factors` holds a part.
-        `average` is the average row, (k,), that few entries start from; zero where not given.
+        `average` is the row that few entries start from, (k,) or one each; zero where not given.
         """
         mass = row_weights(rows)
         total = mass + self.settings["unobserved"] * effective

@@ -8,11 +8,14 @@ import time
 from importlib.metadata import version
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 
 from hf_cf.facts import TrainingFacts
+from hf_cf.features import find_features
 from hf_cf.models import BayesianFactorization, RankingHead, RatingModel
+from hf_cf.profiles import ProfileStart, fit_profiles
 from hf_cf.ratings import Ratings
 from hf_cf.recommender import Recommender
 from hf_cf.settings import MODEL_DEFAULTS, RECIPES, TrainingSettings, settings_for
@@ -128,6 +131,7 @@ def fit(
             else calibrated_prior(module, train, valid, noise, seed=settings.seed)
         ),
         facts=TrainingFacts(settings.to_dict(), metrics, epochs, _versions()),
+        profiles=_fit_profiles(module, head, train),
     )
     return complete(rec, train, valid)
 
@@ -204,6 +208,26 @@ def _fit_ranking(train: Ratings, config: ImplicitALSConfig) -> RankingHead:
         config=config,
     )
     return RankingHead(model.eval(), user_vectors)
+
+
+def _fit_profiles(
+    model: RatingModel, ranking: RankingHead | None, train: Ratings
+) -> ProfileStart | None:
+    """Fit how the trained users' vectors follow from what is known of them, if anything is."""
+    features = find_features(train.user_features)
+    if not features or (model.has_own_prior and ranking is None):
+        return None
+    assert train.user_features is not None
+    trained = np.flatnonzero(train.user_counts()[1:]) + 1
+    rows = torch.from_numpy(trained)
+    with torch.no_grad():
+        vectors = None if model.has_own_prior else model.user_vectors(rows)
+    return fit_profiles(
+        features,
+        train.user_features.loc[trained],
+        vectors,
+        None if ranking is None else ranking.user_vectors[rows],
+    )
 
 
 def give_untrained_rows_the_mean(model: RatingModel, train: Ratings) -> None:

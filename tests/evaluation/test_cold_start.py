@@ -30,7 +30,7 @@ def found(rec: hf_cf.Recommender, halves: tuple[hf_cf.Ratings, hf_cf.Ratings]) -
 
 
 def test_every_system_is_measured_at_every_point(found: ColdStart) -> None:
-    systems = ["model", "item mean", "damped biases", "most popular"]
+    systems = ["model", "with profile", "item mean", "damped biases", "most popular"]
     assert found.table["system"].tolist() == systems * len(GIVEN)
     assert found.table["given"].unique().tolist() == list(GIVEN)
     with pytest.raises(KeyError, match="'retrained' was not measured with 2"):

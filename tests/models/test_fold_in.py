@@ -196,3 +196,19 @@ def test_the_variance_of_a_linear_model_is_that_of_bayesian_regression(case: str
     covariance = 0.7 * np.linalg.inv(design.T @ design + prior.precision.double().numpy())
     expected = 0.7 + np.einsum("ij,jk,ik->i", new, covariance, new)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "bayesian"])
+def test_every_user_may_start_from_a_mean_of_their_own(case: str) -> None:
+    model = small_model(case)
+    prior = prior_for(model)
+    means = torch.stack([prior.mean, prior.mean + 0.5])
+    indptr = torch.tensor([0, len(ITEMS), 2 * len(ITEMS)])
+    both = UserPrior(means, prior.precision)
+    together = fold_in_rows(model, both, indptr, ITEMS.repeat(2), MIXED.repeat(2))
+    for mean, found in zip(means, together, strict=True):
+        alone = fold_in(model, UserPrior(mean, prior.precision), ITEMS, MIXED)
+        torch.testing.assert_close(found, alone, atol=1e-2, rtol=1e-2)
+    empty = torch.zeros(3, dtype=torch.int64)
+    nothing = fold_in_rows(model, both, empty, ITEMS[:0], MIXED[:0])
+    torch.testing.assert_close(nothing, means)
