@@ -327,10 +327,10 @@ class Ratings:
             timestamps=timestamps,
             users=user_vocab,
             items=item_vocab,
-            catalogue=_in_code_order(catalogue, item_vocab, default_title=True),
+            catalogue=in_code_order(catalogue, item_vocab, default_title=True),
             user_features=None
             if user_features is None
-            else _in_code_order(user_features, user_vocab, default_title=False),
+            else in_code_order(user_features, user_vocab, default_title=False),
             scale=scale or RatingScale.infer(stars),
             source=source or DataSource(),
         )
@@ -387,10 +387,10 @@ class Ratings:
             item_codes=translate(self.item_codes, self.items, items),
             users=users,
             items=items,
-            catalogue=_in_code_order(self.catalogue, items, default_title=True),
+            catalogue=in_code_order(self.catalogue, items, default_title=True),
             user_features=None
             if features is None
-            else _in_code_order(features, users, default_title=False),
+            else in_code_order(features, users, default_title=False),
         )
 
     def split(
@@ -489,9 +489,12 @@ def _latest_of_duplicates(
     return np.flatnonzero(keep)
 
 
-def _in_code_order(
-    table: pd.DataFrame | None, vocab: Vocab, *, default_title: bool
-) -> pd.DataFrame:
+def in_code_order(table: pd.DataFrame | None, vocab: Vocab, *, default_title: bool) -> pd.DataFrame:
+    """Cut a table with a column ``id`` to a vocabulary, one row a code, which is its index.
+
+    Of an id that stands twice the first row counts. Where `default_title` is set, there is a
+    column ``title``, with the id where no title is known.
+    """
     index = pd.RangeIndex(1, len(vocab), name="code")
     if table is None:
         table = pd.DataFrame({"id": vocab.ids})

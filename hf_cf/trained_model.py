@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from hf_cf.calibration import trained_vectors
 from hf_cf.catalogue import Catalogue
 from hf_cf.facts import TrainingFacts
 from hf_cf.fastai_learner import read_model, read_ratings
@@ -369,10 +370,7 @@ class TrainedModel:
         if prior is None:
             if noise is None:
                 raise ValueError("give either a prior or the noise")
-            trained = np.flatnonzero(ratings.user_counts()[1:]) + 1
-            with torch.no_grad():
-                vectors = model.user_vectors(torch.from_numpy(trained))
-            prior = UserPrior.from_vectors(vectors, noise)
+            prior = UserPrior.from_vectors(trained_vectors(model, ratings), noise)
         return cls(
             model,
             prior,

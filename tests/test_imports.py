@@ -14,7 +14,7 @@ import hf_cf
 from hf_cf.training import fit
 
 PACKAGE = Path(hf_cf.__file__).parent
-HEAVY = {"fastai", "gradio", "matplotlib", "sklearn", "scipy", "IPython"}
+HEAVY = {"fastai", "gradio", "matplotlib", "sklearn", "scipy", "IPython", "pyspark"}
 
 # The floors of the house, from what everything may know to what people start.
 FLOORS = {
@@ -35,8 +35,16 @@ FLOORS = {
                 "profiles",
             ],
             ["models", "model_folder", "config_schema", "card", "hub", "hub_errors"],
-            ["", "recommender", "trained_model", "heads", "persistence", "fastai_learner"],
-            ["training", "settings", "evaluation"],
+            [
+                "",
+                "recommender",
+                "trained_model",
+                "heads",
+                "persistence",
+                "fastai_learner",
+                "calibration",
+            ],
+            ["training", "settings", "evaluation", "spark"],
             ["publish", "space", "space_files"],
             ["cli"],
         ]
@@ -103,6 +111,15 @@ def test_only_the_space_knows_gradio() -> None:
         if any(module.split(".")[0] == "gradio" for module in imported_by(path))
     }
     assert knowing == {"space"}
+
+
+def test_only_the_part_for_it_knows_spark() -> None:
+    knowing = {
+        part_of(name_of(path))
+        for path in MODULES
+        if any(module.split(".")[0] == "pyspark" for module in imported_by(path))
+    }
+    assert knowing == {"spark"}
 
 
 def loaded_after(code: str) -> set[str]:

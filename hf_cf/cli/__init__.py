@@ -11,14 +11,14 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from hf_cf.cli import answer, evaluate, hub, space, train
+from hf_cf.cli import answer, evaluate, hub, space, spark, train
 from hf_cf.errors import DataFormatError, DownloadError, ModelFormatError, UnknownItem, UnknownUser
 
-_COMMANDS = (train, answer, evaluate, hub, space)
+_COMMANDS = (train, answer, evaluate, hub, space, spark)
 _EXPECTED = (
     DataFormatError, DownloadError, ModelFormatError, UnknownItem, UnknownUser, ValueError, OSError
 )  # fmt: skip
-_EXTRAS = {"fastai": "train", "matplotlib": "train", "gradio": "space"}
+_EXTRAS = {"fastai": "train", "matplotlib": "train", "gradio": "space", "pyspark": "spark"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

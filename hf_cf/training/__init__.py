@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from hf_cf.calibration import calibrated_prior, trained_vectors
 from hf_cf.facts import TrainingFacts
 from hf_cf.features import find_features
 from hf_cf.models import BayesianFactorization, RankingHead, RatingModel
@@ -21,7 +22,6 @@ from hf_cf.recommender import Recommender
 from hf_cf.settings import MODEL_DEFAULTS, RECIPES, TrainingSettings, settings_for
 from hf_cf.training.als import train_als
 from hf_cf.training.bayesian import train_bayesian, watched_r_hat
-from hf_cf.training.calibration import calibrated_prior
 from hf_cf.training.errors import star_errors
 from hf_cf.training.learner import best_epoch, train_with_fastai
 from hf_cf.training.portrait import complete
@@ -128,7 +128,9 @@ def fit(
         prior=(
             module.own_prior()
             if module.has_own_prior
-            else calibrated_prior(module, train, valid, noise, seed=settings.seed)
+            else calibrated_prior(
+                module, trained_vectors(module, train), valid, noise, seed=settings.seed
+            )
         ),
         facts=TrainingFacts(settings.to_dict(), metrics, epochs, _versions()),
         profiles=_fit_profiles(module, head, train),

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
+from hf_cf.calibration import calibrated_prior, trained_vectors
 from hf_cf.models import BiasedFactorization
 from hf_cf.ratings import Ratings
-from hf_cf.training.calibration import calibrated_prior
 
 N_USERS, N_ITEMS, NOISE = 400, 60, 0.5
 
@@ -37,8 +37,8 @@ def test_noise_and_strength_are_those_that_the_ratings_were_drawn_with(
     drawn: tuple[BiasedFactorization, Ratings, Ratings],
 ) -> None:
     model, train, valid = drawn
-    plain = calibrated_prior(model, train, None, NOISE)
-    prior = calibrated_prior(model, train, valid, NOISE)
+    plain = calibrated_prior(model, trained_vectors(model, train), None, NOISE)
+    prior = calibrated_prior(model, trained_vectors(model, train), valid, NOISE)
     # The vectors were made 0.3 times as long, so their covariance is too small by 0.09.
     strength = float(prior.precision.trace() / plain.precision.trace())
     assert strength in (1 / 16, 1 / 8)
@@ -49,7 +49,9 @@ def test_noise_and_strength_are_those_that_the_ratings_were_drawn_with(
 def test_the_same_seed_gives_the_same_prior(
     drawn: tuple[BiasedFactorization, Ratings, Ratings],
 ) -> None:
-    one, other = (calibrated_prior(*drawn, NOISE, seed=3) for _ in range(2))
+    model, train, valid = drawn
+    trained = trained_vectors(model, train)
+    one, other = (calibrated_prior(model, trained, valid, NOISE, seed=3) for _ in range(2))
     assert torch.equal(one.mean, other.mean)
     assert torch.equal(one.precision, other.precision)
     assert one.noise == other.noise
@@ -59,5 +61,6 @@ def test_a_handful_of_validation_ratings_changes_nothing(
     drawn: tuple[BiasedFactorization, Ratings, Ratings],
 ) -> None:
     model, train, valid = drawn
-    few = calibrated_prior(model, train, valid.take(np.arange(20)), NOISE)
-    assert torch.equal(few.precision, calibrated_prior(model, train, None, NOISE).precision)
+    trained = trained_vectors(model, train)
+    few = calibrated_prior(model, trained, valid.take(np.arange(20)), NOISE)
+    assert torch.equal(few.precision, calibrated_prior(model, trained, None, NOISE).precision)

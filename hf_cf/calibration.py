@@ -22,8 +22,15 @@ _CROWD = 100.0  # how much stronger the prior of the average user is than that o
 _CROWD_RATINGS = 50_000
 
 
+def trained_vectors(model: RatingModel, train: Ratings) -> Tensor:
+    """Vectors of the users that have a rating in `train`, shape (n, d)."""
+    trained = np.flatnonzero(train.user_counts()[1:]) + 1
+    with torch.no_grad():
+        return model.user_vectors(torch.from_numpy(trained))
+
+
 def calibrated_prior(
-    model: RatingModel, train: Ratings, valid: Ratings | None, noise: float, *, seed: int = 0
+    model: RatingModel, trained: Tensor, valid: Ratings | None, noise: float, *, seed: int = 0
 ) -> UserPrior:
     """Prior of user vectors, with mean, strength and noise estimated on validation ratings.
 
@@ -39,20 +46,18 @@ def calibrated_prior(
     Parameters
     ----------
     model : RatingModel
-        Trained on `train`.
-    train : Ratings
-        Tells which users were trained.
+        The trained model.
+    trained : Tensor, shape (n, d)
+        Vectors of users that it was trained on; see `trained_vectors`.
     valid : Ratings, optional
-        Of the same vocabularies. With none or very few of them the trained vectors' Gaussian is
-        taken as it is.
+        With the model's vocabulary of items. With none or very few of them the trained vectors'
+        Gaussian is taken as it is.
     noise : float
         Variance of a rating around the trained model's prediction, in squared stars.
     seed : int
         Seed of the draws of users and of what they give.
     """
-    trained = np.flatnonzero(train.user_counts()[1:]) + 1
-    with torch.no_grad():
-        prior = UserPrior.from_vectors(model.user_vectors(torch.from_numpy(trained)), noise)
+    prior = UserPrior.from_vectors(trained, noise)
     rng = np.random.default_rng(seed)
     users = np.zeros(0, np.int64)
     if valid is not None:

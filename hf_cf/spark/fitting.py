@@ -1,0 +1,408 @@
+"""Ratings in a Spark DataFrame to a `Recommender`: MLlib's alternating least squares."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+import torch
+from pyspark.ml.recommendation import ALS, ALSModel
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from hf_cf.calibration import calibrated_prior
+from hf_cf.facts import TrainingFacts
+from hf_cf.heads import Heads
+from hf_cf.history import History
+from hf_cf.models import BiasedFactorization, ImplicitALS, RankingHead, UserPrior
+from hf_cf.ratings import DataSource, Ratings, RatingScale, Vocab, in_code_order
+from hf_cf.recommender import Recommender
+from hf_cf.spark.coding import Coded, check, encode, plain_table, vocab_of
+from hf_cf.spark.effects import Effects, damped_effects
+from hf_cf.spark.vectors import factors_of, fold_users, history_of
+
+_CALIBRATION_USERS = 500
+_SAMPLED_USERS = 20_000
+_MOST_HISTORY = 50_000_000
+
+
+@dataclass(frozen=True)
+class SparkSettings:
+    """Settings of `fit`; the defaults were tuned on a validation part of MovieLens 100K's u1.base.
+
+    Attributes
+    ----------
+    factors, iterations : int
+        Of the rating model.
+    regularization : float
+        MLlib's ``regParam``: shrinkage of the factors, times the ratings of a user or item.
+    user_damping, item_damping : float
+        Shrinkage of the effects; see `hf_cf.baselines.damped_biases`.
+    sweeps : int
+        Alternations between user and item effects.
+    ranking_factors, ranking_iterations : int
+        Of the ranking head.
+    ranking_regularization : float
+        The ranking head's ``regParam``.
+    confidence : float
+        MLlib's ``alpha``: how much a rating of weight 1 counts beside an item nobody mentioned.
+    weight : tuple of 5 floats
+        How much 1 to 5 stars out of five say that such items are wanted; ratings of weight 0 say
+        nothing.
+    blocks : int
+        Parts that users and items are cut into; at least as many as cores.
+    seed : int
+        Of the first factors, and of the draw of users for calibration.
+    """
+
+    factors: int = 40
+    iterations: int = 10
+    regularization: float = 0.15
+    user_damping: float = 5.0
+    item_damping: float = 2.0
+    sweeps: int = 5
+    ranking_factors: int = 64
+    ranking_iterations: int = 10
+    ranking_regularization: float = 0.3
+    confidence: float = 2.0
+    weight: tuple[float, float, float, float, float] = (0.0, 0.0, 0.3, 0.8, 1.0)
+    blocks: int = 10
+    seed: int = 42
+
+
+def fit(
+    df: DataFrame,
+    *,
+    user: str = "user",
+    item: str = "item",
+    rating: str = "rating",
+    timestamp: str | None = None,
+    catalogue: DataFrame | None = None,
+    scale: RatingScale | None = None,
+    source: DataSource | None = None,
+    settings: SparkSettings | None = None,
+    out: str | Path | None = None,
+    include_users: bool = True,
+    include_history: bool | None = None,
+    staging: str | None = None,
+    progress: bool = True,
+) -> Recommender:
+    """Train a recommender on Spark.
+
+    Spark checks the ratings, numbers the ids, removes damped user and item effects, and runs
+    MLlib's ALS twice: on what is left of the ratings, for the stars, and on how much each rating
+    says that an item is wanted, for the order. A fifth of the ratings of up to 500 users is kept
+    back from it, to calibrate what is known of a visitor. Known users are then folded in on the
+    executors, all their ratings given, by the lines that serve visitors.
+
+    Parameters
+    ----------
+    df : DataFrame
+        One row a rating.
+    user, item, rating : str
+        Names of its columns. Ids are whole numbers, text, dates or flags.
+    timestamp : str, optional
+        The column that says when; of a user's ratings of the same item the latest counts.
+    catalogue : DataFrame, optional
+        Of Spark: a column ``id``, and where known ``title``, ``year``, ``genres``, others.
+    scale : RatingScale, optional
+        What the ratings must keep to; inferred where not given.
+    source : DataSource, optional
+        Name and licence of the data.
+    settings : SparkSettings, optional
+        Hyperparameters.
+    out : str or Path, optional
+        A folder of the driver's to write the model to.
+    include_users : bool
+        Whether known users are part of the model. Without them it serves visitors, and neither
+        their ids nor their vectors reach the driver.
+    include_history : bool, optional
+        Whether to keep who rated what, for leaving out what a user has seen. Where not given, it
+        is kept beside known users up to 50 million ratings. It goes into the folder `out` if
+        the data may be redistributed, or if it is asked for.
+    staging : str, optional
+        A folder or address for intermediate Parquet files, which the driver and all executors
+        see; emptied afterwards. A temporary folder where not given, which is enough for one
+        machine.
+    progress : bool
+        Whether to print what is being done.
+
+    Returns
+    -------
+    Recommender
+        With ``metrics`` over the ratings that were kept back.
+
+    Raises
+    ------
+    DataFormatError
+        A column is missing, of a wrong type, or has a value that is missing, no rating, out of
+        scale or given twice. The message names it.
+
+    Examples
+    --------
+    >>> from pyspark.sql import SparkSession
+    >>> spark = SparkSession.builder.getOrCreate()             # doctest: +SKIP
+    >>> rec = hf_cf.spark.fit(spark.read.parquet("ratings"), user="uid")  # doctest: +SKIP
+    """
+    settings = settings or SparkSettings()
+    say = _speaker(progress)
+    table = plain_table(df, user, item, rating, timestamp)
+    names = {"user": user, "item": item, "rating": rating, "timestamp": timestamp or ""}
+    n, scale = check(table, names, scale)
+    with _staging(df.sparkSession, staging) as place:
+        coded = encode(table, n, scale, place)
+        say(
+            f"{coded.n_ratings:,} ratings of {coded.n_items - 1:,} items by "
+            f"{coded.n_users - 1:,} users, {scale.min:g} to {scale.max:g}"
+            + (f"; {coded.n_repeated:,} repeated ones dropped" if coded.n_repeated else "")
+        )
+        started = time.perf_counter()
+        items = vocab_of(coded.items, coded.n_items)
+        drawn, held = _drawn(coded, settings.seed)
+        train = coded.ratings.where(~held)
+        effects = damped_effects(
+            train, user_damping=settings.user_damping, item_damping=settings.item_damping,
+            sweeps=settings.sweeps,
+        )  # fmt: skip
+        rating_model, vectors = _rating_model(effects, train, coded, settings)
+        say("user and item effects and the factors for stars are fitted")
+        ranking = _ranking_model(train, coded, settings)
+        say("the factors for the order are fitted")
+        kept_back = coded.ratings.where(drawn).withColumn("held", held)
+        heads, metrics = _calibrated(rating_model, ranking, vectors, kept_back, items, scale)
+        users, history = Vocab(np.zeros(0, np.int64)), None
+        if include_users:
+            heads = fold_users(heads, coded.ratings, coded.n_users, f"{place}/vectors")
+            users = vocab_of(coded.users, coded.n_users)
+            say("known users have their vectors")
+            if include_history or (include_history is None and coded.n_ratings <= _MOST_HISTORY):
+                history = history_of(coded.ratings, coded.n_users)
+        metrics["seconds"] = time.perf_counter() - started
+        rec = Recommender(
+            heads.model, heads.prior, heads.ranking,
+            users=users, items=items, catalogue=_catalogue(coded, items, catalogue),
+            history=history, scale=scale, source=source,
+            facts=TrainingFacts(
+                {"model": "als", **asdict(settings)}, metrics, [], _versions(),
+                hardware=f"Apache Spark {df.sparkSession.version}",
+            ),
+        )  # fmt: skip
+    if out is not None:
+        rec.save_pretrained(out, include_users=include_users, include_history=include_history)
+        say(f"the model is in {out}")
+    return rec
+
+
+def _drawn(coded: Coded, seed: int) -> tuple[Column, Column]:
+    """Whether a rating is by a user drawn for calibration, and whether it is kept back."""
+    people = coded.n_users - 1
+    share = min(_CALIBRATION_USERS, max(people // 5, 1))
+    drawn = F.pmod(F.xxhash64(F.lit(seed), "user"), F.lit(people)) < share
+    return drawn, drawn & (F.pmod(F.xxhash64(F.lit(seed), "user", "item"), F.lit(5)) == 0)
+
+
+def _rating_model(
+    effects: Effects, train: DataFrame, coded: Coded, settings: SparkSettings
+) -> tuple[BiasedFactorization, torch.Tensor]:
+    """The model of stars without users, and the vectors of a sample of users."""
+    size = settings.factors
+    als = _als(
+        effects.residuals(train), size, settings.iterations, settings.regularization, settings
+    )
+    items = als.itemFactors.withColumnRenamed("id", "item").join(effects.items, "item")
+    codes, factors, biases = factors_of(items, "item", coded.n_items, size, "effect")
+    model = BiasedFactorization(1, coded.n_items, size)
+    model.mean.fill_(effects.mean)
+    users = _sample(als.userFactors, coded).withColumnRenamed("id", "user")
+    _, user_factors, user_biases = factors_of(
+        users.join(effects.users, "user"), "user", 1, size, "effect"
+    )
+    vectors = torch.from_numpy(np.hstack([user_factors, user_biases[:, None]]))
+    with torch.no_grad():
+        (of_user, user_bias), (of_item, item_bias) = model.tables()
+        for table, values in ((of_item, factors), (item_bias, biases[:, None])):
+            # What was not trained is like the mean of what was.
+            table.weight.copy_(torch.from_numpy(values.mean(0)).expand_as(table.weight))
+            table.weight[torch.from_numpy(codes).long()] = torch.from_numpy(values)
+        of_user.weight.copy_(vectors[:, :-1].mean(0, keepdim=True))
+        user_bias.weight.copy_(vectors[:, -1:].mean(0, keepdim=True))
+    return model.eval().requires_grad_(False), vectors
+
+
+def _ranking_model(train: DataFrame, coded: Coded, settings: SparkSettings) -> ImplicitALS | None:
+    """The ranking head whose equations are those of MLlib's implicit ALS.
+
+    MLlib counts a rating of weight w with ``confidence * w`` beside the 1 of every item, and
+    asks for 1 with both. In units of the rating's weight that is a preference of
+    ``1 + 1 / (confidence * w)``, and ``1 / confidence`` for what was not mentioned. Its ridge
+    counts ratings where `ImplicitALS` sums their weights, which on average comes to the same.
+    """
+    weight = _by_stars(settings.weight, coded.scale)
+    wanted = train.withColumn("rating", weight.cast("float")).where(F.col("rating") > 0)
+    mean = wanted.agg(F.avg("rating").alias("mean")).first()
+    if mean is None or mean["mean"] is None:
+        return None
+    als = _als(
+        wanted, settings.ranking_factors, settings.ranking_iterations,
+        settings.ranking_regularization, settings, settings.confidence,
+    )  # fmt: skip
+    unobserved = 1 / settings.confidence
+    least = min(value for value in settings.weight if value > 0)
+    model = ImplicitALS(
+        coded.n_items,
+        factors=settings.ranking_factors,
+        preference=[1 + unobserved / max(value, least) for value in settings.weight],
+        weight=settings.weight,
+        unobserved=unobserved,
+        regularization=settings.ranking_regularization * unobserved / mean["mean"],
+        exponent=1.0,
+        average_weight=1.0,
+        low=coded.scale.min,
+        high=coded.scale.max,
+    )
+    codes, factors, _ = factors_of(als.itemFactors, "id", coded.n_items, model.vector_size)
+    table = torch.zeros(coded.n_items, model.vector_size)
+    table[torch.from_numpy(codes).long()] = torch.from_numpy(factors)
+    model.set_items(table)
+    _, users, _ = factors_of(_sample(als.userFactors, coded), "id", 1, model.vector_size)
+    model.average_user.copy_(torch.from_numpy(users).mean(0))
+    return model.eval()
+
+
+def _als(
+    ratings: DataFrame, rank: int, iterations: int, ridge: float, settings: SparkSettings,
+    confidence: float | None = None,
+) -> ALSModel:  # fmt: skip
+    als = ALS(
+        rank=rank, maxIter=iterations, regParam=ridge, seed=settings.seed,
+        numUserBlocks=settings.blocks, numItemBlocks=settings.blocks,
+        implicitPrefs=confidence is not None, alpha=confidence or 1.0,
+        userCol="user", itemCol="item", ratingCol="rating",
+    )  # fmt: skip
+    return als.fit(ratings)
+
+
+def _by_stars(curve: tuple[float, ...], scale: RatingScale) -> Column:
+    """Read a curve that is given at 1 to 5 stars out of five, as `ImplicitALS` does."""
+    floor = min(scale.min, 0.0)
+    stars = (F.col("rating") - floor) * (5 / (scale.max - floor)) - 1
+    stars = F.least(F.greatest(stars, F.lit(0.0)), F.lit(float(len(curve) - 1)))
+    below = F.floor(stars).cast("int")
+    knots = F.array(*map(F.lit, curve))
+    slopes = F.array(*map(F.lit, [*np.diff(curve).tolist(), 0.0]))
+    return F.element_at(knots, below + 1) + F.element_at(slopes, below + 1) * (stars - below)
+
+
+def _sample(factors: DataFrame, coded: Coded) -> DataFrame:
+    """At most about 20,000 users, the same on every call."""
+    if coded.n_users <= _SAMPLED_USERS:
+        return factors
+    share = F.pmod(F.xxhash64("id"), F.lit(coded.n_users)) < _SAMPLED_USERS
+    return factors.where(share)
+
+
+def _calibrated(
+    model: BiasedFactorization,
+    ranking: ImplicitALS | None,
+    vectors: torch.Tensor,
+    kept_back: DataFrame,
+    items: Vocab,
+    scale: RatingScale,
+) -> tuple[Heads, dict[str, float]]:
+    """Both heads, still without users, and how well they predict what was kept back."""
+    table = kept_back.orderBy("user", "item").toArrow()
+    held = table["held"].to_numpy()
+    names, owners = np.unique(table["user"].to_numpy(), return_inverse=True)
+    drawn = Ratings(
+        (owners + 1).astype(np.int32),
+        table["item"].to_numpy().astype(np.int32),
+        table["rating"].to_numpy().astype(np.float32),
+        Vocab(names),
+        items,
+        pd.DataFrame(),
+        scale=scale,
+    )
+    given, asked = History.from_ratings(drawn.take(~held)), drawn.take(held)
+    head = None
+    if ranking is not None:
+        head = RankingHead(ranking, ranking.average_user[None].clone())
+    prior = UserPrior.from_vectors(vectors, 1.0)
+    if len(asked):
+        for _ in range(2):  # a first guess of the noise, from the prior that it is a part of
+            errors = _errors(Heads(model, prior, head, scale), given, asked)
+            prior = UserPrior.from_vectors(vectors, float(errors.square().mean()))
+    prior = calibrated_prior(model, vectors, asked, prior.noise or 1.0)
+    heads = Heads(model, prior, head, scale)
+    metrics = {}
+    if len(asked):
+        errors = _errors(heads, given, asked)
+        mse = float(errors.square().mean())
+        metrics = {
+            "valid_mse": mse, "valid_rmse": mse**0.5, "valid_mae": float(errors.abs().mean())
+        }  # fmt: skip
+    return heads, metrics
+
+
+def _errors(heads: Heads, given: History, asked: Ratings) -> torch.Tensor:
+    people = heads.visitors(given)
+    stars = heads.stars(people.rating[asked.user_codes], heads.rows(asked.item_codes))
+    return stars - torch.from_numpy(asked.stars)
+
+
+def _catalogue(coded: Coded, items: Vocab, catalogue: DataFrame | None) -> pd.DataFrame:
+    known = None
+    if catalogue is not None:
+        if "id" not in catalogue.columns:
+            in_code_order(pd.DataFrame(), items, default_title=True)  # says what is missing
+        # An id of the catalogue that the ratings' type cannot hold is none of theirs.
+        own = catalogue.withColumn("id", F.col("id").try_cast(coded.items.schema["id"].dataType))
+        known = own.join(coded.items, "id", "left_semi").toArrow().to_pandas()
+    counts = np.zeros(coded.n_items, np.int64)
+    found = coded.ratings.groupBy("item").count().toArrow()
+    counts[found["item"].to_numpy()] = found["count"].to_numpy()
+    return in_code_order(known, items, default_title=True).assign(n_ratings=counts[1:])
+
+
+@contextmanager
+def _staging(spark: SparkSession, place: str | None) -> Iterator[str]:
+    """A folder of its own for intermediate files, deleted afterwards."""
+    if place is None:
+        with tempfile.TemporaryDirectory(prefix="hf-cf-") as folder:
+            yield Path(folder).as_uri()
+        return
+    path = f"{place.rstrip('/')}/hf-cf-{uuid4().hex}"
+    try:
+        yield path
+    finally:
+        if "://" in path:
+            jvm: Any = spark.sparkContext._jvm
+            target = jvm.org.apache.hadoop.fs.Path(path)
+            target.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration()).delete(target, True)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _speaker(progress: bool) -> Callable[[str], None]:
+    started = time.perf_counter()
+
+    def say(text: str) -> None:
+        if progress:
+            print(f"[{time.perf_counter() - started:5.0f} s] {text}", flush=True)
+
+    return say
+
+
+def _versions() -> dict[str, str]:
+    names = ("hf-cf", "pyspark", "torch", "pandas")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}

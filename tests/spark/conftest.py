@@ -1,0 +1,59 @@
+"""One small Spark for all tests of this folder: two cores, in this process's own JVM."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from small_spark import QUICK
+
+import hf_cf
+import hf_cf.spark
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    settings = {
+        "spark.master": "local[2,4]",  # two cores, and a task may fail three times
+        "spark.driver.memory": "1g",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        # What makes large jobs fast costs more than these small ones take.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    }
+    session = SparkSession.builder.config(map=settings).getOrCreate()
+    session.sparkContext.setLogLevel("OFF")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def ratings_df(spark: SparkSession, sample: hf_cf.Ratings) -> DataFrame:
+    return spark.createDataFrame(pa.Table.from_pandas(sample.to_frame()))
+
+
+@pytest.fixture(scope="session")
+def fitted(
+    ratings_df: DataFrame, sample: hf_cf.Ratings, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[hf_cf.Recommender, str]:
+    """A model of the sample, and its folder."""
+    folder = str(tmp_path_factory.mktemp("spark") / "model")
+    catalogue = ratings_df.sparkSession.createDataFrame(
+        pa.Table.from_pandas(sample.catalogue, preserve_index=False)
+    )
+    rec = hf_cf.spark.fit(
+        ratings_df, timestamp="timestamp", catalogue=catalogue, source=sample.source,
+        settings=QUICK, out=folder, progress=False,
+    )  # fmt: skip
+    return rec, folder

@@ -1,0 +1,123 @@
+"""From a Spark DataFrame to a model folder, on real Spark with two cores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from small_spark import QUICK, killing_once
+
+import hf_cf
+import hf_cf.spark
+from hf_cf.cli import main
+from hf_cf.evaluation import evaluate
+from hf_cf.training import fit as fit_here
+
+ML_100K = Path(__file__).parents[3] / "shared" / "data" / "ml-100k"
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_folder_holds_what_fit_returned(
+    fitted: tuple[hf_cf.Recommender, str], sample: hf_cf.Ratings
+) -> None:
+    rec, folder = fitted
+    loaded = hf_cf.Recommender.from_pretrained(folder)
+    assert loaded.users == sample.users
+    assert loaded.items == sample.items
+    pd.testing.assert_frame_equal(loaded.recommend([7, 8]), rec.recommend([7, 8]))
+    assert loaded.catalogue["title"].tolist() == sample.catalogue["title"].tolist()
+    np.testing.assert_array_equal(loaded.catalogue["n_ratings"], sample.item_counts()[1:])
+    assert loaded.scale == sample.scale
+    assert loaded.facts.versions["pyspark"]
+    assert sorted(path.name for path in Path(folder).iterdir()) == [
+        "README.md", "config.json", "history.parquet", "items.parquet", "model.safetensors",
+        "users.parquet",
+    ]  # fmt: skip
+
+
+def test_it_learns(fitted: tuple[hf_cf.Recommender, str], sample: hf_cf.Ratings) -> None:
+    rec, _ = fitted
+    assert rec.metrics["valid_mse"] < 0.85 * float(sample.stars.var())
+
+
+def test_known_users_are_what_their_ratings_make_of_a_visitor(
+    fitted: tuple[hf_cf.Recommender, str], sample: hf_cf.Ratings
+) -> None:
+    rec, _ = fitted
+    frame = sample.to_frame()
+    own = frame[frame["user"] == 7][["item", "rating"]]
+    known, visitor = rec.recommend(7, n=20), rec.recommend(ratings=own, n=20)
+    assert known["item"].tolist() == visitor["item"].tolist()
+    np.testing.assert_allclose(known["stars"], visitor["stars"], atol=1e-3)
+    np.testing.assert_allclose(known["score"], visitor["score"], atol=1e-3)
+
+
+def test_a_worker_that_dies_and_leaving_users_out_change_nothing_for_visitors(
+    fitted: tuple[hf_cf.Recommender, str], ratings_df: DataFrame, tmp_path: Path
+) -> None:
+    rec, _ = fitted
+    marker = tmp_path / "died"
+    df = ratings_df.mapInArrow(killing_once(marker), ratings_df.schema)
+    again = hf_cf.spark.fit(
+        df.withColumnsRenamed({"user": "who", "item": "what", "rating": "how", "timestamp": "t"}),
+        user="who", item="what", rating="how", timestamp="t",
+        include_users=False, settings=QUICK, progress=False,
+    )  # fmt: skip
+    assert marker.exists()
+    assert len(again.users) == 1
+    assert again.history is None
+    given = {3: 5.0, 7: 1.0, 12: 4.5}
+    ours, theirs = (
+        one.recommend(ratings=given, n=560).set_index("item")[["stars", "score"]].sort_index()
+        for one in (rec, again)
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-3)
+    again.save_pretrained(tmp_path / "model")
+    hf_cf.Recommender.from_pretrained(tmp_path / "model").recommend(ratings=given)
+
+
+def test_the_command_writes_a_model(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(SparkSession, "stop", lambda session: None)  # the other tests' session
+    rng = np.random.default_rng(0)
+    pairs = rng.permutation(30 * 20)[:400]
+    table = {"uid": [f"u{n}" for n in pairs // 20], "item": pairs % 20, "rating": pairs % 5 + 1.0}
+    pd.DataFrame(table).to_parquet(tmp_path / "ratings.parquet")
+    out = tmp_path / "model"
+    command = ["spark-train", "--input", str(tmp_path / "ratings.parquet"), "--out", str(out)]
+    assert main(command) == 1
+    assert "column user: the column is missing" in capsys.readouterr().err
+    few = ["--factors", "4", "--iterations", "2", "--blocks", "2"]
+    assert main([*command, "--user-col", "uid", *few]) == 0
+    assert "400 ratings of 20 items by 30 users" in capsys.readouterr().out
+    assert len(hf_cf.Recommender.from_pretrained(out).recommend("u3", n=3)) == 3
+    assert main(["spark-train", "--input", str(tmp_path / "none"), "--out", str(out)]) == 1
+    assert "none" in capsys.readouterr().err
+
+
+def test_on_ml_100k_it_is_as_good_as_one_machine(spark: SparkSession) -> None:
+    base, test = (
+        hf_cf.Ratings.from_frame(
+            pd.read_csv(
+                ML_100K / f"u1.{part}", sep="\t", header=None,
+                names=["user", "item", "rating", "timestamp"],
+            ),
+            scale=hf_cf.RatingScale(1, 5, 1),
+        )
+        for part in ("base", "test")
+    )  # fmt: skip
+    df = spark.createDataFrame(pa.Table.from_pandas(base.to_frame()))
+    there = hf_cf.spark.fit(df, settings=hf_cf.spark.SparkSettings(blocks=2), progress=False)
+    here = fit_here(base, None, "als", progress=False)
+    measured = [evaluate(rec, base, test, resamples=0) for rec in (there, here)]
+    rmse = [each.value("rmse") for each in measured]
+    ndcg = [each.value("ndcg@10") for each in measured]
+    assert rmse[0] < rmse[1] + 0.005, rmse
+    assert ndcg[0] > 0.97 * ndcg[1], ndcg
