@@ -158,3 +158,14 @@ def test_the_flags_of_the_command_line_import_nothing_heavy() -> None:
         "    main(['train', '--help'])"
     )
     assert not loaded & HEAVY
+
+
+def test_without_pyspark_its_command_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['pyspark'] = None\n"
+        "from hf_cf.cli import main\n"
+        "sys.exit(main(['spark-train', '--input', 'ratings', '--out', 'model']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "pyspark is not installed; get it with: pip install 'hf-cf[spark]'" in done.stderr

@@ -12,7 +12,8 @@ except ModuleNotFoundError as error:
         "hf_cf.spark needs pyspark; get it with: pip install 'hf-cf[spark]'", name="pyspark"
     ) from error
 
-from hf_cf.spark.fitting import SparkSettings, fit
+from hf_cf.spark.factorization import SparkSettings
+from hf_cf.spark.fitting import fit
 from hf_cf.spark.serving import recommend
 
 __all__ = ["SparkSettings", "fit", "recommend"]

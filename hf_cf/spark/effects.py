@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 
@@ -37,7 +37,12 @@ class Effects:
 
 
 def damped_effects(
-    ratings: DataFrame, *, user_damping: float = 5.0, item_damping: float = 2.0, sweeps: int = 5
+    ratings: DataFrame,
+    staging: str,
+    *,
+    user_damping: float = 5.0,
+    item_damping: float = 2.0,
+    sweeps: int = 5,
 ) -> Effects:
     """Fit the effects as `hf_cf.baselines.damped_biases` does, items first, by turns.
 
@@ -45,6 +50,9 @@ def damped_effects(
     ----------
     ratings : DataFrame
         ``user``, ``item`` (codes), ``rating``.
+    staging : str
+        Folder to write the effects of each turn to; were they kept in memory only, every turn
+        would depend on all before it, a chain that is too deep for Java's stack.
     user_damping, item_damping : float
         An effect counts as if so many ratings more had been given that show none.
     sweeps : int
@@ -53,24 +61,16 @@ def damped_effects(
     centre = ratings.agg(F.avg(F.col("rating").cast("double")).alias("mean")).first()
     assert centre is not None
     mean: float = centre["mean"]
-    off = F.col("rating").cast("double") - mean
-    items = _damped(ratings, "item", off, item_damping)
-    users = _without(ratings, items, "user", off, user_damping)
-    for _ in range(sweeps - 1):
-        items = _without(ratings, users, "item", off, item_damping)
-        users = _without(ratings, items, "user", off, user_damping)
-    return Effects(mean, users, items)
-
-
-def _without(
-    ratings: DataFrame, other: DataFrame, side: str, off: Column, damping: float
-) -> DataFrame:
-    """Effects of one side from what those of the other side leave."""
-    key = next(name for name in other.columns if name != "effect")
-    return _damped(ratings.join(other, key), side, off - F.col("effect"), damping)
-
-
-def _damped(ratings: DataFrame, side: str, left: Column, damping: float) -> DataFrame:
-    effect = F.sum(left) / (F.count(F.lit(1)) + damping)
-    # Kept, or each sweep would run all the sweeps before it again.
-    return ratings.groupBy(side).agg(effect.alias("effect")).persist()
+    left = F.col("rating").cast("double") - mean
+    damping = {"user": user_damping, "item": item_damping}
+    found: dict[str, DataFrame] = {}
+    for sweep in range(sweeps):
+        for side, other in (("item", "user"), ("user", "item")):
+            rest = ratings.withColumn("left", left)
+            if other in found:
+                rest = rest.join(found[other], other).withColumn("left", left - F.col("effect"))
+            effect = F.sum("left") / (F.count(F.lit(1)) + damping[side])
+            path = f"{staging}/{side}s-{sweep}"
+            rest.groupBy(side).agg(effect.alias("effect")).write.parquet(path)
+            found[side] = ratings.sparkSession.read.parquet(path)
+    return Effects(mean, found["user"], found["item"])

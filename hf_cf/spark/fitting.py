@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from uuid import uuid4
 import numpy as np
 import pandas as pd
 import torch
-from pyspark.ml.recommendation import ALS, ALSModel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -29,56 +28,13 @@ from hf_cf.models import BiasedFactorization, ImplicitALS, RankingHead, UserPrio
 from hf_cf.ratings import DataSource, Ratings, RatingScale, Vocab, in_code_order
 from hf_cf.recommender import Recommender
 from hf_cf.spark.coding import Coded, check, encode, plain_table, vocab_of
-from hf_cf.spark.effects import Effects, damped_effects
-from hf_cf.spark.vectors import factors_of, fold_users, history_of
+from hf_cf.spark.effects import damped_effects
+from hf_cf.spark.factorization import SparkSettings, ranking_model, rating_model
+from hf_cf.spark.vectors import fold_users, history_of
 
 _CALIBRATION_USERS = 500
-_SAMPLED_USERS = 20_000
 _MOST_HISTORY = 50_000_000
-
-
-@dataclass(frozen=True)
-class SparkSettings:
-    """Settings of `fit`; the defaults were tuned on a validation part of MovieLens 100K's u1.base.
-
-    Attributes
-    ----------
-    factors, iterations : int
-        Of the rating model.
-    regularization : float
-        MLlib's ``regParam``: shrinkage of the factors, times the ratings of a user or item.
-    user_damping, item_damping : float
-        Shrinkage of the effects; see `hf_cf.baselines.damped_biases`.
-    sweeps : int
-        Alternations between user and item effects.
-    ranking_factors, ranking_iterations : int
-        Of the ranking head.
-    ranking_regularization : float
-        The ranking head's ``regParam``.
-    confidence : float
-        MLlib's ``alpha``: how much a rating of weight 1 counts beside an item nobody mentioned.
-    weight : tuple of 5 floats
-        How much 1 to 5 stars out of five say that such items are wanted; ratings of weight 0 say
-        nothing.
-    blocks : int
-        Parts that users and items are cut into; at least as many as cores.
-    seed : int
-        Of the first factors, and of the draw of users for calibration.
-    """
-
-    factors: int = 40
-    iterations: int = 10
-    regularization: float = 0.15
-    user_damping: float = 5.0
-    item_damping: float = 2.0
-    sweeps: int = 5
-    ranking_factors: int = 64
-    ranking_iterations: int = 10
-    ranking_regularization: float = 0.3
-    confidence: float = 2.0
-    weight: tuple[float, float, float, float, float] = (0.0, 0.0, 0.3, 0.8, 1.0)
-    blocks: int = 10
-    seed: int = 42
+_OWN = "hf-cf-staging-"
 
 
 def fit(
@@ -161,6 +117,10 @@ def fit(
     names = {"user": user, "item": item, "rating": rating, "timestamp": timestamp or ""}
     n, scale = check(table, names, scale)
     with _staging(df.sparkSession, staging) as place:
+        context = df.sparkSession.sparkContext
+        # One's own stays; that of an earlier call is gone, and Spark cannot unset it.
+        if _OWN in (context.getCheckpointDir() or _OWN):
+            context.setCheckpointDir(f"{place}/checkpoints")
         coded = encode(table, n, scale, place)
         say(
             f"{coded.n_ratings:,} ratings of {coded.n_items - 1:,} items by "
@@ -172,15 +132,15 @@ def fit(
         drawn, held = _drawn(coded, settings.seed)
         train = coded.ratings.where(~held)
         effects = damped_effects(
-            train, user_damping=settings.user_damping, item_damping=settings.item_damping,
-            sweeps=settings.sweeps,
+            train, f"{place}/effects", user_damping=settings.user_damping,
+            item_damping=settings.item_damping, sweeps=settings.sweeps,
         )  # fmt: skip
-        rating_model, vectors = _rating_model(effects, train, coded, settings)
+        model, vectors = rating_model(effects, train, coded, settings, place)
         say("user and item effects and the factors for stars are fitted")
-        ranking = _ranking_model(train, coded, settings)
+        ranking = ranking_model(train, coded, settings)
         say("the factors for the order are fitted")
         kept_back = coded.ratings.where(drawn).withColumn("held", held)
-        heads, metrics = _calibrated(rating_model, ranking, vectors, kept_back, items, scale)
+        heads, metrics = _calibrated(model, ranking, vectors, kept_back, items, scale)
         users, history = Vocab(np.zeros(0, np.int64)), None
         if include_users:
             heads = fold_users(heads, coded.ratings, coded.n_users, f"{place}/vectors")
@@ -210,106 +170,6 @@ def _drawn(coded: Coded, seed: int) -> tuple[Column, Column]:
     share = min(_CALIBRATION_USERS, max(people // 5, 1))
     drawn = F.pmod(F.xxhash64(F.lit(seed), "user"), F.lit(people)) < share
     return drawn, drawn & (F.pmod(F.xxhash64(F.lit(seed), "user", "item"), F.lit(5)) == 0)
-
-
-def _rating_model(
-    effects: Effects, train: DataFrame, coded: Coded, settings: SparkSettings
-) -> tuple[BiasedFactorization, torch.Tensor]:
-    """The model of stars without users, and the vectors of a sample of users."""
-    size = settings.factors
-    als = _als(
-        effects.residuals(train), size, settings.iterations, settings.regularization, settings
-    )
-    items = als.itemFactors.withColumnRenamed("id", "item").join(effects.items, "item")
-    codes, factors, biases = factors_of(items, "item", coded.n_items, size, "effect")
-    model = BiasedFactorization(1, coded.n_items, size)
-    model.mean.fill_(effects.mean)
-    users = _sample(als.userFactors, coded).withColumnRenamed("id", "user")
-    _, user_factors, user_biases = factors_of(
-        users.join(effects.users, "user"), "user", 1, size, "effect"
-    )
-    vectors = torch.from_numpy(np.hstack([user_factors, user_biases[:, None]]))
-    with torch.no_grad():
-        (of_user, user_bias), (of_item, item_bias) = model.tables()
-        for table, values in ((of_item, factors), (item_bias, biases[:, None])):
-            # What was not trained is like the mean of what was.
-            table.weight.copy_(torch.from_numpy(values.mean(0)).expand_as(table.weight))
-            table.weight[torch.from_numpy(codes).long()] = torch.from_numpy(values)
-        of_user.weight.copy_(vectors[:, :-1].mean(0, keepdim=True))
-        user_bias.weight.copy_(vectors[:, -1:].mean(0, keepdim=True))
-    return model.eval().requires_grad_(False), vectors
-
-
-def _ranking_model(train: DataFrame, coded: Coded, settings: SparkSettings) -> ImplicitALS | None:
-    """The ranking head whose equations are those of MLlib's implicit ALS.
-
-    MLlib counts a rating of weight w with ``confidence * w`` beside the 1 of every item, and
-    asks for 1 with both. In units of the rating's weight that is a preference of
-    ``1 + 1 / (confidence * w)``, and ``1 / confidence`` for what was not mentioned. Its ridge
-    counts ratings where `ImplicitALS` sums their weights, which on average comes to the same.
-    """
-    weight = _by_stars(settings.weight, coded.scale)
-    wanted = train.withColumn("rating", weight.cast("float")).where(F.col("rating") > 0)
-    mean = wanted.agg(F.avg("rating").alias("mean")).first()
-    if mean is None or mean["mean"] is None:
-        return None
-    als = _als(
-        wanted, settings.ranking_factors, settings.ranking_iterations,
-        settings.ranking_regularization, settings, settings.confidence,
-    )  # fmt: skip
-    unobserved = 1 / settings.confidence
-    least = min(value for value in settings.weight if value > 0)
-    model = ImplicitALS(
-        coded.n_items,
-        factors=settings.ranking_factors,
-        preference=[1 + unobserved / max(value, least) for value in settings.weight],
-        weight=settings.weight,
-        unobserved=unobserved,
-        regularization=settings.ranking_regularization * unobserved / mean["mean"],
-        exponent=1.0,
-        average_weight=1.0,
-        low=coded.scale.min,
-        high=coded.scale.max,
-    )
-    codes, factors, _ = factors_of(als.itemFactors, "id", coded.n_items, model.vector_size)
-    table = torch.zeros(coded.n_items, model.vector_size)
-    table[torch.from_numpy(codes).long()] = torch.from_numpy(factors)
-    model.set_items(table)
-    _, users, _ = factors_of(_sample(als.userFactors, coded), "id", 1, model.vector_size)
-    model.average_user.copy_(torch.from_numpy(users).mean(0))
-    return model.eval()
-
-
-def _als(
-    ratings: DataFrame, rank: int, iterations: int, ridge: float, settings: SparkSettings,
-    confidence: float | None = None,
-) -> ALSModel:  # fmt: skip
-    als = ALS(
-        rank=rank, maxIter=iterations, regParam=ridge, seed=settings.seed,
-        numUserBlocks=settings.blocks, numItemBlocks=settings.blocks,
-        implicitPrefs=confidence is not None, alpha=confidence or 1.0,
-        userCol="user", itemCol="item", ratingCol="rating",
-    )  # fmt: skip
-    return als.fit(ratings)
-
-
-def _by_stars(curve: tuple[float, ...], scale: RatingScale) -> Column:
-    """Read a curve that is given at 1 to 5 stars out of five, as `ImplicitALS` does."""
-    floor = min(scale.min, 0.0)
-    stars = (F.col("rating") - floor) * (5 / (scale.max - floor)) - 1
-    stars = F.least(F.greatest(stars, F.lit(0.0)), F.lit(float(len(curve) - 1)))
-    below = F.floor(stars).cast("int")
-    knots = F.array(*map(F.lit, curve))
-    slopes = F.array(*map(F.lit, [*np.diff(curve).tolist(), 0.0]))
-    return F.element_at(knots, below + 1) + F.element_at(slopes, below + 1) * (stars - below)
-
-
-def _sample(factors: DataFrame, coded: Coded) -> DataFrame:
-    """At most about 20,000 users, the same on every call."""
-    if coded.n_users <= _SAMPLED_USERS:
-        return factors
-    share = F.pmod(F.xxhash64("id"), F.lit(coded.n_users)) < _SAMPLED_USERS
-    return factors.where(share)
 
 
 def _calibrated(
@@ -378,10 +238,10 @@ def _catalogue(coded: Coded, items: Vocab, catalogue: DataFrame | None) -> pd.Da
 def _staging(spark: SparkSession, place: str | None) -> Iterator[str]:
     """A folder of its own for intermediate files, deleted afterwards."""
     if place is None:
-        with tempfile.TemporaryDirectory(prefix="hf-cf-") as folder:
+        with tempfile.TemporaryDirectory(prefix=_OWN) as folder:
             yield Path(folder).as_uri()
         return
-    path = f"{place.rstrip('/')}/hf-cf-{uuid4().hex}"
+    path = f"{place.rstrip('/')}/{_OWN}{uuid4().hex}"
     try:
         yield path
     finally:

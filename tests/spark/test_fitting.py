@@ -119,5 +119,25 @@ def test_on_ml_100k_it_is_as_good_as_one_machine(spark: SparkSession) -> None:
     measured = [evaluate(rec, base, test, resamples=0) for rec in (there, here)]
     rmse = [each.value("rmse") for each in measured]
     ndcg = [each.value("ndcg@10") for each in measured]
+    print(f"on Spark and here: RMSE {rmse}, nDCG@10 {ndcg}")
     assert rmse[0] < rmse[1] + 0.005, rmse
     assert ndcg[0] > 0.97 * ndcg[1], ndcg
+
+
+def test_the_page_of_the_documentation_does_what_it_shows(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    pairs = rng.permutation(20 * 30)[:300]
+    table = {
+        "customer": pairs // 30, "sku": [f"s{n}" for n in pairs % 30], "stars": pairs % 5 + 1,
+        "at": pairs,
+    }  # fmt: skip
+    pd.DataFrame(table).to_parquet(tmp_path / "ratings")
+    page = (Path(__file__).parents[2] / "docs" / "spark.md").read_text("utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    exec(code.replace("s3a://lake", tmp_path.as_uri()), {"spark": spark})
+    found = spark.read.parquet(str(tmp_path / "recommendations"))
+    assert found.count() == 200
+    assert Path("model", "config.json").is_file()

@@ -1,0 +1,138 @@
+"""Spark on one machine: 5 million synthetic ratings from Parquet to a model folder, and back.
+
+Run from the repository root (pyspark comes with the extra ``spark``)::
+
+    python benchmarks/spark_local.py
+
+The ratings have the activity and popularity of MovieLens 25M, at a fifth of its size. Driver and
+executors are one JVM of at most 2 GB, on two cores, beside the Python processes. Prints Markdown
+and writes it to ``benchmarks/results/spark_local.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from ratings_25m import N_ITEMS, N_USERS, generate
+
+import hf_cf.spark
+
+RESULT = Path(__file__).parent / "results" / "spark_local.md"
+MEMORY = "2g"
+
+
+def write_ratings(path: Path, n_ratings: int) -> None:
+    made = generate(N_USERS * n_ratings // 25_000_000, N_ITEMS * n_ratings // 25_000_000, n_ratings)
+    order = np.random.default_rng(0).permutation(len(made.ratings))
+    columns = {"user": made.users[order], "item": made.items[order], "rating": made.ratings[order]}
+    pq.write_table(pa.table(columns), path, row_group_size=500_000)
+
+
+def peak_of(pid: int) -> float:
+    """Largest resident size of a process so far, in GB."""
+    status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    return next(int(line.split()[1]) for line in status.splitlines() if "VmHWM" in line) / 2**20
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process and all that it has started have used of the processors."""
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    own = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    children = " ".join(
+        task.read_text("utf-8") for task in Path(f"/proc/{pid}/task").glob("*/children")
+    )
+    return own + sum(processor_seconds(int(child)) for child in children.split())
+
+
+class Clock:
+    """Seconds on the wall and of the processors, since the last time it was asked."""
+
+    def __init__(self) -> None:
+        self.last = (time.perf_counter(), processor_seconds(os.getpid()))
+
+    def __call__(self) -> tuple[float, float]:
+        """Both, and start again."""
+        before, self.last = self.last, (time.perf_counter(), processor_seconds(os.getpid()))
+        return self.last[0] - before[0], self.last[1] - before[1]
+
+
+def answered(recommended: DataFrame) -> int:
+    """Compute recommendations, and count the users that they are for."""
+    found = recommended.agg(F.count_distinct("user"), F.count("*"), F.sum("score")).first()
+    assert found is not None
+    assert found[1] == 10 * found[0]
+    return int(found[0])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ratings", type=int, default=5_000_000)
+    arguments = parser.parse_args()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    load = os.getloadavg()[0]
+    spark = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.driver.memory", MEMORY)
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "8")
+        .getOrCreate()
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        place, model = Path(folder) / "ratings.parquet", str(Path(folder) / "model")
+        write_ratings(place, arguments.ratings)
+        before = peak_of(os.getpid())
+        df = spark.read.parquet(str(place))
+        clock = Clock()
+        rec = hf_cf.spark.fit(df, out=model)
+        training = clock()
+        users = df.select("user").distinct().persist()
+        n_users = users.count()
+        clock()
+        known = answered(hf_cf.spark.recommend(users, model, 10))
+        known_time = clock()
+        visitors = df.where(F.col("user") <= n_users // 10)
+        given = answered(hf_cf.spark.recommend(visitors, model, 10))
+        given_time = clock()
+        size = sum(path.stat().st_size for path in Path(model).iterdir()) / 1e6
+        jvm, python = peak_of(spark.sparkContext._gateway.proc.pid), peak_of(os.getpid())
+    text = f"""# Spark on one machine
+
+{arguments.ratings:,} synthetic ratings of {len(rec.items) - 1:,} items by {n_users:,} users.
+
+| | s | processor s |
+|---|---|---|
+| Parquet to model folder ({size:.0f} MB) | {training[0]:.0f} | {training[1]:.0f} |
+| `recommend`, 10 items for {known:,} known users | {known_time[0]:.0f} | {known_time[1]:.0f} |
+| `recommend` for {given:,} users by their ratings | {given_time[0]:.0f} | {given_time[1]:.0f} |
+
+Known users: {known / known_time[0]:,.0f} a second, {known / known_time[1]:,.0f} a second of a
+processor. By their ratings: {given / given_time[0]:,.0f} and {given / given_time[1]:,.0f}.
+
+Largest sizes: {jvm:.1f} GB of the JVM, driver and executors in one (heap {MEMORY}); {python:.1f} GB
+of the driver's Python, of which {before:.1f} GB were taken by making the ratings. RMSE on ratings
+kept back: {rec.metrics["valid_rmse"]:.3f} stars, where the noise in them is 0.75.
+
+One run. Times include starting the Python processes and loading the model. Spark {spark.version}
+in local mode, 2 cores, {platform.machine()}, Java 17, Python {platform.python_version()}; load
+average {load:.1f} at the start and {os.getloadavg()[0]:.1f} at the end.
+"""
+    print(text)
+    RESULT.write_text(text, "utf-8")
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main()
