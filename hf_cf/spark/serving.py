@@ -80,6 +80,8 @@ def recommend(
     table = table.repartition("user").sortWithinPartitions("user")
     kind = table.schema["user"].dataType.simpleString()
     folder = local_folder(model, revision=revision)
+    # Executors have working directories of their own; a repository they download themselves.
+    place = str(folder.resolve()) if Path(model).expanduser().is_dir() else str(model)
     whole = pa.types.is_integer(pq.read_schema(folder / "items.parquet").field("id").type)
     schema = (
         f"user {kind}, rank int, item {'bigint' if whole else 'string'}, title string, "
@@ -87,7 +89,7 @@ def recommend(
     )
     # Workers live on, and the folder may hold another model the next time.
     stamp = hashlib.sha256((folder / CONFIG).read_bytes()).hexdigest()
-    return map_batches(table, _answering(str(model), revision, stamp, n, choices), schema)
+    return map_batches(table, _answering(place, revision, stamp, n, choices), schema)
 
 
 @lru_cache(maxsize=2)
