@@ -20,4 +20,6 @@ def appearance() -> dict[str, Any]:
         "css": components.stylesheet(),
         "head": components.script(),
         "footer_links": ["api", "gradio"],
+        # The pages are built in the browser: a server's rendering of them would be empty.
+        "ssr_mode": False,
     }
