@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -135,6 +136,17 @@ class Heads:
             ranking = RankingHead(ranking.model, replaced(ranking.user_vectors, people.ranking))
         changed = replace(self, model=self.model.with_user_vectors(vectors), ranking=ranking)
         return changed.to(self.device)
+
+    def with_items(self, table: pd.DataFrame, given: History) -> Heads:
+        """Add items: their rows of a catalogue, and their ratings, one row an item."""
+        indptr, users = torch.from_numpy(given.starts).to(self.device), self.rows(given.items)
+        stars = torch.from_numpy(given.stars).to(self.device)
+        ranking = self.ranking
+        if ranking is not None:
+            ranking = replace(ranking, model=ranking.model.with_items(len(table)))
+        return replace(
+            self, model=self.model.with_items(table, indptr, users, stars), ranking=ranking
+        )
 
     def stars(self, vectors: Tensor, items: Tensor) -> Tensor:
         """Stars within the scale for the item beside each vector: (B, d) and (B,) to (B,)."""

@@ -12,14 +12,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from hf_cf.catalogue import plain_ids
+from hf_cf.catalogue import Catalogue, plain_ids
 from hf_cf.datasets.layouts import DATASETS
-from hf_cf.errors import UnknownUser
+from hf_cf.errors import DataFormatError, UnknownUser
 from hf_cf.filters import Filters
 from hf_cf.heads import People
 from hf_cf.history import History
 from hf_cf.profiles import Profile
-from hf_cf.ratings import Codes, Vocab
+from hf_cf.ratings import Codes, Vocab, in_code_order
 from hf_cf.top_n import Choice
 from hf_cf.trained_model import TrainedModel
 from hf_cf.visitors import OnUnknown, VisitorRatings, visitors_history
@@ -442,6 +442,65 @@ class Recommender(TrainedModel):
         history = self.history.updated(codes, given, len(self.users))
         people = self.heads.visitors(history.take(codes))
         return self._with_people(self.users, codes, people, history)
+
+    def add_items(self, items: pd.DataFrame, ratings: pd.DataFrame | None = None) -> Recommender:
+        """Place new items by their features, and by a few ratings, without training.
+
+        The ranking head has not seen anybody choose them, so that they come last in its order;
+        ``order_by="stars"`` shows them where they belong.
+
+        Parameters
+        ----------
+        items : DataFrame
+            ``id`` and what the catalogue has, such as ``title``, ``year``, ``genres``.
+        ratings : DataFrame, optional
+            ``user``, ``item``, ``rating``: of known users, for the new items.
+
+        Returns
+        -------
+        Recommender
+            A new one, which can be saved and pushed; this one stays as it is.
+
+        Raises
+        ------
+        UnknownUser, UnknownItem
+            The model does not have the user, or neither of both the item.
+        ValueError
+            The model is no ``bayesian_mf``, an item is known already, or a rating is outside the
+            scale.
+        """
+        if "id" not in items:
+            raise DataFormatError("new items need this column", column="id")
+        known = self.items.encode(items["id"]) > 0
+        if known.any():
+            name = plain_ids(items["id"])[int(known.argmax())]
+            raise ValueError(f"the model has the item {name!r} already")
+        vocab = Vocab([*self.items.ids.tolist(), *items["id"].tolist()])
+        new = in_code_order(items, Vocab(items["id"]), default_title=True)
+        new = new.reindex(columns=[name for name in self.catalogue if name != "n_ratings"])
+        users, codes, given = np.zeros(0, np.int32), np.zeros(0, np.int32), None
+        table = pd.concat([self.catalogue, new.assign(n_ratings=0)])
+        table.index = pd.RangeIndex(1, len(vocab), name="code")
+        if ratings is not None:
+            names, given = visitors_history(ratings, Catalogue(vocab, table), self.scale)
+            if names is None:
+                raise ValueError("ratings are a table with the columns user, item and rating")
+            users = self._known_codes(names)
+            codes = given.items - len(self.items)
+            if (codes < 0).any():
+                raise ValueError("ratings are for new items; refresh with rec.update for others")
+            table["n_ratings"] += np.bincount(given.items, minlength=len(vocab))[1:]
+        owners = users[given.user_codes()] if given else users
+        stars = given.stars if given else np.zeros(0, np.float32)
+        heads = self.heads.with_items(new, History.from_codes(codes, owners, stars, len(new)))
+        history = self.history
+        if history is not None and given is not None:
+            history = history.updated(users, given, len(self.users))
+        return Recommender(
+            heads.model, heads.prior, heads.ranking,
+            users=self.users, items=vocab, catalogue=table, history=history,
+            scale=self.scale, source=self.source, facts=self.facts, pictures=self.pictures,
+        )  # fmt: skip
 
     def _several(self, ratings: pd.DataFrame) -> tuple[list[Any], History]:
         names, given = visitors_history(ratings, self._catalogue, self.scale)

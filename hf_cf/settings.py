@@ -54,13 +54,13 @@ class TrainingSettings:
         0.25, "how shrinkage grows with a row's ratings: 0 not, 1 in proportion (als)"
     )
     burn_in: int = _setting(40, "sweeps before the first that can be kept (bayesian_mf)")
-    thin: int = _setting(4, "sweeps from one that is kept to the next (bayesian_mf)")
+    thin: int = _setting(6, "sweeps from one that is kept to the next (bayesian_mf)")
     max_mb: float = _setting(
         20.0, "megabytes that the kept draws may take in a file; thinned further (bayesian_mf)"
     )
     features: bool = _setting(True, "use the features of users and items (bayesian_mf)")
     implicit: int = _setting(
-        500,
+        1000,
         "most rated items, and most active users, that are features of who rated them or was "
         "rated by them (bayesian_mf)",
     )
@@ -182,7 +182,7 @@ _TUNED: dict[str, dict[str, Any]] = {
     "collab_nn": {"dropout": 0.5},
     "rating_classifier": {"dropout": 0.5},
     "als": {"n_factors": 20, "epochs": 15},
-    "bayesian_mf": {"n_factors": 10, "epochs": 400},
+    "bayesian_mf": {"n_factors": 10, "epochs": 600},
 }
 
 MODEL_DEFAULTS: Mapping[str, TrainingSettings] = MappingProxyType(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -93,6 +94,22 @@ class RatingModel(nn.Module):
     def own_prior(self) -> UserPrior:
         """What a model with `has_own_prior` knows of a user before the first rating."""
         raise NotImplementedError
+
+    def with_items(
+        self, table: pd.DataFrame, indptr: Tensor, users: Tensor, stars: Tensor
+    ) -> RatingModel:
+        """Return the same model with more items, placed by what is known of them.
+
+        Parameters
+        ----------
+        table : DataFrame
+            The new items' rows of the catalogue, m of them.
+        indptr : Tensor of int64, shape (m + 1,)
+            New item j has the ratings ``indptr[j]`` to ``indptr[j + 1]``.
+        users, stars : Tensors, shape (n,)
+            Codes of who gave them, and the ratings.
+        """
+        raise ValueError(f"{self.name} cannot place items without training; bayesian_mf can")
 
     def fold_in(self, prior: UserPrior, indptr: Tensor, items: Tensor, stars: Tensor) -> Tensor:
         """Vectors of users with the given ratings, (B, d); see `hf_cf.models.fold_in`."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from hf_cf.features import from_json, n_columns, to_json
+from hf_cf.features import design_matrix, from_json, n_columns, to_json
 from hf_cf.models.base import RatingModel, embedding
 from hf_cf.models.fold_in import UserPrior
 from hf_cf.solver import Prior, RowSolutions, SparseRows, solve_rows
@@ -47,6 +48,8 @@ class BayesianFactorization(RatingModel):
 
     name = "bayesian_mf"
     has_own_prior = True
+    user_factors: nn.Embedding
+    user_bias: nn.Embedding
     item_factors: nn.Embedding
     item_bias: nn.Embedding
     user_noise: nn.Embedding
@@ -158,6 +161,30 @@ class BayesianFactorization(RatingModel):
         width = factors.shape[1]
         products = (vectors[:, :width] * factors).view(-1, self.n_samples, self.n_factors).sum(2)
         return products + vectors[:, width : width + self.n_samples] + biases + self.mean
+
+    def with_items(
+        self, table: pd.DataFrame, indptr: Tensor, users: Tensor, stars: Tensor
+    ) -> BayesianFactorization:
+        """Return the same model with more items, in every draw from their posterior there.
+
+        What a table does not say of an item has no part in its prior mean. Of every two draws the
+        second has the opposite noise of the first, so that the mean prediction is nearly that of
+        the posterior means.
+        """
+        device = self.mean.device
+        features = torch.from_numpy(design_matrix(self.item_features, table)).to(device)
+        found = _placed(self, features, indptr, users, stars)
+        with torch.device("meta"):
+            n_items = self.settings["n_items"] + len(table)
+            larger = type(self)(**{**self.settings, "n_items": n_items})
+        state = dict(self.state_dict())
+        for name, part in (
+            ("item_factors.weight", found[:, :, :-1].flatten(1)),
+            ("item_bias.weight", found[:, :, -1]),
+        ):
+            state[name] = torch.cat([state[name], part])
+        larger.load_state_dict(state, assign=True)
+        return larger.eval().requires_grad_(False)
 
     # Somebody new: the same posterior as in training, given the items of every draw
 
@@ -290,20 +317,18 @@ class _Draws:
     ) -> None:
         self.model = model
         n_users, draws = len(indptr) - 1, model.n_samples
-        device = items.device
-        counts = indptr.diff()
         own, place = items.unique(return_inverse=True)
         design = model._design(own)
         self.table = design.flatten(0, 1)
         self.offsets = model.item_bias.weight[own].flatten() + model.mean
-        repeated = counts.repeat_interleave(draws)
-        self.indptr = torch.cat([indptr[:1] * 0, repeated.cumsum(0)])
-        self.row = torch.arange(n_users * draws, device=device).repeat_interleave(repeated)
-        position = torch.arange(len(self.row), device=device) - self.indptr[self.row]
-        source = indptr[self.row // draws] + position
+        self.indptr, self.row, source = over_draws(indptr, draws)
         self.columns = place[source] * draws + self.row % draws
         self.values = stars[source].to(self.table.dtype)
-        self.prior_mean = _prior_means(model, indptr, items).view(n_users * draws, -1)
+        link = model.user_link[len(model.user_link) - len(model.implicit_items) :]
+        means = model.user_mean.flatten() + _of_pattern(
+            link, model.implicit_items, model.settings["n_items"], indptr, items
+        )
+        self.prior_mean = means.view(n_users * draws, -1)
         self.precision = model.user_precision.repeat(n_users, 1, 1)
 
     def solve(self, weight: Tensor, cholesky: bool) -> RowSolutions:
@@ -329,18 +354,74 @@ class _Draws:
         return (sums + doubt.view(-1, draws) / weight[:, None]).mean(1)
 
 
-def _prior_means(model: BayesianFactorization, indptr: Tensor, items: Tensor) -> Tensor:
-    """Prior means of users of whom only the rated items are known, (B, S size)."""
-    means = model.user_mean.flatten().repeat(len(indptr) - 1, 1)
-    n_implicit = len(model.implicit_items)
-    if not n_implicit:
-        return means
-    row_of = items.new_full((model.settings["n_items"],), -1)
-    first = len(model.user_link) - n_implicit
-    row_of[model.implicit_items] = torch.arange(first, len(model.user_link), device=items.device)
+def over_draws(indptr: Tensor, draws: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Repeat the rows of a sparse matrix for every draw: row ``b draws + s`` is row b in draw s.
+
+    Returns
+    -------
+    indptr : Tensor of int64, shape (B * draws + 1,)
+    row, source : Tensors of int64, shape (n * draws,)
+        Of each new entry, its row and the old entry that it repeats.
+    """
+    repeated = indptr.diff().repeat_interleave(draws)
+    starts = torch.nn.functional.pad(repeated.cumsum(0), (1, 0))
+    row = torch.arange(len(repeated), device=indptr.device).repeat_interleave(repeated)
+    position = torch.arange(len(row), device=indptr.device) - starts[row]
+    return starts, row, indptr[row // draws] + position
+
+
+def _of_pattern(link: Tensor, implicit: Tensor, n: int, indptr: Tensor, columns: Tensor) -> Tensor:
+    """What follows from which columns stand in a row, (B, S size).
+
+    Parameters
+    ----------
+    link : Tensor, shape (p, S size)
+        Weights of the columns that count.
+    implicit : Tensor of int64, shape (p,)
+        Their codes.
+    n : int
+        Codes that there are.
+    indptr, columns : Tensors of int64
+        Row b has the columns ``indptr[b]`` to ``indptr[b + 1]``.
+    """
     counts = indptr.diff()
-    owner = torch.arange(len(counts), device=items.device).repeat_interleave(counts)
-    rows = row_of[items]
+    means = link.new_zeros(len(counts), link.shape[1])
+    row_of = columns.new_full((n,), -1)
+    row_of[implicit] = torch.arange(len(implicit), device=columns.device)
+    owner = torch.arange(len(counts), device=columns.device).repeat_interleave(counts)
+    rows = row_of[columns]
     known = rows >= 0
-    parts = model.user_link[rows[known]] / counts[owner[known]].sqrt()[:, None]
+    parts = link[rows[known]] / counts[owner[known]].sqrt()[:, None]
     return means.index_add_(0, owner[known], parts)
+
+
+def _placed(
+    model: BayesianFactorization, features: Tensor, indptr: Tensor, users: Tensor, stars: Tensor
+) -> Tensor:
+    """Draws of new items with these features and ratings, (m, S, size)."""
+    p = features.shape[1]
+    means = model.item_mean.flatten() + features @ model.item_link[:p]
+    means += _of_pattern(
+        model.item_link[p:], model.implicit_users, model.settings["n_users"], indptr, users
+    )
+    draws, size, n_new = model.n_samples, model.n_factors + 1, len(features)
+    starts, row, source = over_draws(indptr, draws)
+    own, place = users.unique(return_inverse=True)
+    factors = model.user_factors.weight[own].view(len(own), draws, model.n_factors)
+    design = torch.cat([factors, torch.ones_like(factors[:, :, :1])], 2).flatten(0, 1)
+    offsets = model.user_bias.weight[own].flatten() + model.mean
+    draw = row % draws
+    weights = model.rating_precision[draw] * model.user_noise.weight[users[source], 1]
+    columns = place[source] * draws + draw
+    rows = SparseRows(starts, columns, stars[source], weights)
+    prior = Prior(
+        precision=model.item_precision.repeat(n_new, 1, 1),
+        mean=means.view(n_new * draws, size),
+    )
+    noise = torch.randn(
+        n_new, -(-draws // 2), 1, size, generator=torch.Generator().manual_seed(0)
+    ).to(users.device)
+    noise = torch.cat([noise, -noise], 2).flatten(1, 2)[:, :draws].flatten(0, 1)
+    found = solve_rows(rows, design, prior, offsets=offsets, noise=noise).sample
+    assert found is not None
+    return found.view(n_new, draws, size)

@@ -171,6 +171,15 @@ class ImplicitALS(nn.Module):
         self.item_factors.copy_(item_factors)
         self.gram.copy_(self.settings["unobserved"] * item_factors.T @ item_factors)
 
+    def with_items(self, n_new: int) -> ImplicitALS:
+        """Return the same model with items that nobody has chosen yet: they score 0."""
+        with torch.device("meta"):
+            settings = {**self.settings, "n_items": self.settings["n_items"] + n_new}
+            larger = ImplicitALS(**settings)
+        factors = torch.nn.functional.pad(self.item_factors, (0, 0, 0, n_new))
+        larger.load_state_dict({**self.state_dict(), "item_factors": factors}, assign=True)
+        return larger.eval()
+
     def graded(self, indptr: Tensor, columns: Tensor, ratings: Tensor) -> SparseRows:
         """Rows for the solver: ratings turned into preferences and weights."""
         weight = self.settings["weight"]

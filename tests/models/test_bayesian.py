@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from small_models import N_ITEMS, small_model
@@ -142,3 +143,36 @@ def test_nobody_known_gets_the_average_user() -> None:
     # The mean of 1 / weight under Gamma(4, 4) is 4 / 3.
     expected = 4 / 3 * float((1 / model.rating_precision).mean())
     assert prior.noise == pytest.approx(expected, rel=1e-5)
+
+
+def test_new_items_are_drawn_from_their_posterior() -> None:
+    model = bayesian()
+    root = torch.randn(4, 4, 4, generator=torch.Generator().manual_seed(2)) * 0.3
+    model.item_precision = torch.eye(4) + root @ root.mT
+    model.item_mean.normal_(0, 0.3)
+    users, stars = torch.tensor([2, 5, 6]), torch.tensor([5.0, 3.0, 4.0])
+    table = pd.DataFrame({"id": [100, 101]})
+    larger = model.with_items(table, torch.tensor([0, 3, 3]), users, stars)
+    assert larger.settings["n_items"] == N_ITEMS + 2 == larger.item_bias.weight.shape[0]
+    assert torch.equal(larger.item_factors.weight[:N_ITEMS], model.item_factors.weight)
+    noise = []
+    for draw in range(4):
+        factors = model.user_factors.weight.view(-1, 4, 3)[users, draw].double()
+        design = torch.cat([factors, torch.ones(3, 1).double()], 1)
+        weights = model.rating_precision[draw] * model.user_noise.weight[users, 1].double()
+        left = stars - model.mean - model.user_bias.weight[users, draw]
+        prior = model.item_precision[draw].double()
+        precision = prior + design.T @ (weights[:, None] * design)
+        right = prior @ model.item_mean[draw].double() + design.T @ (weights * left)
+        found = torch.cat(
+            [
+                larger.item_factors.weight[N_ITEMS, 3 * draw : 3 * draw + 3],
+                larger.item_bias.weight[N_ITEMS, draw, None],
+            ]
+        )
+        upper = torch.linalg.cholesky(precision).mT
+        noise.append((upper @ (found - torch.linalg.solve(precision, right))).float())
+    # What is left is standard normal noise, and of every two draws opposite.
+    torch.testing.assert_close(noise[0], -noise[1], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(noise[2], -noise[3], rtol=1e-3, atol=1e-3)
+    assert 0.1 < torch.stack(noise).square().mean() < 4

@@ -168,23 +168,12 @@ def test_known_users_and_visitors_with_their_ratings_are_nearly_the_same(
 
 
 def test_features_place_what_nobody_has_rated() -> None:
-    rng = np.random.default_rng(0)
-    kinds = rng.integers(0, 2, 60)
-    frame = pd.DataFrame(
-        [
-            (user, film, 3 + (1 if kinds[film] else -1) + 0.2 * rng.standard_normal())
-            for user in range(40)
-            for film in rng.choice(60, 20, replace=False)
-        ],
-        columns=["user", "item", "rating"],
-    )
-    items = pd.DataFrame({"id": range(60), "kind": np.array(["bad", "good"])[kinds]})
-    ratings = hf_cf.Ratings.from_frame(frame, items=items)
+    ratings, kinds = two_kinds()
     train = ratings.take(ratings.items.decode(ratings.item_codes) >= 10)
     rec = fit(train, None, "bayesian_mf", epochs=40, ranking=None, **QUICK)
     unrated = np.arange(10)
     stars = rec.predict(np.repeat(7, 10), unrated)
-    assert stars[kinds[:10] == 1].min() > 3.4 and stars[kinds[:10] == 0].max() < 2.6
+    assert stars[kinds[:10] == "good"].min() > 3.4 and stars[kinds[:10] == "bad"].max() < 2.6
     blind = fit(train, None, "bayesian_mf", epochs=40, ranking=None, features=False, **QUICK)
     assert np.ptp(blind.predict(np.repeat(7, 10), unrated)) < 0.8
 
@@ -204,3 +193,56 @@ def test_too_few_draws_are_said_to_be_too_few(few: hf_cf.Ratings) -> None:
     with pytest.warns(UserWarning, match="has not converged"):
         rec = fit(few, None, "bayesian_mf", epochs=4, ranking=None, **QUICK)
     assert rec.metrics["r_hat"] > 1.2
+
+
+def two_kinds() -> tuple[hf_cf.Ratings, np.ndarray]:
+    """Films 0 to 59 of which half are good, as their catalogue says, and the kinds."""
+    rng = np.random.default_rng(0)
+    kinds = np.array(["bad", "good"])[rng.integers(0, 2, 60)]
+    rows = [
+        (user, film, 3 + (1 if kinds[film] == "good" else -1) + 0.2 * rng.standard_normal())
+        for user in range(40)
+        for film in rng.choice(60, 20, replace=False)
+    ]
+    frame = pd.DataFrame(rows, columns=["user", "item", "rating"])
+    return hf_cf.Ratings.from_frame(
+        frame, items=pd.DataFrame({"id": range(60), "kind": kinds})
+    ), kinds
+
+
+def test_new_films_are_placed_by_features_and_by_ratings(tmp_path: Path) -> None:
+    ratings, _ = two_kinds()
+    rec = fit(ratings, None, "bayesian_mf", epochs=40, **QUICK)
+    films = pd.DataFrame(
+        {"id": [100, 101, 102], "title": ["Good", "Bad", "Better"], "kind": ["good", "bad", None]}
+    )
+    given = pd.DataFrame({"user": range(1, 9), "item": 102, "rating": 4.4})
+    larger = rec.add_items(films, given)
+    good, bad, rated = larger.predict([20, 20, 20], ["Good", "Bad", "Better"])
+    assert good > 3.4 and bad < 2.6 and rated > 3.7
+    assert larger.catalogue["n_ratings"].tolist()[-3:] == [0, 0, 8]
+    assert larger.catalogue["kind"].tolist()[-3:-1] == ["good", "bad"]
+    assert set(larger.history.of(int(larger.users.encode([3])[0]))[0]) >= {63}
+    assert (larger.predict([20] * 5, range(5)) == rec.predict([20] * 5, range(5))).all()
+    assert "Bad" not in larger.recommend(20, n=5, order_by="stars")["title"].tolist()
+    unsure, sure = (larger.predict([20], [film], return_std=True)[1] for film in ("Good", 0))
+    assert unsure > sure
+    larger.save_pretrained(tmp_path)
+    loaded = hf_cf.Recommender.from_pretrained(tmp_path)
+    assert loaded.predict(20, "Better") == larger.predict(20, "Better")
+    assert len(loaded.recommend(20, n=70)) == len(larger.recommend(20, n=70))
+
+
+def test_what_cannot_be_added_says_so(trained: hf_cf.Recommender) -> None:
+    rec = fit(two_kinds()[0], None, "bayesian_mf", epochs=2, ranking=None, **QUICK)
+    new = pd.DataFrame({"id": [100], "title": ["New"]})
+    with pytest.raises(ValueError, match="has the item 3 already"):
+        rec.add_items(pd.DataFrame({"id": [100, 3]}))
+    with pytest.raises(hf_cf.DataFormatError, match="id"):
+        rec.add_items(pd.DataFrame({"title": ["New"]}))
+    with pytest.raises(hf_cf.UnknownUser, match="999"):
+        rec.add_items(new, pd.DataFrame({"user": [999], "item": [100], "rating": [3]}))
+    with pytest.raises(ValueError, match="for new items"):
+        rec.add_items(new, pd.DataFrame({"user": [1], "item": [5], "rating": [3]}))
+    with pytest.raises(ValueError, match="collab_learner cannot place items"):
+        trained.add_items(pd.DataFrame({"id": [100_000], "title": ["New"]}))
