@@ -39,6 +39,7 @@ bench: .venv/bench ## measure accuracy and speed (about an hour), and write benc
 	$(BIN)/python benchmarks/hub.py $(DATA)/ml-100k
 	$(BIN)/python benchmarks/space_api.py $(DATA)/ml-100k
 	$(BIN)/python benchmarks/space_browser.py $(DATA)/ml-100k
+	$(BIN)/python benchmarks/bayesian_accuracy.py --data $(DATA) --out benchmarks/results/bayesian_accuracy.md
 
 clean: ## remove what the other commands made
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis models

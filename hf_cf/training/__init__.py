@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 
+_MOST_FOR_ERRORS = 2_000_000
 _SOLVED = ("als", "bayesian_mf")  # models that have no epochs to choose from
 
 
@@ -106,7 +107,7 @@ def fit(
     else:
         settings = _settings_of(resume, train, model, recipe, hyperparameters)
     module, epochs = _train(settings, train, valid, resume, progress=progress)
-    metrics = {f"train_{k}": v for k, v in star_errors(module, train).items() if k == "mse"}
+    metrics = {f"train_{k}": v for k, v in star_errors(module, _some(train)).items() if k == "mse"}
     if not math.isfinite(metrics["train_mse"]):
         raise ValueError(f"training diverged at lr={settings.lr:g}; choose a smaller one")
     if valid is not None:
@@ -136,6 +137,13 @@ def fit(
         profiles=_fit_profiles(module, head, train),
     )
     return complete(rec, train, valid)
+
+
+def _some(ratings: Ratings) -> Ratings:
+    """Ratings enough for their mean error."""
+    if len(ratings) <= _MOST_FOR_ERRORS:
+        return ratings
+    return ratings.take(np.random.default_rng(0).permutation(len(ratings))[:_MOST_FOR_ERRORS])
 
 
 def _settings_of(

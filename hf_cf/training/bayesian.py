@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from hf_cf.models import BayesianFactorization
 from hf_cf.ratings import Ratings
 from hf_cf.settings import TrainingSettings
-from hf_cf.training.gibbs import Chain, widened
+from hf_cf.training.gibbs import Chain, dots, widened
 
 _ENTRIES = 1_000_000  # ratings that are predicted at once
 
@@ -122,10 +122,7 @@ class _RunningErrors:
         """Errors after another draw, of which the factors are given."""
         users, items = widened(users, first=True), widened(items, first=False)
         self.draws += 1
-        for begin in range(0, len(self.total), _ENTRIES):
-            rows = slice(begin, begin + _ENTRIES)
-            predicted = (users[self.users[rows]] * items[self.items[rows]]).sum(1) + self.mean
-            self.total[rows] += predicted
+        self.total += dots(users, items, self.users, self.items) + self.mean
         left = (self.total / self.draws - self.stars).double()
         mse = float(left.square().mean())
         return {"valid_loss": mse, "valid_mse": mse, "valid_mae": float(left.abs().mean())}

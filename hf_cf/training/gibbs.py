@@ -21,7 +21,7 @@ from hf_cf.training.link import LinkedPrior
 
 Floats = npt.NDArray[Any]
 
-_ENTRIES = 1_000_000  # ratings whose errors are computed at once
+_ENTRIES = 2**15  # ratings that are predicted at once: their factors stay in the cache
 _PATTERN_BYTES = 64 * 2**20  # of the table that says who rated what
 _START = 0.3  # standard deviation of the factors that sampling starts from
 
@@ -171,13 +171,9 @@ class Chain:
         users = widened(self.users.factors, first=True)
         items = widened(self.items.factors, first=False)
         sums = torch.zeros(len(users), dtype=torch.float64)
-        columns, stars = torch.from_numpy(self.by_user.items), torch.from_numpy(self.by_user.stars)
-        for begin in range(0, len(stars), _ENTRIES):
-            rows = slice(begin, begin + _ENTRIES)
-            owner = self.owner[rows]
-            left = stars[rows] - (users[owner] * items[columns[rows]]).sum(1)
-            sums.index_add_(0, owner, left.square_().double())
-        return sums.numpy()
+        columns = torch.from_numpy(self.by_user.items)
+        left = torch.from_numpy(self.by_user.stars) - dots(users, items, self.owner, columns)
+        return sums.index_add_(0, self.owner, left.square_().double()).numpy()
 
 
 class _Side:
@@ -220,6 +216,15 @@ class _Side:
         assert solved.sample is not None
         self.factors = solved.sample
         return solved.mean
+
+
+def dots(users: Tensor, items: Tensor, user_codes: Tensor, item_codes: Tensor) -> Tensor:
+    """Products of rows of two tables, side by side: codes of shape (n,) to (n,)."""
+    found = [
+        torch.linalg.vecdot(users.index_select(0, own), items.index_select(0, theirs))
+        for own, theirs in zip(user_codes.split(_ENTRIES), item_codes.split(_ENTRIES), strict=True)
+    ]
+    return torch.cat(found) if found else users.new_zeros(0)
 
 
 def widened(factors: Tensor, *, first: bool) -> Tensor:

@@ -37,8 +37,8 @@ class LinkedPrior:
         self.precision = torch.eye(size)
         self.weights = torch.zeros(features.shape[1], size)
         self.link_precision = 1.0
-        own = features[trained]
-        values, vectors = torch.linalg.eigh((own.T @ own).double())
+        self._own = features if bool(trained.all()) else features[trained]
+        values, vectors = torch.linalg.eigh((self._own.T @ self._own).double())
         self._values, self._vectors = values.clamp_min(0).numpy(), vectors.numpy()
 
     def row_means(self) -> Tensor:
@@ -48,7 +48,7 @@ class LinkedPrior:
     def sample(self, factors: Tensor, rng: np.random.Generator) -> None:
         """Draw mean, precision, weights and their precision, given the rows' factors, (n, size)."""
         own = factors[self.trained].double().numpy()
-        linked = (self.features[self.trained] @ self.weights).double().numpy()
+        linked = (self._own @ self.weights).double().numpy()
         weights = self.weights.double().numpy()
         mean, precision = draw_normal_wishart(
             own - linked, self.link_precision * weights.T @ weights, len(weights), rng
@@ -64,7 +64,7 @@ class LinkedPrior:
         )
 
     def _draw_weights(self, rows: Floats, precision: Floats, rng: np.random.Generator) -> Floats:
-        products = (self.features[self.trained].T @ torch.from_numpy(rows).float()).double()
+        products = (self._own.T @ torch.from_numpy(rows).float()).double()
         total = (self._values + self.link_precision)[:, None]
         drawn = rng.standard_normal((len(total), len(precision)))
         # Rows with the covariance precision^-1: with L L' = precision, L'^-1 z.
