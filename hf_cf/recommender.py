@@ -485,7 +485,7 @@ class Recommender(TrainedModel):
             names, given = visitors_history(ratings, Catalogue(vocab, table), self.scale)
             if names is None:
                 raise ValueError("ratings are a table with the columns user, item and rating")
-            users = self._known_codes(names)
+            users = self.user_codes(names)
             codes = given.items - len(self.items)
             if (codes < 0).any():
                 raise ValueError("ratings are for new items; refresh with rec.update for others")
