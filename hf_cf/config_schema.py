@@ -180,10 +180,15 @@ _REAL = number(-1e9, 1e9)
 
 
 def _feature(value: Any, where: str) -> None:
-    fields({"column": text(1000), "kind": one_of(*KINDS), "values": lambda *_: None})(value, where)
+    fields(
+        {"column": text(1000), "kind": one_of(*KINDS), "values": lambda *_: None},
+        {"average": each(number(-1e3, 1e3), 1000)},
+    )(value, where)
     knots = value["kind"] == "number"
     rule = ascending(-1e300, 1e300, 1000) if knots else each(text(10_000), 1000)
     rule(value["values"], f"{where}.values")
+    if len(value.get("average", [])) not in (0, len(value["values"])):
+        raise ValueError(f"{where}.average has another length than values")
 
 
 SETTINGS: Mapping[str, Rule] = {

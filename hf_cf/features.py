@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,16 +29,31 @@ class Feature:
         between share a 1. A ``category`` has a 1 in the column of its value, and ``tags`` (text
         joined by ``|``) one in that of each.
     values : tuple of float or of str
-        The knots, ascending, or the values, one a column. Other values, and missing ones, have
-        zeros in all columns.
+        The knots, ascending, or the values, one a column.
+    average : tuple of float
+        What the columns are on average where anything is known; it is taken off, so that the
+        zeros of what is missing, or has other values, stand for the average. Empty for none.
     """
 
     column: str
     kind: str
     values: tuple[Any, ...]
+    average: tuple[float, ...] = ()
 
     def encode(self, values: pd.Series) -> npt.NDArray[np.float32]:
         """Numbers of a column of a table, shape (n, len(values))."""
+        matrix = self._columns(values)
+        if self.average:
+            matrix -= matrix.any(1)[:, None] * np.array(self.average, np.float32)
+        return matrix
+
+    def centred(self, values: pd.Series) -> Feature:
+        """Return the feature with the average of a column of a table."""
+        matrix = self._columns(values)
+        known = matrix[matrix.any(1)]
+        return replace(self, average=tuple(known.mean(0).round(6).tolist()))
+
+    def _columns(self, values: pd.Series) -> npt.NDArray[np.float32]:
         if self.kind == "number":
             return _between(pd.to_numeric(values, errors="coerce"), np.array(self.values))
         if self.kind == "category":
@@ -55,7 +70,7 @@ def find_features(table: pd.DataFrame | None) -> tuple[Feature, ...]:
     if table is None:
         return ()
     found = [_feature(table[name]) for name in table if name not in _NAMES]
-    return tuple(feature for feature in found if feature is not None)
+    return tuple(feature.centred(table[feature.column]) for feature in found if feature is not None)
 
 
 def design_matrix(features: Sequence[Feature], table: pd.DataFrame) -> npt.NDArray[np.float32]:
@@ -76,12 +91,16 @@ def n_columns(features: Sequence[Feature]) -> int:
 
 def to_json(features: Sequence[Feature]) -> list[dict[str, Any]]:
     """Features as plain JSON values."""
-    return [{**asdict(feature), "values": list(feature.values)} for feature in features]
+    lists = ({"values": list(f.values), "average": list(f.average)} for f in features)
+    return [{**asdict(f), **both} for f, both in zip(features, lists, strict=True)]
 
 
 def from_json(features: Sequence[Mapping[str, Any]]) -> tuple[Feature, ...]:
     """Features of what `to_json` gave."""
-    return tuple(Feature(f["column"], f["kind"], tuple(f["values"])) for f in features)
+    return tuple(
+        Feature(f["column"], f["kind"], tuple(f["values"]), tuple(f.get("average", ())))
+        for f in features
+    )
 
 
 def _feature(values: pd.Series) -> Feature | None:

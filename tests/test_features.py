@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import pytest
 
 import hf_cf
 from hf_cf.features import Feature, design_matrix, find_features, from_json, n_columns, to_json
@@ -25,7 +26,10 @@ FILMS = pd.DataFrame(
 def test_years_and_genres_are_found_and_ids_are_not() -> None:
     found = {feature.column: feature for feature in find_features(FILMS)}
     assert set(found) == {"year", "genres"}
-    assert found["genres"] == Feature("genres", "tags", ("Action", "Comedy", "Drama"))
+    # Of the 30 films with genres 10 have each of Action and Comedy, and 20 have Drama.
+    averages = (0.333333, 0.333333, 0.666667)
+    expected = Feature("genres", "tags", ("Action", "Comedy", "Drama"), pytest.approx(averages))
+    assert found["genres"] == expected
     assert found["year"].kind == "number"
     assert found["year"].values[0] == 1960 and found["year"].values[-1] == 1979
 
@@ -51,6 +55,14 @@ def test_tags_categories_and_what_is_missing() -> None:
     np.testing.assert_array_equal(design_matrix(features, table), expected)
     assert n_columns(features) == 6
     assert design_matrix([], table).shape == (3, 0)
+
+
+def test_the_average_is_zero_and_so_is_what_is_missing() -> None:
+    features = find_features(FILMS)
+    design = design_matrix(features, FILMS)
+    np.testing.assert_allclose(design.sum(0), 0, atol=1e-3)
+    missing = design_matrix(features, pd.DataFrame({"year": [None], "genres": [None]}))
+    assert not missing.any()
 
 
 def test_features_survive_json() -> None:

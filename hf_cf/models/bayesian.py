@@ -64,6 +64,8 @@ class BayesianFactorization(RatingModel):
     link_precision: Tensor
     implicit_items: Tensor
     implicit_users: Tensor
+    average_items: Tensor
+    average_users: Tensor
     sweeps: Tensor
 
     def __init__(
@@ -108,6 +110,9 @@ class BayesianFactorization(RatingModel):
         self.register_buffer("link_precision", torch.ones(2, n_samples))
         self.register_buffer("implicit_items", torch.zeros(n_implicit_items, dtype=torch.int64))
         self.register_buffer("implicit_users", torch.zeros(n_implicit_users, dtype=torch.int64))
+        # The average row of each pattern; who has rated nothing is taken to have it.
+        self.register_buffer("average_items", torch.zeros(n_implicit_items))
+        self.register_buffer("average_users", torch.zeros(n_implicit_users))
         self.register_buffer("rating_precision", torch.ones(n_samples))
         self.register_buffer("mean", torch.tensor(0.0))
         self.register_buffer("sweeps", torch.tensor(0))
@@ -326,7 +331,12 @@ class _Draws:
         self.values = stars[source].to(self.table.dtype)
         link = model.user_link[len(model.user_link) - len(model.implicit_items) :]
         means = model.user_mean.flatten() + _of_pattern(
-            link, model.implicit_items, model.settings["n_items"], indptr, items
+            link,
+            model.implicit_items,
+            model.average_items,
+            model.settings["n_items"],
+            indptr,
+            items,
         )
         self.prior_mean = means.view(n_users * draws, -1)
         self.precision = model.user_precision.repeat(n_users, 1, 1)
@@ -370,7 +380,9 @@ def over_draws(indptr: Tensor, draws: int) -> tuple[Tensor, Tensor, Tensor]:
     return starts, row, indptr[row // draws] + position
 
 
-def _of_pattern(link: Tensor, implicit: Tensor, n: int, indptr: Tensor, columns: Tensor) -> Tensor:
+def _of_pattern(
+    link: Tensor, implicit: Tensor, average: Tensor, n: int, indptr: Tensor, columns: Tensor
+) -> Tensor:
     """What follows from which columns stand in a row, (B, S size).
 
     Parameters
@@ -379,13 +391,15 @@ def _of_pattern(link: Tensor, implicit: Tensor, n: int, indptr: Tensor, columns:
         Weights of the columns that count.
     implicit : Tensor of int64, shape (p,)
         Their codes.
+    average : Tensor, shape (p,)
+        The average row, which a row is compared with.
     n : int
         Codes that there are.
     indptr, columns : Tensors of int64
         Row b has the columns ``indptr[b]`` to ``indptr[b + 1]``.
     """
     counts = indptr.diff()
-    means = link.new_zeros(len(counts), link.shape[1])
+    means = (counts > 0)[:, None] * -(average @ link)
     row_of = columns.new_full((n,), -1)
     row_of[implicit] = torch.arange(len(implicit), device=columns.device)
     owner = torch.arange(len(counts), device=columns.device).repeat_interleave(counts)
@@ -402,7 +416,12 @@ def _placed(
     p = features.shape[1]
     means = model.item_mean.flatten() + features @ model.item_link[:p]
     means += _of_pattern(
-        model.item_link[p:], model.implicit_users, model.settings["n_users"], indptr, users
+        model.item_link[p:],
+        model.implicit_users,
+        model.average_users,
+        model.settings["n_users"],
+        indptr,
+        users,
     )
     draws, size, n_new = model.n_samples, model.n_factors + 1, len(features)
     starts, row, source = over_draws(indptr, draws)

@@ -50,10 +50,21 @@ class Chain:
         if settings.features:
             self.features = [find_features(train.user_features), find_features(train.catalogue)]
         self.users = _Side(
-            self.by_user, self.implicit_items, self.features[0], train.user_features, self.n_factors
+            self.by_user,
+            self.implicit_items,
+            self.features[0],
+            train.user_features,
+            self.n_factors,
+            by_ratings=False,
         )
+        # Films that are asked about are films that people choose, and these are the better ones.
         self.items = _Side(
-            self.by_item, self.implicit_users, self.features[1], train.catalogue, self.n_factors
+            self.by_item,
+            self.implicit_users,
+            self.features[1],
+            train.catalogue,
+            self.n_factors,
+            by_ratings=True,
         )
         start = np.random.default_rng([settings.seed, 2**31])
         for side in (self.users, self.items):
@@ -75,6 +86,8 @@ class Chain:
         model.mean.fill_(self.mean)
         model.implicit_items.copy_(torch.from_numpy(self.implicit_items))
         model.implicit_users.copy_(torch.from_numpy(self.implicit_users))
+        model.average_items.copy_(torch.from_numpy(self.users.average_pattern))
+        model.average_users.copy_(torch.from_numpy(self.items.average_pattern))
         return model
 
     def sweep(self, number: int) -> Tensor:
@@ -192,9 +205,12 @@ class _Side:
         features: tuple[Feature, ...],
         table: pd.DataFrame | None,
         n_factors: int,
+        *,
+        by_ratings: bool,
     ) -> None:
         n = len(ratings.starts) - 1
-        parts = [_pattern(ratings, implicit)]
+        pattern, self.average_pattern = _pattern(ratings, implicit, by_ratings=by_ratings)
+        parts = [pattern]
         if features and table is not None:
             design = design_matrix(features, table)
             parts.insert(0, np.vstack([np.zeros_like(design[:1]), design]))
@@ -234,17 +250,28 @@ def widened(factors: Tensor, *, first: bool) -> Tensor:
     return torch.cat(parts, 1)
 
 
-def _pattern(ratings: History, columns: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """Whether each of some columns stands in a row, over the root of the row's length, (n, p)."""
-    n = len(ratings.starts) - 1
+def _pattern(
+    ratings: History, columns: npt.NDArray[np.int64], *, by_ratings: bool
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Whether each of some columns stands in a row, over the root of the row's length, (n, p).
+
+    Less the average row, (p,), which is the second result: a row without ratings, of which nothing
+    is known, is then zero, and stands where the average row does. With `by_ratings` that is the
+    average over ratings, not over rows.
+    """
+    counts = np.diff(ratings.starts)
     place = np.full(max(int(ratings.items.max(initial=0)), int(columns.max(initial=0))) + 1, -1)
     place[columns] = np.arange(len(columns))
     at = place[ratings.items]
     inside = at >= 0
     owners = ratings.user_codes()[inside]
-    pattern = np.zeros((n, len(columns)), np.float32)
-    pattern[owners, at[inside]] = 1 / np.sqrt(np.diff(ratings.starts)[owners])
-    return pattern
+    pattern = np.zeros((len(counts), len(columns)), np.float32)
+    pattern[owners, at[inside]] = 1 / np.sqrt(counts[owners])
+    rated = counts > 0
+    shares = counts if by_ratings else rated
+    average = (shares.astype(np.float32) @ pattern) / np.float32(max(1, shares.sum()))
+    pattern -= rated[:, None].astype(np.float32) * average
+    return pattern, average
 
 
 def _most_rated(rows: History, n_others: int, most: int) -> npt.NDArray[np.int64]:
