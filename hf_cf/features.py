@@ -44,13 +44,13 @@ class Feature:
         """Numbers of a column of a table, shape (n, len(values))."""
         matrix = self._columns(values)
         if self.average:
-            matrix -= matrix.any(1)[:, None] * np.array(self.average, np.float32)
+            matrix -= _known(matrix)[:, None] * np.array(self.average, np.float32)
         return matrix
 
     def centred(self, values: pd.Series) -> Feature:
         """Return the feature with the average of a column of a table."""
         matrix = self._columns(values)
-        known = matrix[matrix.any(1)]
+        known = matrix[_known(matrix)]
         return replace(self, average=tuple(known.mean(0).round(6).tolist()))
 
     def _columns(self, values: pd.Series) -> npt.NDArray[np.float32]:
@@ -121,6 +121,10 @@ def _feature(values: pd.Series) -> Feature | None:
     if len(knots) < 2:
         knots = distinct[[0, -1]]
     return Feature(name, "number", tuple(knots.tolist()))
+
+
+def _known(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    return np.count_nonzero(matrix, axis=1) > 0
 
 
 def _texts(values: pd.Series) -> list[str]:

@@ -21,6 +21,7 @@ def bayesian(noise_freedom: float = 8.0) -> BayesianFactorization:
     assert isinstance(model, BayesianFactorization)
     model.noise_freedom = noise_freedom
     model.rating_precision = torch.tensor([1.5, 1.0, 2.0, 1.2])
+    model.average_items = torch.tensor([0.4, 0.3, 0.2, 0.1, 0.1])
     root = torch.randn(4, 4, 4, generator=torch.Generator().manual_seed(1)) * 0.3
     model.user_precision = torch.eye(4) + root @ root.mT
     return model
@@ -33,7 +34,9 @@ def posterior(model: BayesianFactorization, draw: int, weight: float) -> tuple[T
     left = STARS.double() - model.mean - model.item_bias.weight[ITEMS, draw]
     # Items 3, 8 and 20 are features of who rated them: rows 2, 3 and 5 of the link, after 2 of sex.
     link = model.user_link.view(-1, 4, 4)[[2, 3, 5], draw].double()
-    mean = model.user_mean[draw].double() + link.sum(0) / 5**0.5
+    # Compared with the average person, who has each feature in part.
+    average = model.user_link.view(-1, 4, 4)[2:, draw].double() * model.average_items[:, None]
+    mean = model.user_mean[draw].double() + link.sum(0) / 5**0.5 - average.sum(0)
     prior = model.user_precision[draw].double()
     precision = prior + weight * model.rating_precision[draw].double() * design.T @ design
     right = prior @ mean + weight * model.rating_precision[draw].double() * design.T @ left
@@ -129,6 +132,7 @@ def test_effects_add_up_to_what_the_ratings_change() -> None:
         [model.item_factors.weight.view(N_ITEMS, 4, 3), torch.ones(N_ITEMS, 4, 1)], 2
     )
     link = model.user_link.view(-1, 4, 4)[[2, 3, 5]].sum(0) / 5**0.5
+    link = link - (model.user_link.view(-1, 4, 4)[2:] * model.average_items[:, None, None]).sum(0)
     expected = (design[11] * (model.user_mean + link)).sum(1) + model.item_bias.weight[11]
     assert prior_alone.item() == pytest.approx(float(expected.mean() + model.mean), abs=1e-4)
     assert model.effects(None, ITEMS[:0], STARS[:0], target).shape == (1, 0)

@@ -63,6 +63,21 @@ def test_draws_of_the_items_have_the_moments_of_their_conditional_posterior() ->
     np.testing.assert_allclose(np.cov(np.array(draws).T), np.linalg.inv(precision), atol=0.02)
 
 
+def test_patterns_are_compared_with_the_average_and_nobody_is_the_average() -> None:
+    ratings = bare().take(bare().user_codes != 4)
+    chain = Chain(quick(implicit=100), ratings)
+    users, items = chain.users.prior.features.numpy(), chain.items.prior.features.numpy()
+    assert users.shape == (31, 20) and items.shape == (21, 29)
+    rated = ratings.user_counts() > 0
+    assert not users[~rated].any() and not items[0].any()
+    np.testing.assert_allclose(users[rated].mean(0), 0, atol=1e-6)
+    # Of films it is the average over ratings.
+    np.testing.assert_allclose(ratings.item_counts() @ items, 0, atol=1e-3)
+    raw = items[5] + chain.items.average_pattern
+    count = ratings.item_counts()[5]
+    np.testing.assert_allclose(np.sort(raw)[-count:], 1 / np.sqrt(count), rtol=1e-5)
+
+
 def test_squared_errors_are_those_of_the_equation() -> None:
     ratings = bare()
     chain = Chain(quick(), ratings)
