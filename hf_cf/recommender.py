@@ -500,6 +500,7 @@ class Recommender(TrainedModel):
             heads.model, heads.prior, heads.ranking,
             users=self.users, items=vocab, catalogue=table, history=history,
             scale=self.scale, source=self.source, facts=self.facts, pictures=self.pictures,
+            profiles=self.profiles,
         )  # fmt: skip
 
     def _several(self, ratings: pd.DataFrame) -> tuple[list[Any], History]:
