@@ -208,6 +208,8 @@ SETTINGS: Mapping[str, Rule] = {
     "user_features": each(_feature, 1000),
     "item_features": each(_feature, 1000),
     "noise_freedom": number(0, 1e9),
+    "windows": each(whole(16, 2**31 - 1), 16),
+    "n_sittings": each(whole(0, 2**40), 16),
     "dropout": number(0, 1),
     "preference": each(number(-1e3, 1e3), 5, 5),
     "weight": each(number(0, 1e6), 5, 5),

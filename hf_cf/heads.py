@@ -148,9 +148,9 @@ class Heads:
             self, model=self.model.with_items(table, indptr, users, stars), ranking=ranking
         )
 
-    def stars(self, vectors: Tensor, items: Tensor) -> Tensor:
+    def stars(self, vectors: Tensor, items: Tensor, added: Tensor | float = 0.0) -> Tensor:
         """Stars within the scale for the item beside each vector: (B, d) and (B,) to (B,)."""
-        return self.model.stars(vectors, items).clamp(self.scale.min, self.scale.max)
+        return (self.model.stars(vectors, items) + added).clamp(self.scale.min, self.scale.max)
 
     def deviations(self, people: People, items: Tensor) -> Tensor:
         """Standard deviations of people's ratings of items, of a single person or one each.

@@ -51,11 +51,12 @@ def to_model_folder(
     """
     if dtype not in ("float32", "float16"):
         raise ValueError(f"dtype={dtype!r}; choose from float32, float16")
-    tensors = {f"rating.{name}": tensor for name, tensor in rec.model.state_dict().items()}
+    model = rec.model if include_users else rec.model.without_times()
+    tensors = {f"rating.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors["rating.prior.mean"] = rec.prior.mean
     if rec.prior.precision is not None and not rec.model.has_own_prior:
         tensors["rating.prior.precision"] = rec.prior.precision
-    rating_settings, ranking = dict(rec.model.settings), None
+    rating_settings, ranking = dict(model.settings), None
     if rec.ranking is not None:
         state = rec.ranking.model.state_dict()
         tensors |= {f"ranking.{name}": tensor for name, tensor in state.items()}

@@ -18,6 +18,7 @@ from hf_cf.errors import DataFormatError, UnknownUser
 from hf_cf.filters import Filters
 from hf_cf.heads import People
 from hf_cf.history import History
+from hf_cf.models.sittings import checked_times
 from hf_cf.profiles import Profile
 from hf_cf.ratings import Codes, Vocab, in_code_order
 from hf_cf.top_n import Choice
@@ -63,6 +64,7 @@ class Recommender(TrainedModel):
         *,
         ratings: VisitorRatings | None = None,
         profile: Profile | None = None,
+        when: Any = None,
         return_std: bool = False,
         on_unknown: OnUnknown = "raise",
     ) -> Any:
@@ -79,9 +81,12 @@ class Recommender(TrainedModel):
         profile : mapping of str to value, optional
             What else is known of a visitor, such as ``{"age": 25}``, where the training data had
             it of its users; see `hf_cf.profiles`. It counts less with each rating.
+        when : number or array_like of numbers, shape (n,), optional
+            When known users rate, in seconds since 1970, for a model trained with ``dates=True``:
+            it adds how the user rated in the same sitting.
         return_std : bool
-            Whether to return standard deviations, too: how far the user's own rating is expected
-            to be from the prediction. A known user's needs the history.
+            Whether to return standard deviations, too: how far the user's own rating, at an
+            unknown time, is expected to be from the prediction. A known user's needs the history.
         on_unknown : {"raise", "skip"}
             What to do with a visitor's rating of an item that the catalogue does not have.
 
@@ -97,7 +102,8 @@ class Recommender(TrainedModel):
             The model does not have the id or title.
         ValueError
             Standard deviations are asked for, and the model has no estimate of the noise of a
-            rating, or no history of known users.
+            rating, or no history of known users. Or times are given that are no seconds since
+            1970, for a visitor, or for a model trained without them.
         """
         ratings = _with_profile(ratings, profile)
         if items is None or (users is None) == (ratings is None):
@@ -114,7 +120,8 @@ class Recommender(TrainedModel):
         if len(vectors) not in (1, len(codes)):
             raise ValueError(f"{len(vectors)} users and {len(codes)} items: give one item a user")
         rows = self.heads.rows(codes)
-        stars = self.heads.stars(vectors.expand(len(codes), -1), rows)
+        added = 0.0 if when is None else self._stars_of_time(users, when, len(codes))
+        stars = self.heads.stars(vectors.expand(len(codes), -1), rows, added)
         answers: list[Any] = [stars.numpy(force=True)]
         if return_std:
             answers.append(self.heads.deviations(people, rows).numpy(force=True))
@@ -525,6 +532,14 @@ class Recommender(TrainedModel):
 
     def _known(self, raw: Any) -> People:
         return self.heads.known(self.user_codes(raw), self.history)
+
+    def _stars_of_time(self, users: Any, when: Any, n: int) -> Tensor:
+        """Stars that the times of n ratings by known users add, (n,)."""
+        if users is None:
+            raise ValueError("when= is for known users: nobody knows a visitor's other sittings")
+        known = self.user_codes([users] if _is_single(users) else users)
+        times = torch.from_numpy(checked_times(when, n)).to(self.heads.device)
+        return self.heads.model.stars_of_time(self.heads.rows(known).expand(n), times)
 
     def user_codes(self, raw: Any) -> Codes:
         """Codes of known users: raw ids, shape (n,), to int32, shape (n,).

@@ -68,6 +68,11 @@ class TrainingSettings:
         8.0,
         "degrees of freedom by which users' noise differs; 0: all have the same (bayesian_mf)",
     )
+    dates: bool = _setting(
+        False,
+        "effects of every user's sittings (days, tens of minutes, minutes), for predictions of "
+        "ratings whose time is known (bayesian_mf)",
+    )
     schedule: str = _setting(
         "one_cycle", "course of the learning rate", choices=("one_cycle", "constant")
     )

@@ -82,6 +82,23 @@ class RatingModel(nn.Module):
         """Stars that every vector gives every item: (B, d) and (m,) to (B, m); None: all items."""
         raise NotImplementedError
 
+    def stars_of_time(self, users: Tensor, times: Tensor) -> Tensor:
+        """Stars that the times of ratings add for known users: codes and seconds, (B,), to (B,).
+
+        Raises
+        ------
+        ValueError
+            The model was trained without times.
+        """
+        raise ValueError(
+            "this model knows nothing of times; train one on ratings with times by "
+            'fit(..., model="bayesian_mf", dates=True)'
+        )
+
+    def without_times(self) -> RatingModel:
+        """Return the same model without what it knows of known users' times."""
+        return self
+
     def stars_and_slopes(self, vectors: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Stars as `stars` gives them, (B,), and their derivatives by the vectors, (B, d)."""
         with torch.enable_grad():

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hf_cf.features import design_matrix, from_json, n_columns, to_json
 from hf_cf.models.base import RatingModel, embedding
 from hf_cf.models.fold_in import UserPrior
+from hf_cf.models.sittings import Sittings
 from hf_cf.solver import Prior, RowSolutions, SparseRows, solve_rows
 
 _NOISE_STEPS = 3
@@ -44,6 +45,8 @@ class BayesianFactorization(RatingModel):
         What else the prior means depend on, as `hf_cf.features.to_json` writes it.
     noise_freedom : float
         Degrees of freedom by which the noise differs between users; 0: it is the same for all.
+    windows, n_sittings : sequence of int
+        Lengths in seconds of users' sittings with effects of their own, and how many there are.
     """
 
     name = "bayesian_mf"
@@ -79,6 +82,8 @@ class BayesianFactorization(RatingModel):
         user_features: Sequence[Mapping[str, Any]] = (),
         item_features: Sequence[Mapping[str, Any]] = (),
         noise_freedom: float = 8.0,
+        windows: Sequence[int] = (),
+        n_sittings: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.user_features, self.item_features = from_json(user_features), from_json(item_features)
@@ -88,6 +93,9 @@ class BayesianFactorization(RatingModel):
             user_features=to_json(self.user_features), item_features=to_json(self.item_features),
             noise_freedom=noise_freedom,
         )  # fmt: skip
+        self.sittings = Sittings(windows, n_sittings) if windows else None
+        if windows:
+            self.settings |= {"windows": list(windows), "n_sittings": list(n_sittings)}
         self.n_factors, self.n_samples = n_factors, n_samples
         self.noise_freedom = noise_freedom
         size = n_factors + 1
@@ -159,6 +167,23 @@ class BayesianFactorization(RatingModel):
         factors = self.item_embeddings()[items] / self.n_samples
         ones = factors.new_full((len(items), self.n_samples), 1 / self.n_samples)
         return self.stars(vectors, items), torch.cat([factors, ones, 0 * ones[:, :2]], 1)
+
+    def stars_of_time(self, users: Tensor, times: Tensor) -> Tensor:
+        """Stars that the sitting of each time adds: codes and seconds, (B,), to (B,)."""
+        if self.sittings is None:
+            return super().stars_of_time(users, times)
+        return self.sittings(users, times)
+
+    def without_times(self) -> BayesianFactorization:
+        """Return the same model without users' sittings."""
+        if self.sittings is None:
+            return self
+        dropped = ("windows", "n_sittings")
+        with torch.device("meta"):
+            copy = type(self)(**{k: v for k, v in self.settings.items() if k not in dropped})
+        state = {k: v for k, v in self.state_dict().items() if not k.startswith("sittings.")}
+        copy.load_state_dict(state, assign=True)
+        return copy.eval().requires_grad_(False)
 
     def stars_of_draws(self, vectors: Tensor, items: Tensor) -> Tensor:
         """Stars that every draw gives: (B, d) and (B,) to (B, S)."""
@@ -246,14 +271,15 @@ class BayesianFactorization(RatingModel):
     ) -> Tensor:
         """Variance of a user's ratings around their predictions, in squared stars, (m,).
 
-        The rating's own noise, what is not known of the user given the items, and how far the
-        draws, each with its own items, lie apart.
+        The rating's own noise, that of an unknown sitting, what is not known of the user given
+        the items, and how far the draws, each with its own items, lie apart.
         """
         between = self.stars_of_draws(vector.expand(len(items), -1), items).var(1, correction=0)
         lower = self._posterior(vector, rated)
         table = self._design(items)
         half = torch.linalg.solve_triangular(lower, table.permute(1, 2, 0), upper=False)
-        return vector[-2] + between + half.square().sum(1).mean(0)
+        sitting = 0.0 if self.sittings is None else self.sittings.variances.sum()
+        return vector[-2] + sitting + between + half.square().sum(1).mean(0)
 
     def posterior_slopes(
         self, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor

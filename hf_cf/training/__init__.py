@@ -80,7 +80,8 @@ def fit(
     Returns
     -------
     Recommender
-        With ``metrics`` of the finished model on `valid`, where given.
+        With ``metrics`` of the finished model on `valid`, where given: of predictions without
+        times, and ``valid_rmse_dated`` of predictions with them where it learned from ``dates``.
 
     Raises
     ------
@@ -111,7 +112,7 @@ def fit(
     if not math.isfinite(metrics["train_mse"]):
         raise ValueError(f"training diverged at lr={settings.lr:g}; choose a smaller one")
     if valid is not None:
-        metrics |= {f"valid_{k}": v for k, v in star_errors(module, valid).items()}
+        metrics |= _valid_errors(settings, module, valid)
         metrics |= _best_epoch(settings, epochs, progress=progress)
     if isinstance(module, BayesianFactorization):
         metrics["r_hat"] = watched_r_hat(module, valid or train, seed=settings.seed)
@@ -160,7 +161,7 @@ def _settings_of(
     if rec.users != train.users or rec.items != train.items:
         raise ValueError("resume with the ratings that the model was trained on: the ids differ")
     settings = {**rec.facts.settings, **hyperparameters}
-    fixed = ("n_factors", "features", "implicit", "noise_freedom", "seed")
+    fixed = ("n_factors", "features", "implicit", "noise_freedom", "dates", "seed")
     for name in fixed:
         if name in hyperparameters and hyperparameters[name] != rec.facts.settings.get(name):
             raise ValueError(f"{name} cannot change when sampling is resumed")
@@ -188,6 +189,16 @@ def _train(
     other, epochs = train_model(settings, train, valid, progress=progress)
     give_untrained_rows_the_mean(other, train)
     return other, epochs
+
+
+def _valid_errors(
+    settings: TrainingSettings, model: RatingModel, valid: Ratings
+) -> dict[str, float]:
+    """Errors without times, and where the model learned from them, the RMSE with them."""
+    errors = {f"valid_{k}": v for k, v in star_errors(model, valid).items()}
+    if settings.dates and valid.timestamps is not None:
+        errors["valid_rmse_dated"] = star_errors(model, valid, dated=True)["rmse"]
+    return errors
 
 
 def _best_epoch(

@@ -101,7 +101,9 @@ def train_bayesian(
 def most_samples(settings: TrainingSettings, single: BayesianFactorization) -> int:
     """How many draws fit in ``max_mb``, for a model with one: at least 1."""
     sizes = {name: t.numel() * t.element_size() for name, t in single.state_dict().items()}
-    return max(1, int(settings.max_mb * 1e6 / sum(sizes.values())))
+    sittings = sum(size for name, size in sizes.items() if name.startswith("sittings."))
+    room = settings.max_mb * 1e6 - sittings
+    return max(1, int(room / (sum(sizes.values()) - sittings)))
 
 
 class _RunningErrors:

@@ -18,6 +18,7 @@ from hf_cf.ratings import Codes, Ratings
 from hf_cf.settings import TrainingSettings
 from hf_cf.solver import Prior, SparseRows, solve_rows
 from hf_cf.training.link import LinkedPrior
+from hf_cf.training.sittings import WINDOWS, SittingSampler
 
 Floats = npt.NDArray[Any]
 
@@ -73,7 +74,15 @@ class Chain:
             side.factors[:, -1] = 0
         self.precision = 1 / max(float(stars.var()), 1e-6)
         self.user_weights = torch.ones(n_users)
-        self.thin = settings.thin
+        self.thin, self.burn_in = settings.thin, settings.burn_in
+        self.sittings: SittingSampler | None = None
+        if settings.dates:
+            if train.timestamps is None:
+                raise ValueError("dates=True needs ratings with times, and these have none")
+            times = train.timestamps[known][np.argsort(users, kind="stable")]
+            self.sittings = SittingSampler(self.by_user.user_codes(), times, start)
+            self.item_order = np.lexsort((np.argsort(users, kind="stable"), self.by_user.items))
+            self._take_off_sittings()
 
     def empty_model(self, n_samples: int) -> BayesianFactorization:
         """Build the model that `n_samples` draws of this chain go into."""
@@ -82,6 +91,7 @@ class Chain:
                 len(self.users.factors), len(self.items.factors), self.n_factors, n_samples,
                 len(self.implicit_items), len(self.implicit_users),
                 to_json(self.features[0]), to_json(self.features[1]), self.freedom,
+                *(() if self.sittings is None else (WINDOWS, self.sittings.counts())),
             )  # fmt: skip
         model.mean.fill_(self.mean)
         model.implicit_items.copy_(torch.from_numpy(self.implicit_items))
@@ -98,6 +108,12 @@ class Chain:
         noise = self._item_noise(number, rng)
         self.items.solve(self.users.factors, weights, noise)
         self._draw_noise(rng)
+        if self.sittings is not None:
+            precisions = self.precision * self.user_weights.double().numpy()
+            self.sittings.sample(self._errors().numpy(), precisions, rng)
+            if number >= self.burn_in:
+                self.sittings.average()
+            self._take_off_sittings()
         self.users.prior.sample(self.users.factors, rng)
         return self._draw_users(number)
 
@@ -120,6 +136,8 @@ class Chain:
         variance = 1 / (self.precision * self.user_weights)
         noise[:, 0] += (variance - noise[:, 0]) / (draw + 1)  # the mean over the draws so far
         noise[:, 1] = self.user_weights
+        if self.sittings is not None and model.sittings is not None:
+            self.sittings.copy_to(model.sittings)
 
     def go_back_to(self, model: BayesianFactorization) -> None:
         """Take up the chain at the last draw of a model."""
@@ -140,6 +158,9 @@ class Chain:
             prior.link_precision = float(model.link_precision[at, draw])
         self.precision = float(model.rating_precision[draw])
         self.user_weights = model.user_noise.weight[:, 1].clone()
+        if self.sittings is not None and model.sittings is not None:
+            self.sittings.go_back_to(model.sittings, int(model.sweeps) - self.burn_in)
+            self._take_off_sittings()
         self._draw_users(int(model.sweeps) - 1)
 
     def _draw_users(self, number: int) -> Tensor:
@@ -181,12 +202,22 @@ class Chain:
 
     def _squared_errors(self) -> Floats:
         """Sum of squared errors of every user's ratings, float64, (n_users,)."""
+        sums = torch.zeros(len(self.users.factors), dtype=torch.float64)
+        return sums.index_add_(0, self.owner, self._errors().square_().double()).numpy()
+
+    def _errors(self) -> Tensor:
+        """What is left of every rating, in the order of the users, (n,)."""
         users = widened(self.users.factors, first=True)
         items = widened(self.items.factors, first=False)
-        sums = torch.zeros(len(users), dtype=torch.float64)
-        columns = torch.from_numpy(self.by_user.items)
-        left = torch.from_numpy(self.by_user.stars) - dots(users, items, self.owner, columns)
-        return sums.index_add_(0, self.owner, left.square_().double()).numpy()
+        rows = self.users.rows
+        return rows.values - dots(users, items, self.owner, rows.columns)
+
+    def _take_off_sittings(self) -> None:
+        """Let factors and biases explain what the sittings leave of every rating."""
+        assert self.sittings is not None
+        left = torch.from_numpy(self.by_user.stars - self.sittings.total)
+        self.users.rows = replace(self.users.rows, values=left)
+        self.items.rows = replace(self.items.rows, values=left[self.item_order])
 
 
 class _Side:
