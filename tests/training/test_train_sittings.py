@@ -54,10 +54,12 @@ def test_moods_are_recovered_where_the_time_is_told(
     users = np.repeat(np.arange(40), 6)
     times = np.tile(np.arange(1, 7) * DAY, 40)
     items = np.zeros(240, int)
-    found = rec.predict(users, items, when=times) - rec.predict(users, items)
-    expected = (moods - moods.mean(1, keepdims=True)).ravel()
-    assert np.corrcoef(found, expected)[0, 1] > 0.95
-    assert np.abs(found - expected).mean() < 0.25
+    found = rec.predict(users, items, when=times).reshape(40, 6)
+    # What a user's moods have in common is the user's bias.
+    found = found - found.mean(1, keepdims=True)
+    expected = moods - moods.mean(1, keepdims=True)
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.98
+    assert np.abs(found - expected).mean() < 0.15
     assert rec.metrics["valid_rmse_dated"] < 0.4
     assert rec.metrics["valid_rmse"] > 0.8
     valid = split[1]
