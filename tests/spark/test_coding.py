@@ -15,6 +15,8 @@ from hf_cf.errors import DataFormatError
 from hf_cf.ratings import Ratings, RatingScale
 from hf_cf.spark.coding import check, encode, plain_table, vocab_of
 
+pytestmark = pytest.mark.slow
+
 NAMES = {name: name for name in ("user", "item", "rating", "timestamp")}
 
 

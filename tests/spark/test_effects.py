@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from pyspark.sql import SparkSession
 
 import hf_cf
@@ -13,6 +14,7 @@ from hf_cf.baselines import damped_biases
 from hf_cf.spark.effects import damped_effects
 
 
+@pytest.mark.slow
 def test_they_are_those_of_one_machine(
     spark: SparkSession, sample: hf_cf.Ratings, tmp_path: Path
 ) -> None:
