@@ -332,9 +332,9 @@ class Recommender(TrainedModel):
         -------
         DataFrame
             Best first: ``item``, ``title``, ``chance`` (0 to 1, that the visitor knows it) and
-            ``gain`` (part of the variance of the visitor's predictions that the answer removes,
-            once the questions above it were asked); see `hf_cf.models.questions`. The order follows
-            their product.
+            ``gain`` (how far the answer is expected to move the visitor's predictions, as a part
+            of their standard deviation, once the questions above it were asked; see
+            `hf_cf.models.questions`). The order follows their product.
 
         Raises
         ------

@@ -147,7 +147,7 @@ def test_visitors_become_known_users_of_a_new_model(
         trained.add_users(several.drop(columns="user"))
 
 
-def test_new_ratings_refresh_a_known_user(trained: hf_cf.Recommender) -> None:
+def test_new_ratings_refresh_a_known_user(trained: hf_cf.Recommender, tmp_path: Path) -> None:
     user, other = trained.users.ids[:2]
     rated, stars = trained.history.of(1)
     unseen = trained.recommend(user, n=3)["item"].tolist()
@@ -166,5 +166,9 @@ def test_new_ratings_refresh_a_known_user(trained: hf_cf.Recommender) -> None:
     np.testing.assert_allclose(
         fresh.predict(user, unseen), trained.predict(items=unseen, ratings=together), atol=1e-4
     )
+    fresh.save_pretrained(tmp_path, include_history=True)
+    loaded = hf_cf.Recommender.from_pretrained(tmp_path)
+    pd.testing.assert_frame_equal(loaded.recommend(user), fresh.recommend(user))
+    assert dict(zip(*loaded.history.of(1), strict=True)) == dict(zip(codes, values, strict=True))
     with pytest.raises(hf_cf.UnknownUser):
         trained.update(new.assign(user=999_999))

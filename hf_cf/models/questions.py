@@ -76,9 +76,11 @@ def chances(popularity: Tensor, scores: Tensor | None) -> Tensor:
 def choose_questions(uncertainty: Uncertainty, chance: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """The n candidates to ask about, one after another.
 
-    Each is the one with the highest expected reduction of the variance, its chance times
-    `Uncertainty.reductions`, given the questions before it: they have told what they can, so that
-    the next is about something else.
+    Each is the one whose answer is expected to move the predictions furthest, times the chance
+    that it comes, given the questions before it: they have told what they can, so that the next
+    is about something else. What an answer removes of the variance is the mean square by which it
+    moves the predictions. By its root rather than by itself the likely answers come first, which
+    lists are the better for, and stars hardly worse.
 
     Parameters
     ----------
@@ -94,13 +96,14 @@ def choose_questions(uncertainty: Uncertainty, chance: Tensor, n: int) -> tuple[
     chosen : Tensor of int64, shape (n,)
         Rows of candidates, best first.
     gains : Tensor, shape (n,)
-        Part of the mean variance, as it is before any answer, that each removes if it is answered.
+        How far each answer is expected to move the predictions, root mean square, as a part of
+        their standard deviation before any answer.
     """
     before = uncertainty.mean_variance()
     asked = torch.zeros(len(chance), dtype=torch.bool, device=chance.device)
     chosen, gains = [], []
     for _ in range(min(n, len(chance))):
-        gain = uncertainty.reductions() / before
+        gain = (uncertainty.reductions() / before).sqrt()
         best = torch.where(asked, -torch.inf, chance * gain).argmax()
         chosen.append(best)
         gains.append(gain[best])
@@ -143,8 +146,8 @@ def next_questions(
     Returns
     -------
     items, chances, gains : Tensors, shape (n,)
-        Codes, best first; the chance that an answer comes; and the part of the mean variance of
-        this user's predictions that the answer removes, all as known before the first answer.
+        Codes, best first; the chance that an answer comes; and how far it is expected to move the
+        predictions (see `choose_questions`).
     """
     open_ = (~hidden).nonzero()[:, 0]
     most = n_ratings[open_].argsort(descending=True, stable=True)[:MOST_CANDIDATES]

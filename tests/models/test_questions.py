@@ -55,7 +55,7 @@ def test_the_second_question_knows_the_answer_to_the_first() -> None:
     rated, before = RATED, uncertainty(RATED).mean_variance()
     for row, gain in zip(chosen, gains, strict=True):
         reductions = uncertainty(rated).reductions()
-        assert gain.item() == pytest.approx((reductions[row] / before).item(), rel=1e-3)
+        assert gain.item() == pytest.approx((reductions[row] / before).sqrt().item(), rel=1e-3)
         reductions[torch.isin(OTHERS, rated)] = 0
         assert row == reductions.argmax()
         rated = torch.cat([rated, OTHERS[row][None]])
