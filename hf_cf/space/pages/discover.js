@@ -96,7 +96,8 @@ function ratedList() {
     undo.disabled = !visitor.canUndo;
     clear.disabled = !visitor.ratings.length && !visitor.hidden.length;
     follow(list, visitor.ratings.map((entry) => entry.film), (film) => film.item, (film) => filmRow(film, starsInput(film),
-      h("button", { type: "button", class: "quiet icon-button", "aria-label": `Remove ${displayTitle(film)}`, onclick: () => visitor.remove(film) }, icon(ICONS.close))));
+      h("button", { type: "button", class: "quiet icon-button", "aria-label": `Remove ${displayTitle(film)}`, onclick: () => visitor.remove(film) }, icon(ICONS.close))),
+    (line, film) => line.classList.toggle("film-unknown", visitor.isUnknown(film)));
     hidden.hidden = !visitor.hidden.length;
     hiddenCount.textContent = `Seen or not interested (${visitor.hidden.length})`;
     follow(hiddenList, visitor.hidden.map((entry) => entry.film), (film) => film.item, (film) => filmRow(film,

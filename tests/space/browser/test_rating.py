@@ -63,6 +63,7 @@ def test_a_restart_of_the_space_loses_nothing(service: Service, space: str, visi
         page = visit(address)
         rate(page, "Alien", 4)
         port = int(address.rstrip("/").rpartition(":")[2])
+        page.goto("about:blank")  # or gradio says on the console that the server is gone
     with serving(service, port):
         page.goto(address)
         expect(row(page, "Alien").get_by_role("slider")).to_have_value("4")
@@ -168,3 +169,27 @@ def test_titles_are_found_as_people_type_them(page: Page) -> None:
     expect(page.locator("#discover .found .film-row").first).to_contain_text("The Godfather")
     search.fill("qqqqzzzz")
     expect(page.get_by_text("No film of that name here.")).to_be_visible()
+
+
+def test_a_film_that_the_model_has_no_more_stays_on_the_list(page: Page) -> None:
+    film = '{ item: "gone", title: "Gone (1999)", year: 1999, genres: [] }'
+    page.evaluate(f"hfcf.visitor.rate({film}, 4)")
+    rate(page, "Alien", 5)
+    page.reload()
+    expect(row(page, "Gone").get_by_role("slider")).to_have_value("4")
+    expect(row(page, "Gone")).to_have_class(re.compile("film-unknown"))
+    expect(page.locator("#discover .card")).to_have_count(12)
+    expect(page.locator("#discover [role=alert]")).to_have_count(0)
+
+
+def test_whatever_was_kept_only_what_has_the_right_shape_is_taken(page: Page) -> None:
+    film = '{ item: 1, title: "One", genres: [] }'
+    broken = f"""[null, 3, {{}}, {{ film: null, stars: 3 }}, {{ film: {film}, stars: "5" }},
+      {{ film: {{ item: {{}}, title: "x", genres: [] }}, stars: 3 }}]"""
+    kept = f"{{ ratings: {broken}.concat([{{ film: {film}, stars: 2 }}]), hidden: {broken} }}"
+    for saved, expected in ((kept, 1), ("null", 0), ("{ ratings: 5 }", 0)):
+        found = page.evaluate(
+            f"() => {{ hfcf.visitor.connect({{}}, {saved}, () => {{}}).catch(() => {{}}); "
+            "return [hfcf.visitor.ratings.length, hfcf.visitor.hidden.length]; }"
+        )
+        assert found == [expected, 0]
