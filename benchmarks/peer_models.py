@@ -79,7 +79,10 @@ def cmfrec_model(split: Split, **settings: Any) -> Predict:
 
 
 def libmf_model(split: Split, **settings: Any) -> Predict:
-    """LIBMF has no biases: it factors what the damped means of users and items leave."""
+    """LIBMF has no biases: it factors what the damped means of users and items leave.
+
+    With one thread: with two it hung once, spinning, when another program wanted a core.
+    """
     from libmf import mf
 
     users, items = split.codes(split.train)
@@ -91,7 +94,7 @@ def libmf_model(split: Split, **settings: Any) -> Predict:
         by_item = np.bincount(items, stars - mean - by_user[users], len(by_item)) / by_items
         by_user = np.bincount(users, stars - mean - by_item[items], len(by_user)) / by_users
     left = stars - mean - by_user[users] - by_item[items]
-    engine = mf.MF(nr_threads=2, quiet=True, **settings)
+    engine = mf.MF(nr_threads=1, quiet=True, **settings)
     engine.fit(np.stack([users, items, left], 1))
 
     def predict(test: pd.DataFrame) -> np.ndarray:

@@ -101,9 +101,10 @@ class RatingModel(nn.Module):
 
     def stars_and_slopes(self, vectors: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Stars as `stars` gives them, (B,), and their derivatives by the vectors, (B, d)."""
-        with torch.enable_grad():
-            vectors = vectors.detach().requires_grad_(True)
-            stars = self.stars(vectors, items)
+        # Copies, because autograd does not take tensors that inference mode has made.
+        with torch.inference_mode(False), torch.enable_grad():
+            vectors = vectors.detach().clone().requires_grad_(True)
+            stars = self.stars(vectors, items.clone())
             # Each of the stars depends on its own vector alone, so one pass back gives all slopes.
             (slopes,) = torch.autograd.grad(stars.sum(), vectors)
         return stars.detach(), slopes

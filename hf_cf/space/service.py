@@ -73,6 +73,7 @@ class Service:
         is_near = found["likeness"] >= found["likeness"].max() - _NEARLY
         return self.films(found.loc[is_near, "id"])
 
+    @torch.inference_mode()
     def recommend(
         self,
         ratings: GivenRatings,
@@ -122,6 +123,7 @@ class Service:
         people = self.rec.heads.visitors(given)
         return self._cards(people, given, wanted, reasons, people.rating[0])
 
+    @torch.inference_mode()
     def recommend_for_user(
         self,
         user: Item,
@@ -170,6 +172,7 @@ class Service:
         people, given = self._known(user)
         return self._cards(people, given, wanted, reasons)
 
+    @torch.inference_mode()
     def predict(
         self, items: list[Item], ratings: GivenRatings | None = None, user: Item | None = None
     ) -> list[Json]:
@@ -223,6 +226,7 @@ class Service:
             for film, likeness in zip(films, found["similarity"], strict=True)
         ]
 
+    @torch.inference_mode()
     def explain(
         self,
         item: Item,
