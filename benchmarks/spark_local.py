@@ -77,7 +77,7 @@ def answered(recommended: DataFrame) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ratings", type=int, default=5_000_000)
+    parser.add_argument("--ratings", type=int, default=5_000_000, help="at least 400,000")
     arguments = parser.parse_args()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     load = os.getloadavg()[0]
