@@ -91,6 +91,9 @@ class TrainingSettings:
     )
     seed: int = _setting(42, "seed of weights and of the order of rows")
     keep_best: bool = _setting(True, "keep the epoch with the lowest validation error")
+    mixed_precision: bool = _setting(
+        False, "float16 where it is safe (fastai's to_fp16); needs a CUDA GPU"
+    )
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -199,10 +202,31 @@ MODEL_DEFAULTS: Mapping[str, TrainingSettings] = MappingProxyType(
 """What `fit` uses for each model unless told otherwise: tuned on validation data."""
 
 
+TUNED_ON = 100_000
+"""Ratings of the data that `MODEL_DEFAULTS` were tuned on."""
+
+_LARGEST_BATCH = 2**18
+
+
 def settings_for(
-    model: str | None = None, recipe: str | None = None, **hyperparameters: Any
+    model: str | None = None,
+    recipe: str | None = None,
+    *,
+    n_ratings: int = 0,
+    **hyperparameters: Any,
 ) -> TrainingSettings:
     """Settings of a recipe or of a model's defaults, with single hyperparameters replaced.
+
+    A model's settings follow the size of the data, see `for_size`, unless ``batch_size`` is given.
+
+    Parameters
+    ----------
+    model, recipe : str, optional
+        A key of `MODEL_DEFAULTS` or of `RECIPES`.
+    n_ratings : int
+        Ratings to train on.
+    **hyperparameters
+        Fields of `TrainingSettings`.
 
     Raises
     ------
@@ -215,11 +239,36 @@ def settings_for(
             raise ValueError(f"the recipe {recipe!r} trains {base.model!r}, not {model!r}")
     else:
         base = _look_up(MODEL_DEFAULTS, model or "collab_learner", "model")
+        if "batch_size" not in hyperparameters:
+            base = for_size(base, n_ratings)
     known = [item.name for item in fields(TrainingSettings)]
     for name in hyperparameters:
         if name not in known:
             raise ValueError(f"{name!r} is not a hyperparameter; there are {', '.join(known)}")
     return replace(base, **hyperparameters)
+
+
+def for_size(settings: TrainingSettings, n_ratings: int) -> TrainingSettings:
+    """Scale the batches of settings that were tuned on `TUNED_ON` ratings, in powers of two.
+
+    An epoch keeps about as many steps as it had there. Larger data has more users and items rather
+    than more ratings of each, so that a row meets as many of its ratings a step as before, and the
+    learning rate, the momentum and the weight decay stay what they are. What changes is the size
+    of a row's gradient, since the mean is over a larger batch: Adam, which divides by that size,
+    does not notice, but for its epsilon, which is divided by the same number.
+
+    ``als`` has no batches. From eight times as many ratings on it alternates 5 times at most: the
+    longer its rows are, the sooner it has converged.
+    """
+    most = _LARGEST_BATCH // settings.batch_size
+    factor = min(2 ** max(0, round(math.log2(max(n_ratings, 1) / TUNED_ON))), most)
+    epochs = min(settings.epochs, 5) if settings.model == "als" and factor >= 8 else settings.epochs
+    return replace(
+        settings,
+        batch_size=settings.batch_size * factor,
+        eps=settings.eps / factor,
+        epochs=epochs,
+    )
 
 
 def _look_up(table: Mapping[str, TrainingSettings], name: str, kind: str) -> TrainingSettings:

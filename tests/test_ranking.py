@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hf_cf.models.ranking import ImplicitALS
+from hf_cf.training import ranking
 from hf_cf.training.ranking import ImplicitALSConfig, fit_implicit_als
 
 GENRES, PER_GENRE, USERS = 4, 25, 240
@@ -234,3 +235,20 @@ def test_progress_counts_the_iterations(world: World) -> None:
         progress=lambda done, total: heard.append((done, total)),
     )
     assert heard == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_items_are_learned_from_a_part_of_the_users_where_there_are_many(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranking, "MANY", 1000)
+    monkeypatch.setattr(ranking, "SAMPLE", 2000)
+    seen: list[int] = []
+    users, items, ratings = world.shown
+    model, vectors = fit_implicit_als(
+        users, items, ratings, n_users=USERS + 1, n_items=N_ITEMS, config=SMALL,
+        progress=lambda done, _: seen.append(done),
+    )  # fmt: skip
+    assert len(ratings) > 2000
+    assert seen == list(range(1, SMALL.iterations + 1))
+    scores = model.scores(vectors)[1:, 1:].reshape(USERS, GENRES, PER_GENRE).mean(2)
+    assert (scores.argmax(1) == torch.arange(1, USERS + 1) % GENRES).float().mean() > 0.95

@@ -26,6 +26,11 @@ def add_parser(commands: Any) -> None:
     add_data_flags(parser, held_out="--valid", sample=True)
     parser.add_argument("--out", type=Path, default=Path("models/latest"), help="folder to write")
     parser.add_argument("--recipe", help="settings of one of the sources, see docs/training.md")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="keep a checkpoint in OUT after each epoch, and go on from the one that is there",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     add_contents(parser)
     hub = parser.add_argument_group("publishing")
@@ -74,12 +79,16 @@ def _run(arguments: argparse.Namespace) -> None:
         print(SYNTHETIC)
 
     from hf_cf.training import fit
+    from hf_cf.training.checkpoint import FILE
 
     rec = fit(
         train, valid, chosen.pop("model", None), recipe=arguments.recipe,
-        progress=not arguments.quiet, **chosen,
+        progress=not arguments.quiet, checkpoint=arguments.out if arguments.resume else None,
+        **chosen,
     )  # fmt: skip
     save(rec, arguments.out, **contents(arguments))
+    if arguments.resume:
+        (arguments.out / FILE).unlink()  # the model is there, which says more
     print(_summary(rec, arguments.out))
     if arguments.push_to_hub:
         address = rec.push_to_hub(

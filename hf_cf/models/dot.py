@@ -59,7 +59,7 @@ class DotModel(RatingModel):
 
     def user_vectors(self, users: Tensor) -> Tensor:
         """Vectors of known users: codes, shape (B,), to shape (B, d)."""
-        return torch.cat([table.weight[users] for table in self.tables()[0]], 1)
+        return torch.cat([table(users) for table in self.tables()[0]], 1)
 
     def item_embeddings(self) -> Tensor:
         """Factors that say which items are alike, shape (n_items, k), ``#na#`` first."""
@@ -79,11 +79,10 @@ class DotModel(RatingModel):
 
     def stars(self, vectors: Tensor, items: Tensor) -> Tensor:
         """Stars that each vector gives the item beside it: (B, d) and (B,) to (B,)."""
-        factors = self.item_embeddings()[items]
+        factors, *biases = (table(items) for table in self.tables()[1])
         dot = (vectors[:, : factors.shape[1]] * factors).sum(1)
-        biases = self.item_biases()
-        if biases is not None:
-            dot = dot + vectors[:, -1] + biases[items]
+        if biases:
+            dot = dot + vectors[:, -1] + biases[0][:, 0]
         return self._ranged(dot)
 
     def stars_grid(self, vectors: Tensor, items: Tensor | None = None) -> Tensor:

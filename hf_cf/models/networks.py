@@ -25,7 +25,7 @@ class NetworkModel(RatingModel):
 
     def user_vectors(self, users: Tensor) -> Tensor:
         """Vectors of known users: codes, shape (B,), to shape (B, d)."""
-        return self.tables()[0][0].weight[users]
+        return self.tables()[0][0](users)
 
     def item_embeddings(self) -> Tensor:
         """Factors that say which items are alike, shape (n_items, k), ``#na#`` first."""
@@ -42,7 +42,7 @@ class NetworkModel(RatingModel):
     def output(self, vectors: Tensor, items: Tensor) -> Tensor:
         """The network's output for each vector and the item beside it: (B, d), (B,) to (B, c)."""
         return self.rest(
-            self.first(self.dropout(torch.cat([vectors, self.item_embeddings()[items]], 1)))
+            self.first(self.dropout(torch.cat([vectors, self.tables()[1][0](items)], 1)))
         )
 
     def stars(self, vectors: Tensor, items: Tensor) -> Tensor:

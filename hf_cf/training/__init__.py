@@ -6,6 +6,7 @@ import math
 import platform
 import time
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -22,10 +23,13 @@ from hf_cf.recommender import Recommender
 from hf_cf.settings import MODEL_DEFAULTS, RECIPES, TrainingSettings, settings_for
 from hf_cf.training.als import train_als
 from hf_cf.training.bayesian import train_bayesian, watched_r_hat
+from hf_cf.training.checkpoint import Checkpoint, describe_run
 from hf_cf.training.errors import star_errors
-from hf_cf.training.learner import best_epoch, train_with_fastai
+from hf_cf.training.learner import train_with_fastai
 from hf_cf.training.portrait import complete
 from hf_cf.training.ranking import ImplicitALSConfig, fit_implicit_als
+from hf_cf.training.record import best_epoch
+from hf_cf.training.samples import enough
 
 __all__ = [
     "MODEL_DEFAULTS",
@@ -37,7 +41,6 @@ __all__ = [
 ]
 
 
-_MOST_FOR_ERRORS = 2_000_000
 _SOLVED = ("als", "bayesian_mf")  # models that have no epochs to choose from
 
 
@@ -50,6 +53,7 @@ def fit(
     resume: Recommender | None = None,
     ranking: ImplicitALSConfig | Literal["default"] | None = "default",
     progress: bool = True,
+    checkpoint: str | Path | None = None,
     **hyperparameters: Any,
 ) -> Recommender:
     """Train a recommender.
@@ -59,7 +63,8 @@ def fit(
     train : Ratings
         What the model learns from.
     valid : Ratings, optional
-        Held-out ratings for the metrics and for choosing the best epoch.
+        Held-out ratings for the metrics and for choosing the best epoch. Of more than a million,
+        the epochs' errors are those of users drawn at random; the final one is of all.
     model : str, optional
         ``dot_product``, ``dot_product_bias``, ``collab_learner`` (the default), ``collab_nn``,
         ``embedding_nn``, ``rating_classifier``, ``als`` or ``bayesian_mf``, with defaults tuned on
@@ -74,6 +79,10 @@ def fit(
         they are ordered by predicted stars.
     progress : bool
         Whether to show fastai's progress bar and its table of epochs.
+    checkpoint : str or Path, optional
+        A folder for the state of the training, which is kept in ``checkpoint.safetensors`` after
+        each epoch. If it holds the state of this same run, training goes on from there, and ends
+        with the same weights, to the last bit, as if it had not been interrupted.
     **hyperparameters
         Single settings to replace: fields of `TrainingSettings`.
 
@@ -86,7 +95,8 @@ def fit(
     Raises
     ------
     ValueError
-        The model, the recipe or a hyperparameter does not exist, or a value is out of bounds.
+        The model, the recipe or a hyperparameter does not exist, or a value is out of bounds; or
+        the checkpoint is of other ratings or settings.
 
     Examples
     --------
@@ -98,17 +108,14 @@ def fit(
     """
     if isinstance(ranking, str) and ranking != "default":
         raise ValueError(f"ranking={ranking!r}; give an ImplicitALSConfig, 'default' or None")
-    for kind, ratings in (("training", train), ("validation", valid)):
-        if ratings is not None and not len(ratings):
-            raise ValueError(f"there are no {kind} ratings")
-    if valid is not None and not (valid.users is train.users and valid.items is train.items):
-        valid = valid.recode(train.users, train.items)
+    valid = _in_codes_of(train, valid)
     if resume is None:
-        settings = settings_for(model, recipe, **hyperparameters)
+        settings = settings_for(model, recipe, n_ratings=len(train), **hyperparameters)
     else:
         settings = _settings_of(resume, train, model, recipe, hyperparameters)
-    module, epochs = _train(settings, train, valid, resume, progress=progress)
-    metrics = {f"train_{k}": v for k, v in star_errors(module, _some(train)).items() if k == "mse"}
+    watched = None if valid is None else enough(valid, settings.seed)
+    module, epochs = _train(settings, train, watched, resume, checkpoint, progress=progress)
+    metrics = {"train_mse": star_errors(module, enough(train, settings.seed))["mse"]}
     if not math.isfinite(metrics["train_mse"]):
         raise ValueError(f"training diverged at lr={settings.lr:g}; choose a smaller one")
     if valid is not None:
@@ -131,7 +138,7 @@ def fit(
             module.own_prior()
             if module.has_own_prior
             else calibrated_prior(
-                module, trained_vectors(module, train), valid, noise, seed=settings.seed
+                module, trained_vectors(module, train), watched, noise, seed=settings.seed
             )
         ),
         facts=TrainingFacts(settings.to_dict(), metrics, epochs, _versions()),
@@ -140,11 +147,13 @@ def fit(
     return complete(rec, train, valid)
 
 
-def _some(ratings: Ratings) -> Ratings:
-    """Ratings enough for their mean error."""
-    if len(ratings) <= _MOST_FOR_ERRORS:
-        return ratings
-    return ratings.take(np.random.default_rng(0).permutation(len(ratings))[:_MOST_FOR_ERRORS])
+def _in_codes_of(train: Ratings, valid: Ratings | None) -> Ratings | None:
+    for kind, ratings in (("training", train), ("validation", valid)):
+        if ratings is not None and not len(ratings):
+            raise ValueError(f"there are no {kind} ratings")
+    if valid is None or (valid.users is train.users and valid.items is train.items):
+        return valid
+    return valid.recode(train.users, train.items)
 
 
 def _settings_of(
@@ -174,9 +183,14 @@ def _train(
     train: Ratings,
     valid: Ratings | None,
     resume: Recommender | None,
+    checkpoint: str | Path | None,
     *,
     progress: bool,
 ) -> tuple[RatingModel, list[dict[str, float]]]:
+    if checkpoint is not None and settings.model == "bayesian_mf":
+        raise ValueError(
+            "bayesian_mf keeps no checkpoint; the sampling of a finished one goes on with resume="
+        )
     if resume is not None:
         assert isinstance(resume.model, BayesianFactorization)
         module, epochs = train_bayesian(
@@ -186,7 +200,10 @@ def _train(
     if settings.model == "bayesian_mf":
         return train_bayesian(settings, train, valid, progress=progress)
     train_model = train_als if settings.model == "als" else train_with_fastai
-    other, epochs = train_model(settings, train, valid, progress=progress)
+    kept = None
+    if checkpoint is not None:
+        kept = Checkpoint(checkpoint, describe_run(settings, train, valid))
+    other, epochs = train_model(settings, train, valid, progress=progress, checkpoint=kept)
     give_untrained_rows_the_mean(other, train)
     return other, epochs
 

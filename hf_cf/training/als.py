@@ -14,11 +14,17 @@ from hf_cf.models import BiasedFactorization
 from hf_cf.ratings import Ratings
 from hf_cf.settings import TrainingSettings
 from hf_cf.solver import Prior, SparseRows, solve_rows
+from hf_cf.training.checkpoint import Checkpoint, State
 from hf_cf.training.errors import star_errors
 
 
 def train_als(
-    settings: TrainingSettings, train: Ratings, valid: Ratings | None, *, progress: bool = True
+    settings: TrainingSettings,
+    train: Ratings,
+    valid: Ratings | None,
+    *,
+    progress: bool = True,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[BiasedFactorization, list[dict[str, float]]]:
     """Fit factors and biases by turns: users for given items, items for given users.
 
@@ -54,7 +60,13 @@ def train_als(
     item_side = item_side.to(device)
     by_user, by_item = _to(by_user, device), _to(by_item, device)
     epochs: list[dict[str, float]] = []
-    bar = tqdm(range(settings.epochs), desc="als", disable=not progress)
+    state = None if checkpoint is None else checkpoint.load()
+    if state is not None:
+        epochs = state.facts["epochs"]
+        item_side = state.tensors["items"].to(device)
+        _take(model, state.tensors["users"], item_side)
+    done = range(len(epochs), settings.epochs)
+    bar = tqdm(done, desc="als", initial=len(epochs), total=settings.epochs, disable=not progress)
     for epoch in bar:
         started = time.perf_counter()
         user_side = _half(by_user, item_side, settings)
@@ -67,6 +79,8 @@ def train_als(
             record["valid_mae"] = errors["mae"]
             bar.set_postfix(valid_rmse=f"{errors['rmse']:.4f}")
         epochs.append(record)
+        if checkpoint is not None:
+            checkpoint.save(State({"users": user_side, "items": item_side}, {"epochs": epochs}))
     return model.eval().requires_grad_(False), epochs
 
 

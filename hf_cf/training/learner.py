@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 import torch
-from fastai.callback.core import Callback
+from fastai.callback import fp16  # noqa: F401  (gives Learner its to_fp16)
 from fastai.callback.schedule import Learner  # Learner, with fit_one_cycle patched in
 from fastai.collab import collab_learner
 from fastai.learner import AvgMetric
@@ -24,14 +22,23 @@ from torch.nn import functional as F
 from hf_cf.models import RatingClassifier, RatingModel, build_rating_model
 from hf_cf.ratings import Ratings, RatingScale
 from hf_cf.settings import TrainingSettings
+from hf_cf.training.checkpoint import Checkpoint
+from hf_cf.training.large_batches import InPlaceAdam, SumOfParts, kept_gradients
 from hf_cf.training.loaders import RatingsDataLoaders
+from hf_cf.training.record import EpochRecord
+from hf_cf.training.resume import Resume
 
 SMALL_MODEL = 2_000_000
 """Parameters below which a second thread does not help."""
 
 
 def train_with_fastai(
-    settings: TrainingSettings, train: Ratings, valid: Ratings | None, *, progress: bool = True
+    settings: TrainingSettings,
+    train: Ratings,
+    valid: Ratings | None,
+    *,
+    progress: bool = True,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[RatingModel, list[dict[str, float]]]:
     """Build a ``Learner`` and train it, with random numbers of its own.
 
@@ -45,7 +52,7 @@ def train_with_fastai(
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         learn, model = build_learner(settings, train, valid)
-        epochs = run(learn, model, settings, progress=progress)
+        epochs = run(learn, model, settings, progress=progress, checkpoint=checkpoint)
     # A Learner and its callbacks hold each other; without this, its tensors outlive many fits.
     learn.remove_cbs(list(learn.cbs))
     learn.model = learn.dls = learn.opt = None
@@ -60,6 +67,8 @@ def build_learner(
     ``collab_learner`` and ``embedding_nn`` are fastai's own ``collab_learner``, which trains
     fastai's own model; the others train the pure module itself.
     """
+    if settings.mixed_precision and not torch.cuda.is_available():
+        raise ValueError("mixed_precision=True needs a CUDA GPU, and there is none")
     scale = train.scale
     ranges = {"auto": scale.output_range, "scale": (scale.min, scale.max)}
     y_range = ranges[settings.y_range] if isinstance(settings.y_range, str) else settings.y_range
@@ -97,12 +106,21 @@ def build_learner(
         if isinstance(model, RatingClassifier):
             loss = LevelCrossEntropy(train.scale)
         learn = Learner(dls, _TrainingOutput(model), loss_func=loss, **common)
+    if any(part.share < 1 for part in dls.train.parts):
+        learn.add_cb(SumOfParts())
+    if settings.mixed_precision:
+        learn.to_fp16()
     _initialise(learn.model, settings)
     return learn, model
 
 
 def run(
-    learn: Learner, model: RatingModel, settings: TrainingSettings, *, progress: bool = True
+    learn: Learner,
+    model: RatingModel,
+    settings: TrainingSettings,
+    *,
+    progress: bool = True,
+    checkpoint: Checkpoint | None = None,
 ) -> list[dict[str, float]]:
     """Train, and move the weights into the pure module, which is left in evaluation mode.
 
@@ -113,6 +131,10 @@ def run(
         mean), and with validation ratings ``valid_loss``, ``valid_mse``, ``valid_mae``.
     """
     record = EpochRecord(keep_best=settings.keep_best)
+    callbacks, first = [record], 0
+    if checkpoint is not None:
+        resume = Resume(checkpoint, record)
+        callbacks, first = [record, resume], resume.epochs_done
     if progress and not (IN_NOTEBOOK or sys.stdout.isatty()):
         # A bar redrawn in a log file is noise; a line an epoch says the same.
         progress, record.log = False, print
@@ -120,12 +142,15 @@ def run(
         nullcontext() if progress else learn.no_bar(),
         nullcontext() if progress else learn.no_logging(),
         _threads_for(model),
+        nullcontext() if torch.cuda.is_available() else kept_gradients(learn.model),
     ):
         decay = [settings.wd, settings.wd if settings.decay_biases else 0.0]
         if settings.schedule == "one_cycle":
-            learn.fit_one_cycle(settings.epochs, settings.lr, wd=decay, cbs=record)
+            learn.fit_one_cycle(
+                settings.epochs, settings.lr, wd=decay, cbs=callbacks, start_epoch=first
+            )
         else:
-            learn.fit(settings.epochs, settings.lr, wd=decay, cbs=record)
+            learn.fit(settings.epochs, settings.lr, wd=decay, cbs=callbacks, start_epoch=first)
     trained = learn.model.model if isinstance(learn.model, _TrainingOutput) else learn.model
     if trained is not model:
         model.load_state_dict(trained.state_dict())
@@ -147,49 +172,6 @@ def _threads_for(model: RatingModel) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-class EpochRecord(Callback):
-    """Keeps each epoch's figures, and the weights of the epoch with the lowest validation MSE."""
-
-    order = 70
-
-    def __init__(self, *, keep_best: bool) -> None:
-        self.keep_best = keep_best
-        self.epochs: list[dict[str, float]] = []
-        self.log: Callable[[str], None] | None = None
-        self._best: dict[str, Tensor] = {}
-
-    def before_epoch(self) -> None:
-        """Start the clock."""
-        self._started = time.perf_counter()
-
-    def after_epoch(self) -> None:
-        """Take the figures down, and the weights if they are the best so far."""
-        names = ["train_loss", "valid_loss", "valid_mse", "valid_mae"]
-        figures = dict(zip(names, self.learn.final_record, strict=True))
-        record = {"epoch": float(self.epoch + 1), "seconds": time.perf_counter() - self._started}
-        record |= {name: float(value) for name, value in figures.items() if value is not None}
-        self.epochs.append(record)
-        if self.log is not None:
-            shown = ", ".join(f"{k} {v:.4f}" for k, v in record.items() if k in names)
-            self.log(
-                f"Epoch {self.epoch + 1} of {self.n_epoch}: {shown} ({record['seconds']:.1f} s)"
-            )
-        if self.keep_best and best_epoch(self.epochs) is record:
-            self._best = {k: v.clone() for k, v in self.model.state_dict().items()}
-
-    def after_fit(self) -> None:
-        """Go back to the best epoch if it was not the last."""
-        if self._best and best_epoch(self.epochs) is not self.epochs[-1]:
-            self.model.load_state_dict(self._best)
-
-
-def best_epoch(epochs: list[dict[str, float]]) -> dict[str, float] | None:
-    """Return the record with the lowest validation MSE, the first of equals; None without any."""
-    # After a run went astray the error is no number, which is neither higher nor lower.
-    validated = [epoch for epoch in epochs if epoch.get("valid_mse", math.nan) < math.inf]
-    return min(validated, key=lambda epoch: epoch["valid_mse"]) if validated else None
 
 
 class StarsMetric(AvgMetric):
@@ -233,9 +215,13 @@ class _TrainingOutput(nn.Module):
 
 def _optimizer(settings: TrainingSettings) -> Callable[..., OptimWrapper]:
     """Build fastai's Adam (betas, epsilon) from PyTorch's fused implementation, which is faster."""
-    kind = torch.optim.AdamW if settings.decay == "decoupled" else torch.optim.Adam
+    kind = torch.optim.Adam if torch.cuda.is_available() else InPlaceAdam
     return partial(
-        OptimWrapper, opt=kind, betas=(0.9, settings.beta2), eps=settings.eps, fused=True
+        OptimWrapper,
+        opt=partial(kind, decoupled_weight_decay=settings.decay == "decoupled"),
+        betas=(0.9, settings.beta2),
+        eps=settings.eps,
+        fused=True,
     )
 
 

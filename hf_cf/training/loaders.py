@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,6 +11,16 @@ from fastai.data.core import DataLoaders
 from torch import Tensor
 
 from hf_cf.ratings import NA, Ratings, Vocab
+
+ROWS_AT_ONCE = 16_384
+"""Rows for which a processor computes at once: what lies between still fits its cache."""
+
+
+class Part(NamedTuple):
+    """Rows that are computed together, all of a batch or a part of it."""
+
+    share: float
+    last: bool
 
 
 class RatingsLoader:
@@ -29,19 +40,43 @@ class RatingsLoader:
         Whether each epoch has a new order.
     seed : int
         Seed of that order.
+    at_once : int, optional
+        Most rows to yield at once: a larger batch comes in parts, see `parts`.
+
+    Attributes
+    ----------
+    parts : list of Part
+        What each of the yielded is of its batch.
     """
 
     def __init__(
-        self, ratings: Ratings, batch_size: int, *, shuffle: bool = False, seed: int = 0
+        self,
+        ratings: Ratings,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        at_once: int | None = None,
     ) -> None:
         pairs = np.stack([ratings.user_codes, ratings.item_codes], 1)
         self.pairs, self.stars = torch.from_numpy(pairs), torch.from_numpy(ratings.stars)
         self.bs, self.shuffle = batch_size, shuffle
         self.generator = torch.Generator().manual_seed(seed)
         self.device = torch.device("cpu")
+        self.cut(at_once or len(self.stars) + 1)
+
+    def cut(self, at_once: int) -> None:
+        """Yield at most so many rows at once."""
+        self.at_once = at_once
+        self.parts = [
+            Part(size / batch, i == len(sizes) - 1)
+            for batch in _cut(len(self.stars), self.bs)
+            for sizes in [_cut(batch, at_once)]
+            for i, size in enumerate(sizes)
+        ]
 
     def __len__(self) -> int:
-        return len(self._sizes())
+        return len(self.parts)
 
     def to(self, device: torch.device | str) -> RatingsLoader:
         """Move the ratings to a device, where batches are cut from then on."""
@@ -60,13 +95,18 @@ class RatingsLoader:
             yield self.pairs[rows].long(), self.stars[rows]
 
     def _sizes(self) -> list[int]:
-        whole, rest = divmod(len(self.stars), self.bs)
-        sizes = [self.bs] * whole
-        if rest == 1 and whole:
-            sizes[-1] += 1
-        elif rest:
-            sizes.append(rest)
-        return sizes
+        return [size for n in _cut(len(self.stars), self.bs) for size in _cut(n, self.at_once)]
+
+
+def _cut(n: int, size: int) -> list[int]:
+    """Sizes of the pieces of n rows; a last row alone joins the piece before it."""
+    whole, rest = divmod(n, size)
+    sizes = [size] * whole
+    if rest == 1 and whole:
+        sizes[-1] += 1
+    elif rest:
+        sizes.append(rest)
+    return sizes
 
 
 class RatingsDataLoaders(DataLoaders):
@@ -87,8 +127,9 @@ class RatingsDataLoaders(DataLoaders):
     ) -> RatingsDataLoaders:
         """Loaders of training and validation ratings; without the latter nothing is validated."""
         held_out = valid if valid is not None else train.take(np.arange(0))
+        at_once = None if torch.cuda.is_available() else ROWS_AT_ONCE
         return cls(
-            RatingsLoader(train, batch_size, shuffle=True, seed=seed),
+            RatingsLoader(train, batch_size, shuffle=True, seed=seed, at_once=at_once),
             RatingsLoader(held_out, max(batch_size, 65_536)),
             train.users,
             train.items,

@@ -17,7 +17,7 @@ from hf_cf import Ratings, Recommender
 from hf_cf.models import RATING_MODELS
 from hf_cf.ratings import Vocab
 from hf_cf.training import RECIPES, fit
-from hf_cf.training.learner import best_epoch
+from hf_cf.training.record import best_epoch
 
 every_model = pytest.mark.parametrize("model", RATING_MODELS)
 Split = tuple[Ratings, Ratings]

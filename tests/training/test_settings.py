@@ -7,9 +7,12 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+import torch
 
+from hf_cf import Ratings
 from hf_cf.models import RATING_MODELS
-from hf_cf.settings import MODEL_DEFAULTS, RECIPES, TrainingSettings, settings_for
+from hf_cf.settings import MODEL_DEFAULTS, RECIPES, TrainingSettings, for_size, settings_for
+from hf_cf.training import fit
 
 
 def test_an_unknown_model_is_answered_with_the_known_ones() -> None:
@@ -136,3 +139,40 @@ def test_settings_are_plain_json_and_come_back() -> None:
 def test_every_hyperparameter_says_what_it_means() -> None:
     for item in fields(TrainingSettings):
         assert len(item.metadata["help"]) > 5, item.name
+
+
+@pytest.mark.parametrize("n_ratings", [1, 80_000, 100_836, 140_000])
+def test_data_of_the_size_that_defaults_were_tuned_on_get_those_defaults(n_ratings: int) -> None:
+    for name, settings in MODEL_DEFAULTS.items():
+        assert settings_for(name, n_ratings=n_ratings) == settings
+
+
+@pytest.mark.parametrize(
+    ("n_ratings", "factor"), [(150_000, 2), (1_000_000, 8), (20_000_000, 256), (10**10, 1024)]
+)
+def test_larger_data_get_larger_batches_and_an_epsilon_as_much_smaller(
+    n_ratings: int, factor: int
+) -> None:
+    scaled, base = settings_for("collab_nn", n_ratings=n_ratings), MODEL_DEFAULTS["collab_nn"]
+    assert scaled.batch_size == 256 * factor
+    assert scaled.eps * factor == base.eps
+    assert replace(scaled, batch_size=256, eps=base.eps) == base
+
+
+def test_a_batch_size_of_one_s_own_and_recipes_are_left_alone() -> None:
+    assert settings_for(n_ratings=10**7, batch_size=256) == MODEL_DEFAULTS["collab_learner"]
+    assert settings_for(recipe="collab_nn", n_ratings=10**7) == RECIPES["collab_nn"]
+
+
+def test_als_alternates_less_often_on_many_ratings() -> None:
+    assert for_size(MODEL_DEFAULTS["als"], 500_000).epochs == 15
+    assert for_size(MODEL_DEFAULTS["als"], 1_000_000).epochs == 5
+    assert settings_for("als", n_ratings=10**7, epochs=9).epochs == 9
+
+
+def test_mixed_precision_without_a_gpu_is_refused(sample: Ratings) -> None:
+    if torch.cuda.is_available():
+        fit(sample, epochs=1, mixed_precision=True, ranking=None, progress=False)
+    else:
+        with pytest.raises(ValueError, match="mixed_precision=True needs a CUDA GPU"):
+            fit(sample, epochs=1, mixed_precision=True, progress=False)

@@ -1,0 +1,59 @@
+"""What each epoch of a fastai ``Learner`` brought."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+from fastai.callback.core import Callback
+from torch import Tensor
+
+
+class EpochRecord(Callback):
+    """Keeps each epoch's figures, and the weights of the epoch with the lowest validation MSE."""
+
+    order = 70
+
+    def __init__(self, *, keep_best: bool) -> None:
+        self.keep_best = keep_best
+        self.epochs: list[dict[str, float]] = []
+        self.log: Callable[[str], None] | None = None
+        self.best: dict[str, Tensor] = {}
+
+    def go_on_from(self, epochs: list[dict[str, float]], best: dict[str, Tensor]) -> None:
+        """Take over the records of an interrupted run, and its best weights."""
+        self.epochs, self.best = epochs, best
+
+    def before_epoch(self) -> None:
+        """Start the clock."""
+        self._started = time.perf_counter()
+
+    def after_epoch(self) -> None:
+        """Take the figures down, and the weights if they are the best so far."""
+        if self.epoch < len(self.epochs):  # of the run that goes on here
+            return
+        names = ["train_loss", "valid_loss", "valid_mse", "valid_mae"]
+        figures = dict(zip(names, self.learn.final_record, strict=True))
+        record = {"epoch": float(self.epoch + 1), "seconds": time.perf_counter() - self._started}
+        record |= {name: float(value) for name, value in figures.items() if value is not None}
+        self.epochs.append(record)
+        if self.log is not None:
+            shown = ", ".join(f"{k} {v:.4f}" for k, v in record.items() if k in names)
+            self.log(
+                f"Epoch {self.epoch + 1} of {self.n_epoch}: {shown} ({record['seconds']:.1f} s)"
+            )
+        if self.keep_best and best_epoch(self.epochs) is record:
+            self.best = {k: v.clone() for k, v in self.model.state_dict().items()}
+
+    def after_fit(self) -> None:
+        """Go back to the best epoch if it was not the last."""
+        if self.best and best_epoch(self.epochs) is not self.epochs[-1]:
+            self.model.load_state_dict(self.best)
+
+
+def best_epoch(epochs: list[dict[str, float]]) -> dict[str, float] | None:
+    """Return the record with the lowest validation MSE, the first of equals; None without any."""
+    # After a run went astray the error is no number, which is neither higher nor lower.
+    validated = [epoch for epoch in epochs if epoch.get("valid_mse", math.nan) < math.inf]
+    return min(validated, key=lambda epoch: epoch["valid_mse"]) if validated else None
