@@ -220,19 +220,24 @@ def fastai_model(split: Split, **settings: Any) -> Predict:
 
 
 def own_model(name: str) -> Callable[..., Predict]:
-    def fit(split: Split, *, features: bool = False, **settings: Any) -> Predict:
+    def fit(split: Split, **settings: Any) -> Predict:
         import hf_cf
         from hf_cf.training import fit as train
 
-        items, users = split.items[["id"]], None
-        if features:
-            items = split.items
-            users = split.users if len(split.users.columns) > 1 else None
-        # The films of the test file are known by name; their ratings are not.
-        named = hf_cf.Ratings.from_frame(pd.concat([split.train, split.test]), items, users)
+        # The films of the test file are known by name and feature; their ratings are not.
+        named = hf_cf.Ratings.from_frame(
+            pd.concat([split.train, split.test]),
+            split.items,
+            split.users if len(split.users.columns) > 1 else None,
+        )
         ratings = named.take(np.arange(len(split.train)))
         rec = train(ratings, model=name, ranking=None, progress=False, **settings)
-        return lambda test: rec.predict(test["user"].to_numpy(), test["item"].to_numpy())
+
+        def predict(test: pd.DataFrame) -> np.ndarray:
+            when = {"when": test["timestamp"].to_numpy()} if settings.get("dates") else {}
+            return rec.predict(test["user"].to_numpy(), test["item"].to_numpy(), **when)
+
+        return predict
 
     return fit
 
