@@ -25,8 +25,9 @@ from hf_cf.space.service import Service
 from hf_cf.training import fit
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "space" / "browser"))
-from chromium import chromium, serving  # noqa: E402
+sys.path.insert(0, str(ROOT / "tests" / "space"))
+from calling import served  # noqa: E402
+from chromium import chromium  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "space_browser.md"
 WARM_UP, CLICKS = 5, 40
@@ -82,7 +83,7 @@ def main() -> None:
     data = parser.parse_args().data
     train, valid = hf_cf.load_ratings(data).split(seed=42)
     service = Service(fit(train, valid, "collab_learner"))
-    with serving(service) as address, chromium() as browser:
+    with served(service) as address, chromium() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(address)
         expect(page.locator("#discover .card").first).to_be_visible()

@@ -12,8 +12,9 @@ from hf_cf import Recommender
 from hf_cf.space.service import Service
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "space" / "browser"))
-from chromium import chromium, serving  # noqa: E402
+sys.path.insert(0, str(ROOT / "tests" / "space"))
+from calling import served  # noqa: E402
+from chromium import chromium  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 RATED = {"The Matrix": 5, "Spirited Away": 5, "Amelie": 4, "Titanic": 2}
@@ -23,7 +24,7 @@ def main() -> None:
     """Rate the same films on both, and take the pictures."""
     service = Service(Recommender.from_pretrained(ROOT / "models" / "sample"))
     IMAGES.mkdir(exist_ok=True)
-    with serving(service) as address, chromium() as browser:
+    with served(service) as address, chromium() as browser:
         for name, options in {
             "desktop": {"viewport": {"width": 1440, "height": 1000}},
             "phone": {

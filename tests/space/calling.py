@@ -39,14 +39,18 @@ def call(client: httpx.Client, name: str, body: Any) -> tuple[str, Any]:
 
 
 @contextmanager
-def served(service: Service | Exception) -> Iterator[str]:
+def served(service: Service | Exception, port: int | None = None) -> Iterator[str]:
     """Serve a Space for a while, at an address such as ``http://127.0.0.1:7860/``."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     demo = build(service)
-    _, url, _ = serve(demo, prevent_thread_lock=True, quiet=True, server_port=port)
+    _, url, _ = serve(demo, prevent_thread_lock=True, quiet=True, server_port=port or free_port())
     try:
         yield url
     finally:
         demo.close(verbose=False)
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

@@ -9,7 +9,8 @@ from typing import Any
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import pytest
-from chromium import chromium, serving
+from calling import served
+from chromium import chromium
 from playwright.sync_api import Browser, Page, expect
 
 from hf_cf.space.service import Service
@@ -24,7 +25,7 @@ Visit = Callable[..., Page]
 # They end with each file: as long as Playwright is there, no other test can run an event loop.
 @pytest.fixture(scope="module")
 def space(service: Service) -> Iterator[str]:
-    with serving(service) as address:
+    with served(service) as address:
         yield address
 
 

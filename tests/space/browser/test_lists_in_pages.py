@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chromium import serving
+from calling import served
 from conftest import Visit, open_tab, rate, row
 from playwright.sync_api import Page, expect
 
@@ -110,7 +110,7 @@ def test_markup_in_the_titles_of_a_model_is_text(trained: hf_cf.Recommender, vis
         trained.model, trained.prior, trained.ranking, users=trained.users, items=trained.items,
         catalogue=catalogue, history=trained.history, scale=trained.scale, source=trained.source,
     )  # fmt: skip
-    with serving(Service(hostile)) as address:
+    with served(Service(hostile)) as address:
         page = visit(address)
         expect(page.locator("#discover .card").first).to_contain_text(MARKUP)
         page.locator(".deck input").press("5")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from chromium import serving
+from calling import served
 from conftest import Visit, rate, recommended, row
 from playwright.sync_api import Page, expect
 
@@ -59,12 +59,12 @@ def test_a_reload_keeps_the_ratings_and_another_browser_sees_none(page: Page, vi
 
 
 def test_a_restart_of_the_space_loses_nothing(service: Service, space: str, visit: Visit) -> None:
-    with serving(service) as address:
+    with served(service) as address:
         page = visit(address)
         rate(page, "Alien", 4)
         port = int(address.rstrip("/").rpartition(":")[2])
         page.goto("about:blank")  # or gradio says on the console that the server is gone
-    with serving(service, port):
+    with served(service, port):
         page.goto(address)
         expect(row(page, "Alien").get_by_role("slider")).to_have_value("4")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from chromium import serving
+from calling import served
 from conftest import TABS, Visit, open_tab, rate
 from playwright.sync_api import Page, expect
 
@@ -123,7 +123,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(visit: Visit) -> No
 
 def test_no_model_says_why(visit: Visit) -> None:
     reason = "config.json: <b>wrong</b> ${alert(1)}"
-    with serving(ValueError(reason)) as address:
+    with served(ValueError(reason)) as address:
         page = visit(address)
         expect(page.get_by_role("alert")).to_have_text(reason)
         expect(page.get_by_text("HF_CF_MODEL")).to_be_visible()
