@@ -263,16 +263,12 @@ def _facts(kind: type[_Facts], values: dict[str, Any]) -> _Facts:
 
 
 def _history_table(history: History) -> pd.DataFrame:
-    users = history.user_codes()
     # In the order of both codes, repeated pairs are seen on reading without sorting again.
-    order = np.lexsort((history.items, users))
-    return pd.DataFrame(
-        {
-            "user_code": users[order],
-            "item_code": history.items[order],
-            "rating": history.stars[order],
-        }
-    )
+    users, items, stars = history.user_codes(), history.items, history.stars
+    if not ((users[1:] > users[:-1]) | (items[1:] > items[:-1])).all():
+        order = np.lexsort((items, users))
+        users, items, stars = users[order], items[order], stars[order]
+    return pd.DataFrame({"user_code": users, "item_code": items, "rating": stars})
 
 
 def _history(table: pd.DataFrame, n_users: int, n_items: int) -> History:
