@@ -71,6 +71,15 @@ def test_a_batch_in_parts_makes_the_same_step_as_whole(few: Ratings) -> None:
         torch.testing.assert_close(parts[name], weight, atol=1e-5, rtol=1e-3)
 
 
+def test_nothing_is_kept_of_a_part(few: Ratings) -> None:
+    learn, model = build_learner(SETTINGS, few, None)
+    learn.dls.train.cut(10)
+    learn.add_cb(SumOfParts())
+    run(learn, model, SETTINGS, progress=False)
+    assert len(learn.recorder.losses) <= 1
+    assert len(learn.recorder.lrs) <= 1
+
+
 def test_parts_have_the_rows_of_their_batches_in_order(few: Ratings) -> None:
     whole = RatingsLoader(few, 64, shuffle=True, seed=1)
     parts = RatingsLoader(few, 64, shuffle=True, seed=1, at_once=10)
