@@ -10,7 +10,9 @@ from torch import Tensor
 
 from hf_cf.history import History
 from hf_cf.models import RatingModel, UserPrior, fold_in, stars_variance
+from hf_cf.models.dot import DotModel
 from hf_cf.ratings import Ratings
+from hf_cf.solver import Prior, SparseRows, solve_rows
 
 GIVEN = (1, 3, 10)
 """Ratings that a validation user gives while the strength of the prior is chosen."""
@@ -20,6 +22,8 @@ FEWEST_RATINGS = 100
 _STRENGTHS = tuple(2.0**power for power in range(-4, 4))
 _CROWD = 100.0  # how much stronger the prior of the average user is than that of one user
 _CROWD_RATINGS = 50_000
+_EM_STEPS = 5
+_TRAINED_COUNT = 50.0  # how many validation users the trained users' covariance counts as
 
 
 def trained_vectors(model: RatingModel, train: Ratings) -> Tensor:
@@ -34,12 +38,15 @@ def calibrated_prior(
 ) -> UserPrior:
     """Prior of user vectors, with mean, strength and noise estimated on validation ratings.
 
-    The shape is the covariance of the trained users' vectors. Those are shrunken estimates, and
-    their mean is no user, so three things are tuned on ratings that the model has not seen:
+    The shape starts from the covariance of the trained users' vectors. Those are shrunken
+    estimates, and their mean is no user, so four things are tuned on ratings that the model has
+    not seen:
 
     - the strength, the factor of the precision with the lowest squared error when each
       validation user gives 1, 3 and 10 of their ratings and the second half of them is predicted;
     - the mean, as the vector that folding all validation ratings in as one person's gives;
+    - the shape, by a few steps of expectation maximisation on the validation users' ratings;
+      not for networks, which were none the better for it;
     - the noise, the mean of those squared errors over ``1 + s' A^-1 s``, what the posterior says
       that they should be in units of it (see `hf_cf.models.stars_variance`).
 
@@ -75,12 +82,48 @@ def calibrated_prior(
     whole = torch.tensor([0, len(crowd)])
     mean = fold_in(model, strict, whole, *_tensors(crowd.item_codes, crowd.stars))[0]
     prior = replace(prior, mean=mean)
+    if isinstance(model, DotModel):
+        prior = _reshaped(model, prior, history)
     return replace(prior, noise=_noise(model, prior, history, halves))
 
 
 def _stronger(prior: UserPrior, strength: float) -> UserPrior:
     assert prior.precision is not None
     return replace(prior, precision=strength * prior.precision)
+
+
+def _reshaped(model: RatingModel, prior: UserPrior, history: History) -> UserPrior:
+    """Fit covariance and noise to users whom the model was not trained on.
+
+    Expectation maximisation (Dempster, Laird and Rubin 1977): the covariance becomes the mean over
+    users of ``(v - mean) (v - mean)'`` plus the posterior's covariance, which is Laplace's where
+    the model is not linear. The covariance that it starts from counts as some users more.
+    """
+    assert prior.precision is not None and prior.noise is not None
+    indptr, items, stars = _first(history, np.diff(history.starts))
+    n_users = len(history.starts) - 1
+    owner = torch.from_numpy(history.user_codes()).long()
+    entries, noise = torch.arange(len(items)), prior.noise
+    started_from = noise * torch.linalg.inv(prior.precision.double())
+    for _ in range(_EM_STEPS):
+        vectors = fold_in(model, prior, indptr, items, stars)
+        predicted, slopes = model.stars_and_slopes(vectors[owner], items)
+        # In the coordinates z of v = mean + root z the prior is noise * I.
+        root = prior.root
+        rows = SparseRows(indptr, entries, stars)
+        lower = solve_rows(rows, slopes @ root, Prior(1.0), cholesky=True).cholesky
+        assert lower is not None
+        unknown = torch.cholesky_inverse(lower).sum(0).double()
+        off = (vectors - prior.mean).double()
+        spread = off.T @ off + noise * root.double() @ unknown @ root.double().T
+        covariance = (_TRAINED_COUNT * started_from + spread) / (_TRAINED_COUNT + n_users)
+        # What a user's ratings tell takes as much off their errors as it takes off the variance.
+        told = n_users * len(unknown) - float(unknown.trace())
+        left = float((stars - predicted).double().square().sum())
+        noise = (left + noise * told) / len(stars)
+        precision = (noise * torch.linalg.inv(covariance)).contiguous()
+        prior = UserPrior(prior.mean, precision.to(prior.mean.dtype), noise)
+    return prior
 
 
 def _squared_error(

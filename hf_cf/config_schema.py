@@ -218,6 +218,7 @@ SETTINGS: Mapping[str, Rule] = {
     "exponent": number(-10, 10),
     "effective_items": number(0, 1e12),
     "average_weight": number(0, 1e9),
+    "few_ratings": number(0, 1e9),
     "low": number(-1e6, 1e6),
     "high": number(-1e6, 1e6),
 }

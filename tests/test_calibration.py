@@ -40,10 +40,21 @@ def test_noise_and_strength_are_those_that_the_ratings_were_drawn_with(
     plain = calibrated_prior(model, trained_vectors(model, train), None, NOISE)
     prior = calibrated_prior(model, trained_vectors(model, train), valid, NOISE)
     # The vectors were made 0.3 times as long, so their covariance is too small by 0.09.
-    strength = float(prior.precision.trace() / plain.precision.trace())
-    assert strength in (1 / 16, 1 / 8)
+    assert float(plain.precision.trace() / prior.precision.trace()) == pytest.approx(
+        1 / 0.09, rel=0.25
+    )
     assert prior.noise == pytest.approx(NOISE, rel=0.15)
     np.testing.assert_allclose(prior.mean, [0.5, 0, 0, 0.2], atol=0.15)
+
+
+def test_a_covariance_of_the_wrong_shape_is_mended(
+    drawn: tuple[BiasedFactorization, Ratings, Ratings],
+) -> None:
+    model, train, valid = drawn
+    trained = trained_vectors(model, train).flip(1)
+    prior = calibrated_prior(model, trained, valid, NOISE)
+    covariance = prior.noise * torch.linalg.inv(prior.precision)
+    np.testing.assert_allclose(covariance.diag(), [0.64, 0.36, 0.16, 0.25], rtol=0.3)
 
 
 def test_the_same_seed_gives_the_same_prior(

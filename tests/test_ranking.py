@@ -161,12 +161,14 @@ def test_few_ratings_start_from_the_average_user(
     settings = model.settings
     factors, average = model.item_factors.double().numpy(), model.average_user.double().numpy()
     mass, size = 2.0, len(average)
-    share = settings["average_weight"] / (settings["average_weight"] + mass)
+    more = 1 + settings["few_ratings"] / len(rated)
+    assert more == 2
+    share = settings["average_weight"] / (settings["average_weight"] + more * mass)
     total = mass + settings["unobserved"] * settings["effective_items"]
     ridge = settings["regularization"] * total ** settings["exponent"]
     own, everything = (
         factors[rated].T @ factors[rated],
-        settings["unobserved"] * factors.T @ factors,
+        settings["unobserved"] / more * factors.T @ factors,
     )
     start = everything + ridge * np.eye(size)
     expected = np.linalg.solve(own + start, factors[rated].sum(0) + start @ (share * average))

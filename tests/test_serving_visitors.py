@@ -159,7 +159,9 @@ def test_new_ratings_refresh_a_known_user(trained: hf_cf.Recommender, tmp_path: 
     assert len(codes) == len(rated) + 3
     assert values[codes == rated[0]].tolist() == [1.0]
     assert trained.history.of(1)[1].tolist() == stars.tolist()
-    assert (fresh.predict(user, unseen) < trained.predict(user, unseen)).all()
+    same = new[-1:].assign(rating=stars[:1])
+    inferred_before = trained.update(same).predict(user, unseen)
+    assert (fresh.predict(user, unseen) < inferred_before).all()
     assert not set(unseen) & set(fresh.recommend(user, n=30)["item"])
     pd.testing.assert_frame_equal(fresh.recommend(other), trained.recommend(other))
     together = dict(zip(trained.items.decode(codes).tolist(), values.tolist(), strict=True))

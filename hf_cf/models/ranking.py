@@ -8,7 +8,7 @@ training and a visitor go through the same lines.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -25,12 +25,14 @@ class ImplicitALS(nn.Module):
     ``score = user vector . item factor``. With p the preference that a rating stands for, w the
     weight of a rating and s the score, a user's vector x minimises::
 
-        sum_rated w (p - s)**2  +  unobserved * sum_all (s - c a)**2  +  ridge * |x - c u|**2
+        sum_rated w (p - s)**2  +  unobserved * sum_all (s - c a)**2 / f  +  ridge * |x - c u|**2
         ridge = regularization * (sum_rated w + unobserved * effective_items) ** exponent
-        c     = average_weight / (average_weight + sum_rated w)
+        f     = 1 + few_ratings / number of ratings
+        c     = average_weight / (average_weight + f * sum_rated w)
 
-    with u the average user and a their score for the item. While the factors are trained u is zero;
-    it makes a visitor with a rating or two start from what most people watch.
+    with u the average user and a their score for the item. While the factors are trained u is zero
+    and f is one; they make a visitor with a rating or two start from what most people watch, and
+    take little from what that visitor has not mentioned yet.
 
     That is iALS with frequency-scaled regularisation, of Rendle, Krichene, Zhang and Koren (2021),
     "Revisiting the Performance of iALS on Item Recommendation Benchmarks", equations 1 to 4, after
@@ -59,6 +61,8 @@ class ImplicitALS(nn.Module):
         How many items the ridge counts beside the rated ones.
     average_weight : float
         How much the average user counts against a user's own ratings, in units of their weights.
+    few_ratings : float
+        Number of ratings after which not having rated an item counts half of what it will.
     low, high : float
         The rating scale. Ratings are read as parts of `high` (4 of 5 is 8 of 10), or, on a
         scale that goes below zero, as parts of the way from `low` to `high`.
@@ -93,6 +97,7 @@ class ImplicitALS(nn.Module):
         exponent: float,
         effective_items: float = 0.0,
         average_weight: float = 0.0,
+        few_ratings: float = 0.0,
         low: float = 0.5,
         high: float = 5.0,
     ) -> None:
@@ -107,6 +112,7 @@ class ImplicitALS(nn.Module):
             "exponent": exponent,
             "effective_items": effective_items,
             "average_weight": average_weight,
+            "few_ratings": few_ratings,
             "low": low,
             "high": high,
         }
@@ -207,11 +213,15 @@ class ImplicitALS(nn.Module):
         mass = row_weights(rows)
         total = mass + self.settings["unobserved"] * effective
         ridge = self.settings["regularization"] * total ** self.settings["exponent"]
-        prior, weight = Prior(ridge.to(factors.dtype)), self.settings["average_weight"]
-        if average is None or not weight:
-            return solve_rows(rows, factors, prior, gram=gram).mean
-        share = (weight / (weight + mass)).to(factors.dtype)
-        prior = Prior(prior.ridge, gram, share[:, None] * average)
+        if average is None:
+            return solve_rows(rows, factors, Prior(ridge.to(factors.dtype)), gram=gram).mean
+        # Rather than what a row has not mentioned all the rest is weighed, since that is per row.
+        counts = rows.indptr.diff()
+        more = 1 + self.settings["few_ratings"] / counts.clamp_min(1)
+        rows = replace(rows, weights=more.repeat_interleave(counts) * rows.weights)
+        weight = self.settings["average_weight"]
+        share = weight / (weight + more * mass).clamp_min(1e-12)
+        prior = Prior((more * ridge).to(factors.dtype), gram, share[:, None].to(average) * average)
         return solve_rows(rows, factors, prior).mean
 
     def _by_stars(self, curve: Sequence[float], ratings: Tensor) -> Tensor:

@@ -50,6 +50,8 @@ class ImplicitALSConfig:
         0 not at all.
     average_weight : float
         How much the average user counts against a user's own ratings, in units of their weights.
+    few_ratings : float
+        Number of ratings after which not having rated an item counts half of what it will.
     seed : int
         Seed of the first item factors.
     """
@@ -62,6 +64,7 @@ class ImplicitALSConfig:
     regularization: float = 0.03
     exponent: float = 1.0
     average_weight: float = 1.0
+    few_ratings: float = 2.0
     seed: int = 0
 
 
