@@ -36,6 +36,8 @@ SHORTEST_TO_LONGEST = 0.9
 FEWEST_FOR_THREADS = 16
 # Rows with fewer entries than this part of k are solved in the space of their entries.
 SHORT_ROW = 0.5
+# A single row with at most so many entries is solved at once.
+FEW_ENTRIES = 4096
 
 
 @dataclass(frozen=True)
@@ -153,11 +155,13 @@ def solve_rows(
     """
     n_rows, k = rows.n_rows, factors.shape[1]
     # In the space of the entries there is no matrix A, and only a ridge above 0 is invertible.
-    plain = gram is None and noise is None and prior.precision is None
-    mean_alone = plain and not (cholesky or variance) and _positive(prior.ridge)
-    if n_rows == 1 and mean_alone and offsets is None and 0 < len(rows.columns) <= SHORT_ROW * k:
+    mean_alone = noise is None and not (cholesky or variance)
+    shortens = mean_alone and gram is None and prior.precision is None and _positive(prior.ridge)
+    if n_rows == 1 and mean_alone and offsets is None and 0 < len(rows.columns) <= FEW_ENTRIES:
         # A visitor waits for this one: without batches and padding it takes half the time.
-        return RowSolutions(_short_solutions(*_single_row(rows, factors), prior, slice(None)))
+        solved = _single_row(rows, factors, prior, gram, shortens)
+        if solved is not None:
+            return RowSolutions(solved)
     table = _augmented(factors, offsets)
     if budget_bytes is None:
         budget_bytes = GPU_BUDGET_BYTES if factors.is_cuda else CPU_BUDGET_BYTES
@@ -177,12 +181,12 @@ def solve_rows(
         workspace = _Workspace(table, budget // n_workers)
         for first, last, longest in share:
             batch = by_length[first:last]
-            if mean_alone and 0 < longest <= SHORT_ROW * k:
+            if shortens and 0 < longest <= SHORT_ROW * k:
                 solved = _short_rows(rows, table, batch, longest, workspace, prior)
                 solutions.mean[batch] = solved
                 continue
             system = _system(rows, table, batch, longest, workspace)
-            matrices, right = _with_prior(system, prior, gram, batch)
+            matrices, right = _with_prior(*_parts(system), prior, gram, batch)
             lower, failed = torch.linalg.cholesky_ex(matrices)
             _store(solutions, batch, lower, right, noise)
             if failed.any():
@@ -190,7 +194,7 @@ def solve_rows(
                 exact = table.double()
                 workspace_64 = _Workspace(exact, budget // n_workers)
                 system = _system(rows, exact, again, longest, workspace_64)
-                matrices, right = _with_prior(system, prior, gram, again)
+                matrices, right = _with_prior(*_parts(system), prior, gram, again)
                 lower, failed = torch.linalg.cholesky_ex(matrices)
                 if failed.any():
                     row = int(again[failed > 0][0])
@@ -349,15 +353,25 @@ def _short_rows(
     return _short_solutions(factors, values, prior, batch)
 
 
-def _single_row(rows: SparseRows, factors: Tensor) -> tuple[Tensor, Tensor]:
-    """Weighted factors, (1, n, k), and values, (1, n, 1), of the entries of a single row."""
+def _single_row(
+    rows: SparseRows, factors: Tensor, prior: Prior, gram: Tensor | None, shortens: bool
+) -> Tensor | None:
+    """Solution of a single row, (1, k); None where it is not positive definite as it stands."""
     entries, values = factors[rows.columns], rows.values.to(factors.dtype).unsqueeze(1)
     if isinstance(rows.weights, Tensor):
         roots = rows.weights.to(factors.dtype).sqrt().unsqueeze(1)
         entries, values = entries * roots, values * roots
     elif rows.weights != 1.0:
         entries, values = entries * rows.weights**0.5, values * rows.weights**0.5
-    return entries.unsqueeze(0), values.unsqueeze(0)
+    entries, values = entries.unsqueeze(0), values.unsqueeze(0)
+    if shortens and len(rows.columns) <= SHORT_ROW * factors.shape[1]:
+        return _short_solutions(entries, values, prior, slice(None))
+    matrices, right = entries.mT @ entries, (entries.mT @ values).squeeze(-1)
+    matrices, right = _with_prior(matrices, right, prior, gram, slice(None))
+    lower, failed = torch.linalg.cholesky_ex(matrices)
+    if failed:
+        return None
+    return torch.cholesky_solve(right.unsqueeze(-1), lower).squeeze(-1)
 
 
 def _short_solutions(
@@ -386,12 +400,16 @@ def _positive(ridge: Tensor | float) -> bool:
     return bool((ridge > 0).all()) if isinstance(ridge, Tensor) else ridge > 0
 
 
+def _parts(system: Tensor) -> tuple[Tensor, Tensor]:
+    """Matrices (n, k, k) and right-hand sides (n, k) of augmented systems, as views."""
+    return system[:, :-1, :-1], system[:, :-1, -1]
+
+
 def _with_prior(
-    system: Tensor, prior: Prior, gram: Tensor | None, batch: Tensor
+    matrices: Tensor, right: Tensor, prior: Prior, gram: Tensor | None, batch: Tensor | slice
 ) -> tuple[Tensor, Tensor]:
-    """Matrices (n, k, k) and right-hand sides (n, k) of the rows in the batch."""
-    dtype = system.dtype
-    matrices, right = system[:, :-1, :-1], system[:, :-1, -1]
+    """Add the prior of the rows in the batch, and `gram`, in place."""
+    dtype = matrices.dtype
     ridge = prior.ridge
     if isinstance(ridge, Tensor):
         ridge = (ridge[batch] if ridge.ndim else ridge).to(dtype).unsqueeze(-1)

@@ -126,15 +126,21 @@ def fold_in(
     mean = prior.mean if prior.mean.dim() == 1 else prior.mean.expand_as(z)[owner]
     seen = model.seen_from(mean, root, items)
 
+    def of_each(at: Tensor) -> Tensor:
+        """Each entry's user: (B, d) to (n, d)."""
+        return at.expand(len(items), -1) if n_users == 1 else at[owner]
+
     def look(at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What is left of the stars, (n,), slopes in z, (n, d), and the objective, (B,)."""
-        predicted, design = seen(at[owner])
+        predicted, design = seen(of_each(at))
         left = stars - predicted
+        if n_users == 1:
+            return left, design, at.square().sum(1) + left.square().sum()
         return left, design, at.square().sum(1).index_add_(0, owner, left.square())
 
     left, design, lowest = look(z)
     for _ in range(steps):
-        values = left + (design * z[owner]).sum(1)
+        values = left + (design * of_each(z)).sum(1)
         step = solve_rows(SparseRows(indptr, entries, values), design, Prior(1.0)).mean - z
         for halving in range(_HALVINGS + 1):
             left, design, reached = look(z + step)
@@ -177,15 +183,27 @@ def stars_variance(
     Tensor, shape (m,)
     """
     assert prior.noise is not None
-    spread = posterior_root(model, prior, vector, rated)
+    _, known = model.stars_and_slopes(vector.expand(len(rated), -1), rated)
     _, slopes = model.stars_and_slopes(vector.expand(len(items), -1), items)
-    return prior.noise * (1 + (slopes @ spread).square().sum(1))
+    design, slopes = known @ prior.root, slopes @ prior.root
+    if len(design) >= design.shape[1]:
+        lower = torch.linalg.cholesky(_plus_identity(design.T @ design))
+        left = torch.linalg.solve_triangular(lower, slopes.T, upper=False)
+        return prior.noise * (1 + left.square().sum(0))
+    # With a matrix of the ratings in place of one of the factors: S - S D' (D D' + I)^-1 D S'.
+    lower = torch.linalg.cholesky(_plus_identity(design @ design.T))
+    told = torch.linalg.solve_triangular(lower, design @ slopes.T, upper=False)
+    return prior.noise * (1 + slopes.square().sum(1) - told.square().sum(0))
 
 
 def posterior_root(model: RatingModel, prior: UserPrior, vector: Tensor, rated: Tensor) -> Tensor:
     """R with ``R R' = (J'J + precision)^-1``, (d, d); J holds the slopes for the rated items."""
     _, slopes = model.stars_and_slopes(vector.expand(len(rated), -1), rated)
     design = slopes @ prior.root
-    system = design.T @ design + torch.eye(design.shape[1], device=design.device)
-    lower = torch.linalg.cholesky(system)
+    lower = torch.linalg.cholesky(_plus_identity(design.T @ design))
     return torch.linalg.solve_triangular(lower, prior.root.T, upper=False).T
+
+
+def _plus_identity(matrix: Tensor) -> Tensor:
+    matrix.diagonal().add_(1)
+    return matrix

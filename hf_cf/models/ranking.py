@@ -143,13 +143,17 @@ class ImplicitALS(nn.Module):
             `average` for a user without ratings.
         """
         average = self.average_user if average is None else average
-        factors = self.item_factors
-        if len(items) < len(factors):
+        factors, n_users = self.item_factors, len(indptr) - 1
+        if n_users == 1 and not len(items):
+            return average.expand(1, -1)
+        if n_users > 1 and len(items) < len(factors):
             # The solver copies the table it works on: a visitor's few items rather than all.
             used, items = items.unique(return_inverse=True)
             factors = factors[used]
         rows = self.graded(indptr, items, ratings)
         vectors = self.solve(rows, factors, self.gram, self.settings["effective_items"], average)
+        if n_users == 1:
+            return vectors
         return torch.where((indptr.diff() > 0)[:, None], vectors, average)
 
     def scores(
@@ -190,11 +194,10 @@ class ImplicitALS(nn.Module):
         """Rows for the solver: ratings turned into preferences and weights."""
         weight = self.settings["weight"]
         constant = len(set(weight)) == 1
+        curves = [self.settings["preference"], *([] if constant else [weight])]
+        values, *weights = self._by_stars(curves, ratings)
         return SparseRows(
-            indptr,
-            columns,
-            values=self._by_stars(self.settings["preference"], ratings),
-            weights=float(weight[0]) if constant else self._by_stars(weight, ratings),
+            indptr, columns, values, weights=float(weight[0]) if constant else weights[0]
         )
 
     def solve(
@@ -224,19 +227,19 @@ class ImplicitALS(nn.Module):
         prior = Prior((more * ridge).to(factors.dtype), gram, share[:, None].to(average) * average)
         return solve_rows(rows, factors, prior).mean
 
-    def _by_stars(self, curve: Sequence[float], ratings: Tensor) -> Tensor:
-        """Read a curve that is given at 1 to 5 stars out of five."""
+    def _by_stars(self, curves: Sequence[Sequence[float]], ratings: Tensor) -> Tensor:
+        """Read curves that are given at 1 to 5 stars out of five: (c, 5) and (n,) to (c, n)."""
         floor = min(self.settings["low"], 0.0)
-        knots = torch.tensor(curve, dtype=torch.float32, device=ratings.device)
+        knots = torch.tensor(curves, dtype=torch.float32, device=ratings.device)
         slopes = torch.nn.functional.pad(knots.diff(), (0, 1))
-        read = torch.empty(len(ratings), device=ratings.device)
+        read = torch.empty(len(knots), len(ratings), device=ratings.device)
         for part, into in zip(
-            ratings.split(ENTRIES_AT_ONCE), read.split(ENTRIES_AT_ONCE), strict=True
+            ratings.split(ENTRIES_AT_ONCE), read.split(ENTRIES_AT_ONCE, dim=1), strict=True
         ):
             stars = (part - floor) * (5 / (self.settings["high"] - floor)) - 1
-            stars = stars.clamp_(0, len(curve) - 1)
+            stars = stars.clamp_(0, knots.shape[1] - 1)
             below = stars.int()
-            torch.add(knots[below], slopes[below] * (stars - below), out=into)
+            torch.addcmul(knots[:, below], slopes[:, below], stars - below, out=into)
         return read
 
 

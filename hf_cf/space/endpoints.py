@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable
 from inspect import Signature, getdoc, signature
@@ -11,7 +10,7 @@ from typing import Any, get_type_hints
 import gradio as gr
 from gradio.events import api
 
-from hf_cf.space.errors import problem
+from hf_cf.space.errors import problem_of
 from hf_cf.space.service import Service
 
 ENDPOINTS = (
@@ -28,8 +27,6 @@ ENDPOINTS = (
 WITHOUT_REASONS = {"explain": False}
 """Defaults that differ from the service's: reasons cost more than all else in an answer."""
 
-_log = logging.getLogger(__name__)
-
 
 def add_endpoints(service: Service) -> None:
     """Add the named endpoints to the ``gr.Blocks`` whose context is open.
@@ -45,6 +42,16 @@ def add_endpoints(service: Service) -> None:
             # than the answer.
             queue=False,
         )
+
+
+def endpoints_of(demo: gr.Blocks) -> dict[str, Callable[..., Any]]:
+    """The endpoints of an app by name; unwrapped, each is the service's own method."""
+    names = signatures()
+    return {
+        function.api_name: function.fn
+        for function in demo.fns.values()
+        if function.api_name in names and function.fn is not None
+    }
 
 
 def signatures() -> dict[str, Signature]:
@@ -69,9 +76,7 @@ def _endpoint(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return method(*values)
         except Exception as error:
-            status, message = problem(error)
-            if status >= 500:
-                _log.exception("%s failed", method.__name__)
+            status, message = problem_of(method.__name__, error)
             title = f"{status} {status.phrase}"
             raise gr.Error(message, title=title, print_exception=False) from None
 
@@ -79,6 +84,7 @@ def _endpoint(method: Callable[..., Any]) -> Callable[..., Any]:
     answer.__doc__ = _as_gradio_reads(getdoc(method) or "")
     answer.__annotations__ = get_type_hints(method)
     answer.__signature__ = _signature(method)  # type: ignore[attr-defined]
+    answer.__wrapped__ = method  # type: ignore[attr-defined]
     return answer
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import Any
 
 from hf_cf.errors import UnknownItem, UnknownUser
+
+_log = logging.getLogger(__name__)
 
 BUSY = "many calls are being answered at the moment; try again in a second"
 
@@ -40,6 +43,20 @@ def problem(error: Exception) -> tuple[HTTPStatus, str]:
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "the server failed to answer this; it was no fault of yours",
     )
+
+
+def problem_of(name: str, error: Exception) -> tuple[HTTPStatus, str]:
+    """Like `problem`, for what an endpoint raised; where it is our own fault, it is logged."""
+    status, message = problem(error)
+    if status >= 500:
+        _log.error("%s failed", name, exc_info=error)
+    return status, message
+
+
+def refusal(error: Exception) -> tuple[HTTPStatus, dict[str, str]]:
+    """The status and the body that answer an error."""
+    status, message = problem(error)
+    return status, {"error": message, "title": f"{status} {status.phrase}"}
 
 
 def quoted(value: Any) -> str:

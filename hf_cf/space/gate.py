@@ -5,25 +5,25 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
-from inspect import Parameter, Signature
+from inspect import Parameter, signature
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hf_cf.space.errors import BUSY, InvalidInput, problem, quoted
+from hf_cf.space.calls import MOST_AT_ONCE, Calls, Endpoint
+from hf_cf.space.errors import BUSY, InvalidInput, quoted, refusal
 
 MOST_BYTES = 256 * 1024  # 2,000 ratings by title are half of it
 MOST_BYTES_OF_A_PAGE = 4 * 1024 * 1024  # a list that a visitor imports
-MOST_AT_ONCE = 100
 DEEPEST = 8
 
 _CALL = re.compile(r"/gradio_api/(?P<how>call/v2|call|run|api)/(?P<name>[^/]*)/?$")
 _EVENT = re.compile(r"/gradio_api/(queue/join|(call/v2|call|run|api)/[^/]*)/?$")
+_ANSWER = re.compile(r"/gradio_api/call/(v2/)?[^/]*/(?P<event>[0-9a-f]+)/?$")
 _PAGE = re.compile(r"/gradio_api/component_server/?$")
 _FILES = re.compile(r"/gradio_api/upload/?$")  # gradio bounds their size itself
 
@@ -38,16 +38,26 @@ class Gate:
     that ``{"data": [ratings]}`` is enough. When too many calls are in progress, the next is told
     to come back instead of waiting.
 
+    Calls over plain HTTP are answered by `Calls`; those of gradio's own client, of its page and
+    of MCP go on to gradio.
+
     Parameters
     ----------
     app : ASGIApp
         Gradio's.
-    endpoints : mapping of str to inspect.Signature
+    endpoints : mapping of str to callable
         Those that a call may name; none where there is no model.
+    threads : int
+        Calls over plain HTTP that compute at a time; 0 leaves them to gradio, which then also
+        asks who is calling.
     """
 
-    def __init__(self, app: ASGIApp, endpoints: Mapping[str, Signature]) -> None:
+    def __init__(self, app: ASGIApp, endpoints: Mapping[str, Endpoint], threads: int) -> None:
         self.app, self.endpoints = app, endpoints
+        self._calls = Calls(endpoints, threads) if threads else None
+        self._parameters = {
+            name: dict(signature(endpoint).parameters) for name, endpoint in endpoints.items()
+        }
         self._in_progress = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,6 +69,8 @@ class Gate:
         try:
             if scope["method"] == "POST" and not _FILES.search(scope["path"]):
                 await self._post(scope, receive, answer)
+            elif events := self._events(scope["path"]):
+                await answer.stream(events, receive)
             else:
                 await self.app(scope, receive, answer.send)
         except InvalidInput as error:
@@ -74,18 +86,32 @@ class Gate:
             most = MOST_BYTES_OF_A_PAGE if _PAGE.search(scope["path"]) else MOST_BYTES
             body = await _read(receive, most)
             if called := _CALL.search(scope["path"]):
-                body = self._complete(called["how"], called["name"], body)
+                how, name, call = called["how"], called["name"], _json(body)
+                if how == "call/v2" or call.get("fn_index") is None:
+                    values = self._values(how, name, call)
+                    if self._calls is not None:
+                        if how in ("run", "api"):
+                            await answer.give(await self._calls.answer(name, values))
+                        else:
+                            await answer.give({"event_id": self._calls.begin(name, values)})
+                        return
+                    if how != "call/v2":
+                        body = json.dumps({**call, "data": values}).encode()
+                # else it is one of the page's own events, which are known by number
                 scope = _as_json(scope, body)
-                answer.is_direct = called["how"] in ("run", "api")
             await self.app(scope, _Replay(body, receive), answer.send)
         finally:
             self._in_progress -= 1
 
-    def _complete(self, how: str, name: str, body: bytes) -> bytes:
-        """Fill in what a call leaves out, as far as it has defaults."""
-        call = _json(body)
-        if how != "call/v2" and call.get("fn_index") is not None:
-            return body  # the page's own events, which are known by number
+    def _events(self, path: str) -> AsyncIterator[bytes] | None:
+        """The stream that a path asks for, if it is one of `Calls`."""
+        asked = _ANSWER.search(path)
+        if asked is None or self._calls is None or not self._calls.knows(asked["event"]):
+            return None
+        return self._calls.stream(asked["event"])
+
+    def _values(self, how: str, name: str, call: dict[str, Any]) -> list[Any]:
+        """The values of a call in order, with defaults for what it leaves out."""
         if not self.endpoints:
             raise InvalidInput(
                 "the model could not be loaded; the page says why", HTTPStatus.SERVICE_UNAVAILABLE
@@ -95,7 +121,7 @@ class Gate:
             raise InvalidInput(
                 f"there is no endpoint {quoted(name)}; there are {known}", HTTPStatus.NOT_FOUND
             )
-        parameters = self.endpoints[name].parameters
+        parameters = self._parameters[name]
         if how == "call/v2":
             unknown = call.keys() - parameters.keys()
             if unknown:
@@ -118,45 +144,40 @@ class Gate:
         ]
         if missing:
             raise InvalidInput(f"{name} needs {' and '.join(missing)}")
-        if how == "call/v2" or len(given) == len(parameters):
-            return body
-        filled = [given.get(parameter, of.default) for parameter, of in parameters.items()]
-        return json.dumps({**call, "data": filled}).encode()
+        return [given.get(parameter, of.default) for parameter, of in parameters.items()]
 
 
-@dataclass
 class _Answer:
-    """What goes back; the answer to a direct call gets the status that its error stands for."""
+    """What goes back."""
 
-    _send: Send
-    is_direct: bool = False
-    started: bool = False
-    _held: Message | None = None
+    def __init__(self, send: Send) -> None:
+        self._send, self._started = send, False
 
     async def send(self, message: Message) -> None:
-        """Pass a message on; gradio says 500 to every error, and what was wrong in the body."""
-        starts = message["type"] == "http.response.start"
-        if starts and self.is_direct and message["status"] == 500:
-            self._held = message
-            return
-        if self._held is not None and message["type"] == "http.response.body":
-            held, self._held = self._held, None
-            status = _status_of(message["body"])
-            self.started = True
-            await self._send({**held, "status": status})
-        self.started = self.started or starts
+        """Pass a message on."""
+        self._started = self._started or message["type"] == "http.response.start"
         await self._send(message)
+
+    async def give(
+        self, content: Any, status: int = 200, headers: dict[str, str] | None = None
+    ) -> None:
+        """Answer JSON."""
+        response = JSONResponse(content, status, headers)
+        await response({"type": "http"}, _nothing, self.send)
+
+    async def stream(self, content: AsyncIterator[bytes], receive: Receive) -> None:
+        """Answer an event stream."""
+        response = StreamingResponse(content, media_type="text/event-stream")
+        await response({"type": "http"}, receive, self.send)
 
     async def refuse(self, error: Exception) -> None:
         """Answer an error; where an answer has begun, it ends."""
-        if self.started:
+        if self._started:
             await self._send({"type": "http.response.body", "body": b""})
             return
-        status, message = problem(error)
-        headers = {"retry-after": "1"} if message == BUSY else None
-        content = {"error": message, "title": f"{status} {status.phrase}"}
-        response = JSONResponse(content, status_code=status, headers=headers)
-        await response({"type": "http"}, _nothing, self._send)
+        status, content = refusal(error)
+        headers = {"retry-after": "1"} if content["error"] == BUSY else None
+        await self.give(content, status, headers)
 
 
 def _whose_fault(error: Exception, scope: Scope) -> Exception:
@@ -228,14 +249,6 @@ def _as_json(scope: Scope, body: bytes) -> Scope:
     ours = {b"content-type": b"application/json", b"content-length": str(len(body)).encode()}
     others = [pair for pair in scope["headers"] if pair[0] not in ours]
     return {**scope, "headers": [*others, *ours.items()]}
-
-
-def _status_of(body: bytes) -> int:
-    """The status that a title such as "404 Not Found" stands for."""
-    try:
-        return int(str(json.loads(body)["title"])[:3])
-    except (ValueError, KeyError, TypeError):
-        return 500
 
 
 async def _nothing() -> Message:

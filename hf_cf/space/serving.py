@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
 
 from hf_cf.space.appearance import appearance
-from hf_cf.space.endpoints import signatures
-from hf_cf.space.gate import MOST_AT_ONCE, Gate
+from hf_cf.space.calls import MOST_AT_ONCE
+from hf_cf.space.endpoints import endpoints_of
+from hf_cf.space.gate import Gate
 
 THREADS = max(4, 2 * (os.cpu_count() or 1))
+AT_A_TIME = 1
+"""Calls of endpoints that compute at a time.
+
+Each is some hundred small operations of torch, which hands Python's lock on at every one of them:
+four side by side take three times as long as one after another.
+"""
 
 
 def serve(demo: gr.Blocks, **arguments: Any) -> tuple[Any, str, str]:
     """Launch an app that `build` made, as ``launch`` does, with bounds on what may be asked of it.
 
-    Calls compute in `THREADS` threads, with one thread of torch each; those beyond wait, and
-    beyond `MOST_AT_ONCE` are refused. Nothing that somebody sends is recorded.
+    Calls compute in threads, `AT_A_TIME` of them, with one thread of torch each; those beyond
+    wait, and beyond `MOST_AT_ONCE` are refused. Nothing that somebody sends is recorded.
 
     Parameters
     ----------
@@ -32,11 +40,12 @@ def serve(demo: gr.Blocks, **arguments: Any) -> tuple[Any, str, str]:
     import torch
 
     torch.set_num_threads(1)
-    served = {function.api_name for function in demo.fns.values()}
-    endpoints = {name: takes for name, takes in signatures().items() if name in served}
+    _remember_configs(demo)
+    is_open = not (arguments.get("auth") or arguments.get("auth_dependency"))
+    gate = Middleware(Gate, endpoints=endpoints_of(demo), threads=AT_A_TIME if is_open else 0)
     # Gradio would sum up its last 10,000 calls after each one, for a page that is switched off.
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")
-    demo.queue(max_size=MOST_AT_ONCE, default_concurrency_limit=THREADS, api_open=True)
+    demo.queue(max_size=MOST_AT_ONCE, default_concurrency_limit=AT_A_TIME, api_open=True)
     settings: dict[str, Any] = {
         "mcp_server": True,
         "max_threads": THREADS,
@@ -44,7 +53,7 @@ def serve(demo: gr.Blocks, **arguments: Any) -> tuple[Any, str, str]:
         "run_history": False,
         # Gradio would load its own page, and end where that takes a busy machine three seconds.
         "_frontend": False,
-        "app_kwargs": {"middleware": [Middleware(Gate, endpoints=endpoints)]},
+        "app_kwargs": {"middleware": [gate]},
         **appearance(),
     }
     waits = not arguments.pop("prevent_thread_lock", False)
@@ -54,6 +63,13 @@ def serve(demo: gr.Blocks, **arguments: Any) -> tuple[Any, str, str]:
     if waits:
         demo.block_thread()
     return started
+
+
+def _remember_configs(demo: gr.Blocks) -> None:
+    """Describe each component once; gradio would do so anew for every call without a session."""
+    for block in demo.blocks.values():
+        config = block.get_config()
+        block.get_config = partial(dict, config)  # type: ignore[method-assign]
 
 
 def _as_json(data: list[Any], root_url: str) -> list[Any]:

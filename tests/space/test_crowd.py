@@ -12,7 +12,7 @@ import pytest
 from calling import served
 
 import hf_cf
-from hf_cf.space import gate, serving
+from hf_cf.space import calls, gate, serving
 from hf_cf.space.errors import BUSY
 from hf_cf.space.films import Json
 from hf_cf.space.service import Service
@@ -36,8 +36,7 @@ class Slow(Service):
 @pytest.fixture
 def slow(trained: hf_cf.Recommender, monkeypatch: pytest.MonkeyPatch) -> Slow:
     monkeypatch.setattr(gate, "MOST_AT_ONCE", 3)
-    monkeypatch.setattr(serving, "MOST_AT_ONCE", 3)
-    monkeypatch.setattr(serving, "THREADS", 1)
+    monkeypatch.setattr(calls, "MOST_AT_ONCE", 3)
     return Slow(trained)
 
 
@@ -65,13 +64,46 @@ def test_calls_beyond_a_bound_are_refused_at_once(slow: Slow, http: httpx.Client
     assert {answer.headers["retry-after"] for answer in refused} == {"1"}
 
 
-def test_events_beyond_the_queue_are_refused_at_once(slow: Slow, http: httpx.Client) -> None:
+def test_events_beyond_a_bound_are_refused_at_once(slow: Slow, http: httpx.Client) -> None:
     events = [http.post("gradio_api/call/search", json=HEAT)]
     assert slow.begun.wait(60)
     events += [http.post("gradio_api/call/search", json=HEAT) for _ in range(5)]
-    assert [event.status_code for event in events] == [200] * 4 + [503] * 2
-    assert "full" in events[-1].json()["detail"]
+    assert [event.status_code for event in events] == [200] * 3 + [503] * 3
+    assert events[-1].json()["error"] == BUSY
     slow.go.set()
-    for event in events[:4]:
+    for event in events[:3]:
         said = http.get(f"gradio_api/call/search/{event.json()['event_id']}").text
         assert "event: complete" in said
+
+
+def test_an_event_that_takes_long_says_that_it_is_alive(
+    slow: Slow, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "HEARTBEAT", 0.01)
+    event = http.post("gradio_api/call/search", json=HEAT).json()["event_id"]
+    with http.stream("GET", f"gradio_api/call/search/{event}") as answer:
+        lines = answer.iter_lines()
+        assert [next(lines), next(lines)] == ["event: heartbeat", "data: null"]
+        slow.go.set()
+        assert "event: complete" in list(lines)
+    assert "404" in http.get(f"gradio_api/call/search/{event}").text, "an answer is given once"
+
+
+def test_gradios_own_queue_refuses_what_it_cannot_take(
+    trained: hf_cf.Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "MOST_AT_ONCE", 3)
+    slow = Slow(trained)
+    with served(slow) as address, httpx.Client(base_url=address, timeout=60) as client:
+        index = next(
+            each["id"]
+            for each in client.get("config").json()["dependencies"]
+            if each["api_name"] == "search"
+        )
+        body = {"data": ["heat", 8], "fn_index": index, "session_hash": "a"}
+        answers = [client.post("gradio_api/queue/join", json=body)]
+        assert slow.begun.wait(60)
+        answers += [client.post("gradio_api/queue/join", json=body) for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [200] * 4 + [503] * 2
+        assert "full" in answers[-1].json()["detail"]
+        slow.go.set()
