@@ -195,14 +195,21 @@ class Heads:
         return self.model.effects(prior, rated, stars, items, vector)
 
     def questions(
-        self, visitor: People, hidden: Tensor, log_popularity: Tensor, n: int
+        self,
+        given: History,
+        features: Tensor | None,
+        hidden: Tensor,
+        log_popularity: Tensor,
+        n: int,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Items to ask a single visitor about next; see `models.next_questions`.
 
         Parameters
         ----------
-        visitor : People
-            One, whose ratings are known.
+        given : History
+            The visitor's ratings, in one row.
+        features : Tensor, shape (1, p), optional
+            Of the visitor's profile.
         hidden : Tensor of bool, shape (n_items,)
             Items that are not asked about, rated ones among them.
         log_popularity : Tensor, shape (n_items,)
@@ -210,12 +217,14 @@ class Heads:
         n : int
             Questions.
         """
-        scores = None
+        visitor = self.visitors(given, features)
+        ranking = None
         if visitor.ranking is not None and self.ranking is not None:
-            scores = self.ranking.model.scores(visitor.ranking)[0]
+            ranking = self.ranking.model, visitor.ranking[0]
         return next_questions(
-            self.model, self.prior, visitor.rating[0], self.rows(visitor.rated[0]),
-            log_popularity.expm1(), hidden.to(self.device), scores, n,
+            self.model, self.prior, visitor.rating[0], self.rows(given.items),
+            torch.from_numpy(given.stars).to(self.device), log_popularity.expm1(),
+            hidden.to(self.device), ranking, n,
         )  # fmt: skip
 
     def best(

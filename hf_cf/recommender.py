@@ -332,8 +332,8 @@ class Recommender(TrainedModel):
         -------
         DataFrame
             Best first: ``item``, ``title``, ``chance`` (0 to 1, that the visitor knows it) and
-            ``gain`` (how far the answer is expected to move the visitor's predictions, as a part
-            of their standard deviation, once the questions above it were asked; see
+            ``gain`` (how far the answer is expected to move the visitor's predictions and scores,
+            as a part of their standard deviation, once the questions above it were asked; see
             `hf_cf.models.questions`). The order follows their product.
 
         Raises
@@ -345,11 +345,12 @@ class Recommender(TrainedModel):
         """
         if n < 1:
             raise ValueError(f"n is {n}; it must be at least 1")
-        people = self._one_visitor(ratings, on_unknown, profile)
+        names, given = visitors_history(ratings, self._catalogue, self.scale, on_unknown)
+        _demand_one(names)
         hidden = Filters(exclude=exclude).hidden(self._catalogue)
-        hidden[people.rated[0]] = True
+        hidden[given.items] = True
         items, chances, gains = self.heads.questions(
-            people, torch.from_numpy(hidden), self._log_popularity, n
+            given, self._features(profile), torch.from_numpy(hidden), self._log_popularity, n
         )
         table = self._catalogue.describe(items.numpy(force=True))
         return table.assign(chance=chances.numpy(force=True), gain=gains.numpy(force=True))

@@ -176,6 +176,23 @@ def test_few_ratings_start_from_the_average_user(
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
+def test_what_is_not_known_of_a_user_is_the_inverse_of_their_equations(
+    fitted: tuple[ImplicitALS, torch.Tensor],
+) -> None:
+    model, _ = fitted
+    rated, candidates = torch.tensor([3, 8]), torch.tensor([1, 8, 20])
+    slopes = model.posterior_slopes(rated, torch.full((2,), 5.0), candidates)
+    settings = model.settings
+    factors = model.item_factors.double()
+    more = 1 + settings["few_ratings"] / 2
+    total = 2 + settings["unobserved"] * settings["effective_items"]
+    ridge = settings["regularization"] * total ** settings["exponent"]
+    own = factors[rated].T @ factors[rated]
+    known = more * (own + ridge * torch.eye(len(own))) + model.gram
+    expected = factors[candidates] @ torch.linalg.inv(known) @ factors[candidates].T
+    np.testing.assert_allclose(slopes @ slopes.T, expected, rtol=1e-3, atol=1e-5)
+
+
 def test_the_row_for_na_stays_zero_and_similar_films_share_a_genre(
     fitted: tuple[ImplicitALS, torch.Tensor],
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from hf_cf.models.base import RatingModel
 from hf_cf.models.fold_in import UserPrior
+from hf_cf.models.ranking import ImplicitALS
 
 MOST_CANDIDATES = 2000
 """How many of the most rated items are asked about, and count in what an answer tells."""
@@ -25,7 +27,8 @@ class Uncertainty:
     Attributes
     ----------
     slopes : Tensor, shape (m, d)
-        How stars of the candidates change with the coordinates, in deviations of a rating's noise.
+        How predictions for the candidates change with the coordinates, in deviations of a rating's
+        noise.
     weights : Tensor, shape (m,)
         How much the candidates matter; they sum to 1.
     """
@@ -34,7 +37,7 @@ class Uncertainty:
     weights: Tensor
 
     def mean_variance(self) -> Tensor:
-        """Mean variance of the candidates' stars, in units of a rating's noise."""
+        """Mean variance of the predictions, in units of a rating's noise."""
         return self.weights @ self.slopes.square().sum(1)
 
     def reductions(self) -> Tensor:
@@ -73,7 +76,9 @@ def chances(popularity: Tensor, scores: Tensor | None) -> Tensor:
     return torch.sigmoid(_CHANCE + _BY_POPULARITY * popularity.logit(1e-6) + by_score)
 
 
-def choose_questions(uncertainty: Uncertainty, chance: Tensor, n: int) -> tuple[Tensor, Tensor]:
+def choose_questions(
+    uncertainties: Sequence[Uncertainty], chance: Tensor, n: int
+) -> tuple[Tensor, Tensor]:
     """The n candidates to ask about, one after another.
 
     Each is the one whose answer is expected to move the predictions furthest, times the chance
@@ -84,8 +89,8 @@ def choose_questions(uncertainty: Uncertainty, chance: Tensor, n: int) -> tuple[
 
     Parameters
     ----------
-    uncertainty : Uncertainty
-        Of m candidates; used up.
+    uncertainties : sequence of Uncertainty
+        Of m candidates' stars and of their scores, or of stars alone; used up.
     chance : Tensor, shape (m,)
         That an answer comes.
     n : int
@@ -97,18 +102,20 @@ def choose_questions(uncertainty: Uncertainty, chance: Tensor, n: int) -> tuple[
         Rows of candidates, best first.
     gains : Tensor, shape (n,)
         How far each answer is expected to move the predictions, root mean square, as a part of
-        their standard deviation before any answer.
+        their standard deviation before any answer; the geometric mean of stars and scores.
     """
-    before = uncertainty.mean_variance()
+    before = [one.mean_variance() for one in uncertainties]
     asked = torch.zeros(len(chance), dtype=torch.bool, device=chance.device)
     chosen, gains = [], []
     for _ in range(min(n, len(chance))):
-        gain = (uncertainty.reductions() / before).sqrt()
+        parts = [one.reductions() / all_ for one, all_ in zip(uncertainties, before, strict=True)]
+        gain = torch.stack(parts).sqrt().prod(0) ** (1 / len(parts))
         best = torch.where(asked, -torch.inf, chance * gain).argmax()
         chosen.append(best)
         gains.append(gain[best])
         asked[best] = True
-        uncertainty.answer(best, chance[best])
+        for one in uncertainties:
+            one.answer(best, chance[best])
     return torch.stack(chosen), torch.stack(gains)
 
 
@@ -117,9 +124,10 @@ def next_questions(
     prior: UserPrior,
     vector: Tensor,
     rated: Tensor,
+    stars: Tensor,
     n_ratings: Tensor,
     hidden: Tensor,
-    scores: Tensor | None,
+    ranking: tuple[ImplicitALS, Tensor] | None,
     n: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The n items to ask somebody about next.
@@ -132,14 +140,16 @@ def next_questions(
         The Gaussian that the vector was inferred with.
     vector : Tensor, shape (d,)
         The user's vector, from `fold_in`.
-    rated : Tensor of int64, shape (n,)
+    rated : Tensor of int64, shape (r,)
         Codes of items that the user has rated.
+    stars : Tensor, shape (r,)
+        Those ratings.
     n_ratings : Tensor, shape (n_items,)
         Ratings of each item in the training data, by code.
     hidden : Tensor of bool, shape (n_items,)
         Items that are not asked about, ``#na#`` and rated ones among them.
-    scores : Tensor, shape (n_items,), optional
-        The ranking head's for this user.
+    ranking : (ImplicitALS, Tensor), optional
+        The model of the ranking head, and the user's vector in it, shape (k,).
     n : int
         Fewer are returned where fewer may be asked about.
 
@@ -155,8 +165,13 @@ def next_questions(
     if not len(candidates):
         return candidates, n_ratings.new_zeros(0), n_ratings.new_zeros(0)
     popularity = n_ratings[candidates] / (2 * n_ratings.max().clamp_min(1))
-    chance = chances(popularity, None if scores is None else scores[candidates])
-    slopes = model.posterior_slopes(prior, vector, rated, candidates)
     weights = popularity / popularity.sum().clamp_min(1e-12)
-    chosen, gains = choose_questions(Uncertainty(slopes, weights), chance, n)
+    slopes = [model.posterior_slopes(prior, vector, rated, candidates)]
+    scores = None
+    if ranking is not None:
+        head, own = ranking
+        scores = head.scores(own[None], candidates)[0]
+        slopes.append(head.posterior_slopes(rated, stars, candidates))
+    chance = chances(popularity, scores)
+    chosen, gains = choose_questions([Uncertainty(one, weights) for one in slopes], chance, n)
     return candidates[chosen], chance[chosen], gains

@@ -150,11 +150,41 @@ class ImplicitALS(nn.Module):
             # The solver copies the table it works on: a visitor's few items rather than all.
             used, items = items.unique(return_inverse=True)
             factors = factors[used]
-        rows = self.graded(indptr, items, ratings)
-        vectors = self.solve(rows, factors, self.gram, self.settings["effective_items"], average)
+        vectors = solve_rows(*self._equations(indptr, items, ratings, factors, average)).mean
         if n_users == 1:
             return vectors
         return torch.where((indptr.diff() > 0)[:, None], vectors, average)
+
+    def posterior_slopes(self, items: Tensor, ratings: Tensor, candidates: Tensor) -> Tensor:
+        """Derivatives of a user's scores by coordinates in which what is not known is N(0, I).
+
+        The user has given `ratings`, (n,), to `items`, (n,); the slopes are those of the scores of
+        `candidates`, (m,) to (m, k), in deviations of the noise of what a single item says.
+        """
+        n = len(items)
+        indptr = torch.tensor([0, n], device=items.device)
+        entries, rated = torch.arange(n, device=items.device), self.item_factors[items]
+        equations = self._equations(indptr, entries, ratings, rated, self.average_user)
+        lower = solve_rows(*equations, cholesky=True).cholesky
+        assert lower is not None
+        factors = self.item_factors[candidates]
+        return torch.linalg.solve_triangular(lower[0], factors.T, upper=False).T
+
+    def _equations(
+        self, indptr: Tensor, columns: Tensor, ratings: Tensor, factors: Tensor, average: Tensor
+    ) -> tuple[SparseRows, Tensor, Prior]:
+        """What the solver is to solve for users who start from `average`, (k,) or (B, k)."""
+        rows = self.graded(indptr, columns, ratings)
+        # Rather than what a user has not mentioned all the rest is weighed, since that is per row.
+        counts = indptr.diff()
+        more = 1 + self.settings["few_ratings"] / counts.clamp_min(1)
+        mass = row_weights(rows)
+        weight = self.settings["average_weight"]
+        share = weight / (weight + more * mass).clamp_min(1e-12)
+        ridge = more * self._ridge(mass, self.settings["effective_items"])
+        rows = replace(rows, weights=more.repeat_interleave(counts) * rows.weights)
+        mean = share[:, None].to(factors.dtype) * average
+        return rows, factors, Prior(ridge.to(factors.dtype), self.gram, mean)
 
     def scores(
         self, vectors: Tensor, items: Tensor | None = None, *, out: Tensor | None = None
@@ -200,32 +230,17 @@ class ImplicitALS(nn.Module):
             indptr, columns, values, weights=float(weight[0]) if constant else weights[0]
         )
 
-    def solve(
-        self,
-        rows: SparseRows,
-        factors: Tensor,
-        gram: Tensor,
-        effective: float,
-        average: Tensor | None = None,
-    ) -> Tensor:
+    def solve(self, rows: SparseRows, factors: Tensor, gram: Tensor, effective: float) -> Tensor:
         """One half of an alternation: the rows' vectors for given factors of the columns.
 
-        `effective` is the effective number of all columns, also where `factors` holds a part.
-        `average` is the row that few entries start from, (k,) or one each; zero where not given.
+        `effective` is the effective number of columns.
         """
-        mass = row_weights(rows)
+        ridge = self._ridge(row_weights(rows), effective).to(factors.dtype)
+        return solve_rows(rows, factors, Prior(ridge), gram=gram).mean
+
+    def _ridge(self, mass: Tensor, effective: float) -> Tensor:
         total = mass + self.settings["unobserved"] * effective
-        ridge = self.settings["regularization"] * total ** self.settings["exponent"]
-        if average is None:
-            return solve_rows(rows, factors, Prior(ridge.to(factors.dtype)), gram=gram).mean
-        # Rather than what a row has not mentioned all the rest is weighed, since that is per row.
-        counts = rows.indptr.diff()
-        more = 1 + self.settings["few_ratings"] / counts.clamp_min(1)
-        rows = replace(rows, weights=more.repeat_interleave(counts) * rows.weights)
-        weight = self.settings["average_weight"]
-        share = weight / (weight + more * mass).clamp_min(1e-12)
-        prior = Prior((more * ridge).to(factors.dtype), gram, share[:, None].to(average) * average)
-        return solve_rows(rows, factors, prior).mean
+        return self.settings["regularization"] * total ** self.settings["exponent"]
 
     def _by_stars(self, curves: Sequence[Sequence[float]], ratings: Tensor) -> Tensor:
         """Read curves that are given at 1 to 5 stars out of five: (c, 5) and (n,) to (c, n)."""

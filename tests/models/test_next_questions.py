@@ -51,7 +51,7 @@ def test_the_second_question_knows_the_answer_to_the_first() -> None:
         return Uncertainty(slopes @ posterior_root(model, prior, prior.mean, rated), weights)
 
     certain = torch.ones(len(OTHERS))
-    chosen, gains = choose_questions(uncertainty(RATED), certain, 3)
+    chosen, gains = choose_questions([uncertainty(RATED)], certain, 3)
     rated, before = RATED, uncertainty(RATED).mean_variance()
     for row, gain in zip(chosen, gains, strict=True):
         reductions = uncertainty(rated).reductions()
@@ -64,9 +64,19 @@ def test_the_second_question_knows_the_answer_to_the_first() -> None:
 def test_what_nobody_knows_is_not_asked() -> None:
     slopes = torch.eye(3)
     chosen, _ = choose_questions(
-        Uncertainty(slopes, torch.full((3,), 1 / 3)), torch.tensor([0.2, 0.0, 0.9]), 2
+        [Uncertainty(slopes, torch.full((3,), 1 / 3))], torch.tensor([0.2, 0.0, 0.9]), 2
     )
     assert chosen.tolist() == [2, 0]
+
+
+def test_stars_and_lists_count_alike() -> None:
+    weights = torch.full((3,), 1 / 3)
+    stars = Uncertainty(torch.tensor([[3.0, 0, 0], [0, 2.0, 0], [0, 0, 0.1]]), weights)
+    scores = Uncertainty(torch.tensor([[0.1, 0, 0], [0, 2.0, 0], [0, 0, 3.0]]), weights)
+    parts = [one.reductions() / one.mean_variance() for one in (stars, scores)]
+    chosen, gains = choose_questions([stars, scores], torch.ones(3), 1)
+    assert chosen.tolist() == [1]  # of the others either moves one and hardly the other
+    assert gains.item() == pytest.approx(((parts[0] * parts[1])[1] ** 0.25).item())
 
 
 def test_an_answer_that_may_not_come_counts_in_part() -> None:
@@ -92,7 +102,7 @@ def test_only_the_most_rated_are_candidates(monkeypatch: pytest.MonkeyPatch) -> 
     hidden[[0, N_ITEMS - 1]] = True
     items, chance, gains = next_questions(
         model, prior_of(model.vector_size), torch.zeros(model.vector_size),
-        torch.zeros(0).long(), torch.arange(N_ITEMS).float(), hidden, None, 9,
+        torch.zeros(0).long(), torch.zeros(0), torch.arange(N_ITEMS).float(), hidden, None, 9,
     )  # fmt: skip
     assert sorted(items.tolist()) == list(range(N_ITEMS - 5, N_ITEMS - 1))
     assert len(chance) == len(gains) == 4
