@@ -2,7 +2,8 @@
 
     python benchmarks/bench_cold_start.py [--data ml-100k ml-latest-small] [--seeds 5]
 
-Each seed holds 20% of the users out and draws what they give. Writes
+Each seed holds 20% of the users out and draws what they give. With ``--keep FOLDER`` what was
+measured of a seed is kept there, so that a run can be stopped and go on. Writes
 `benchmarks/results/cold_start.md` and `docs/images/cold_start.png`.
 """
 
@@ -11,9 +12,11 @@ from __future__ import annotations
 import argparse
 import platform
 import time
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from kept import kept
 from matplotlib.figure import Figure
 
 import hf_cf
@@ -135,11 +138,13 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["collab_learner", "collab_nn"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--retrain-at", type=int, nargs="*", default=[10])
+    parser.add_argument("--keep", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
     tables: list[pd.DataFrame] = []
     for seed in range(arguments.seeds):
         for data in arguments.data:
-            tables.append(measure(data, arguments.models, seed, arguments.retrain_at))
+            again = partial(measure, data, arguments.models, seed, arguments.retrain_at)
+            tables.append(kept(arguments.keep, f"cold-start-{Path(data).name}-{seed}", again))
         table = pd.concat(tables)
         RESULT.write_text(report(table, seed + 1), "utf-8")
         draw(table)

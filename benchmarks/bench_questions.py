@@ -2,7 +2,8 @@
 
     python benchmarks/bench_questions.py [--data ml-100k ml-latest-small] [--seeds 5]
 
-Each seed holds 20% of the users out. Writes `benchmarks/results/questions.md`.
+Each seed holds 20% of the users out. With ``--keep FOLDER`` what was measured of a seed is kept
+there, so that a run can be stopped and go on. Writes `benchmarks/results/questions.md`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import argparse
 import platform
 import time
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from kept import kept
 
 import hf_cf
 from hf_cf.evaluation import questions
@@ -74,10 +77,13 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=["ml-100k", "ml-latest-small"])
     parser.add_argument("--model", default="collab_learner")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
     tables: list[pd.DataFrame] = []
     for seed in range(arguments.seeds):
-        tables += [measure(data, arguments.model, seed) for data in arguments.data]
+        for data in arguments.data:
+            again = partial(measure, data, arguments.model, seed)
+            tables.append(kept(arguments.keep, f"questions-{Path(data).name}-{seed}", again))
         RESULT.write_text(report(pd.concat(tables), arguments.model), "utf-8")
 
 
