@@ -34,6 +34,7 @@ bench: .venv/bench ## measure accuracy and speed (about an hour), and write benc
 	$(BIN)/python benchmarks/bench_novelty.py --data $(DATA)/ml-100k
 	$(BIN)/python benchmarks/bench_cold_start.py --data $(DATA)/ml-100k $(DATA)/ml-latest-small
 	$(BIN)/python benchmarks/bench_recommend.py
+	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/solver_speed.py
 	$(BIN)/python benchmarks/loading.py $(DATA)/ml-latest-small
 	$(BIN)/python benchmarks/scaling.py

@@ -43,6 +43,17 @@ class Catalogue:
         """Ratings of each item in the training data, shape (n,), without ``#na#``."""
         return self.table["n_ratings"].to_numpy()
 
+    @cached_property
+    def years(self) -> npt.NDArray[np.float64]:
+        """Year of each item, shape (n,), without ``#na#``; NaN where it is not known."""
+        return self.table["year"].to_numpy(np.float64, na_value=np.nan)
+
+    @cached_property
+    def genres(self) -> tuple[list[str], npt.NDArray[np.intp]]:
+        """Every combination of genres, as ``Comedy|Drama``, and which of them each item is."""
+        kind_of_item, kinds = pd.factorize(self.table["genres"].fillna(""))
+        return kinds.tolist(), kind_of_item
+
     def codes(self, raw: Any) -> Codes:
         """Codes of raw ids or titles, int32, shape (n,).
 
@@ -73,10 +84,10 @@ class Catalogue:
         codes, likeness = self._titles.nearest(str(text), n)
         return self.table.loc[codes].reset_index(drop=True).assign(likeness=likeness)
 
-    def describe(self, codes: npt.NDArray[Any]) -> pd.DataFrame:
-        """Table of items in the order of `codes`: ``item`` (raw id), ``title``."""
+    def describe(self, codes: npt.NDArray[Any], **columns: npt.NDArray[Any]) -> pd.DataFrame:
+        """Table of items in the order of `codes`: ``item`` (raw id), ``title``, more columns."""
         titles = self._title_of[codes - 1]
-        return pd.DataFrame({"item": self.items.ids[codes - 1], "title": titles})
+        return pd.DataFrame({"item": self.items.ids[codes - 1], "title": titles, **columns})
 
     @cached_property
     def _by_name(self) -> dict[int | str, int]:

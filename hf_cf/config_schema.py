@@ -316,5 +316,6 @@ _CONFIG = fields(
         "ranking": or_null(model_spec(RANKING_MODELS)),
         "prior": fields({"noise": number(1e-12, 1e12)}),
         "profiles": fields({"features": each(_feature, 1000, 1)}),
+        "index": fields({"n_lists": whole(1, 2**24), "margin": number(0, 10)}),
     },
 )

@@ -43,17 +43,17 @@ class Filters:
         UnknownItem
             `exclude` names something that the catalogue does not have.
         """
-        table = catalogue.table
-        hidden = catalogue.n_ratings < self.min_ratings
+        hidden = np.zeros(len(catalogue.table), bool)
+        if self.min_ratings:
+            hidden |= catalogue.n_ratings < self.min_ratings
         if self.genres:
             genres = [self.genres] if isinstance(self.genres, str) else list(self.genres)
             hidden |= ~_has_genre(catalogue, genres)
         if self.years is not None:
-            if "year" not in table:
+            if "year" not in catalogue.table:
                 raise ValueError("this catalogue has no years to filter by")
             first, last = self.years
-            year = table["year"].to_numpy(np.float64, na_value=np.nan)
-            hidden |= ~((year >= first) & (year <= last))
+            hidden |= ~((catalogue.years >= first) & (catalogue.years <= last))
         hidden = np.concatenate([[True], hidden])
         exclude = [self.exclude] if isinstance(self.exclude, str) else list(self.exclude)
         hidden[catalogue.codes(exclude)] = True
@@ -63,11 +63,11 @@ class Filters:
 def _has_genre(catalogue: Catalogue, wanted: list[str]) -> npt.NDArray[np.bool_]:
     if "genres" not in catalogue.table:
         raise ValueError("this catalogue has no genres to filter by")
-    names = catalogue.table["genres"].fillna("").str.casefold().str.split("|")
     keys = {genre.casefold() for genre in wanted}
-    passing = np.array([not keys.isdisjoint(own) for own in names], dtype=bool)
+    kinds, kind_of_item = catalogue.genres
+    passing = np.array([not keys.isdisjoint(kind.casefold().split("|")) for kind in kinds], bool)
     if not passing.any():
-        known = sorted({g for own in catalogue.table["genres"].fillna("") for g in own.split("|")})
+        known = sorted({genre for kind in kinds for genre in kind.split("|")})
         have = ", ".join(filter(None, known))
         raise ValueError(f"no item is of the genre {' or '.join(wanted)}; there are {have}")
-    return passing
+    return passing[kind_of_item]

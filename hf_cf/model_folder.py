@@ -38,7 +38,7 @@ FILES = {
 """Every name that a model folder can hold; no other file is read, downloaded or uploaded."""
 
 # What predictions depend on; the rest of a config may be mended by hand.
-_SEALED = ("format_version", "rating", "ranking", "prior", "scale", "files")
+_SEALED = ("format_version", "rating", "ranking", "index", "prior", "scale", "files")
 _LARGEST_CONFIG = 10_000_000
 _LARGEST_PICTURE = 10_000_000
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -16,8 +16,9 @@ from hf_cf.errors import ModelFormatError
 from hf_cf.facts import TrainingFacts
 from hf_cf.features import from_json, n_columns, to_json
 from hf_cf.history import History
-from hf_cf.model_folder import Layout, ModelFolder
+from hf_cf.model_folder import WEIGHTS, Layout, ModelFolder
 from hf_cf.models import (
+    ItemIndex,
     RankingHead,
     RatingModel,
     UserPrior,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 StoredType = Literal["float32", "float16"]
 """How numbers are stored; in memory they are float32 always."""
+
+_INDEX = ("ranking.index.centres", "ranking.index.lists")
 
 _Facts = TypeVar("_Facts", DataSource, TrainingFacts)
 
@@ -62,6 +65,7 @@ def to_model_folder(
         tensors |= {f"ranking.{name}": tensor for name, tensor in state.items()}
         tensors["ranking.user_vectors"] = rec.ranking.user_vectors
         ranking = {"model": rec.ranking.model.name, "settings": rec.ranking.model.settings}
+        tensors |= _index_tensors(rec.ranking.index)
     tensors |= _profile_tensors(rec.profiles)
     users = rec.users.ids
     if not include_users:
@@ -81,6 +85,7 @@ def to_model_folder(
         "source": asdict(rec.source),
         "training": asdict(rec.facts),
         **_visitors_config(rec),
+        **_index_config(rec.ranking),
     }
     card = render_card(
         CardFacts(
@@ -125,6 +130,12 @@ def layout_of(config: dict[str, Any]) -> Layout:
                 )
             tensors |= {f"ranking.{name}": t for name, t in ranking.state_dict().items()}
             tensors["ranking.user_vectors"] = torch.empty(n_users, ranking.vector_size)
+        if config.get("index"):
+            if not config.get("ranking"):
+                raise ValueError("there is an index, and no ranking model that it is of")
+            shape = config["index"]["n_lists"], ranking.vector_size
+            tensors[_INDEX[0]] = torch.empty(shape)
+            tensors[_INDEX[1]] = torch.empty(n_items, dtype=torch.int64)
         if config.get("profiles"):
             width = n_columns(from_json(config["profiles"]["features"]))
             tensors["rating.profiles.centre"] = torch.empty(width)
@@ -167,8 +178,13 @@ def parts_of(folder: str | Path) -> dict[str, Any]:
     head = None
     if ranking is not None:
         user_vectors = tensors.pop("ranking.user_vectors")
+        parts = [tensors.pop(name, None) for name in _INDEX]
         ranking.load_state_dict(_named("ranking.", tensors), assign=True)
-        head = RankingHead(ranking, user_vectors)
+        try:
+            index = _index(config, ranking.item_factors, *parts)
+        except ValueError as error:
+            raise ModelFormatError(str(error), file=folder / WEIGHTS) from error
+        head = RankingHead(ranking, user_vectors, index)
     users, items = (_vocab(tables[name], folder / f"{name}.parquet") for name in ("users", "items"))
     catalogue = tables["items"].set_axis(pd.RangeIndex(1, len(items), name="code"))
     if (catalogue["n_ratings"] < 0).any():
@@ -226,6 +242,31 @@ def _profile_tensors(profiles: ProfileStart | None) -> dict[str, Tensor]:
         "ranking.profiles.weights": profiles.ranking,
     }
     return {name: part for name, part in parts.items() if part is not None}
+
+
+def _index_config(ranking: RankingHead | None) -> dict[str, Any]:
+    if ranking is None or ranking.index is None:
+        return {}
+    return {"index": {"n_lists": len(ranking.index.centres), "margin": ranking.index.margin}}
+
+
+def _index_tensors(index: ItemIndex | None) -> dict[str, Tensor]:
+    if index is None:
+        return {}
+    return dict(zip(_INDEX, (index.centres, index.lists), strict=True))
+
+
+def _index(
+    config: dict[str, Any], vectors: Tensor, centres: Tensor | None, lists: Tensor | None
+) -> ItemIndex | None:
+    if centres is None or lists is None:
+        return None
+    low, high = (int(end) for end in lists.aminmax())
+    if not 0 <= low <= high < len(centres):
+        raise ValueError(
+            f"lists of the index go from {low} to {high}; expected 0 to {len(centres) - 1}"
+        )
+    return ItemIndex(vectors, centres, lists, config["index"]["margin"])
 
 
 def _tables_of_users(model: RatingModel, has_ranking: bool) -> list[str]:

@@ -107,18 +107,32 @@ def choose(
     if choice.novelty:
         scores = discount_popularity(scores, log_popularity, choice.novelty)
     hide_rated(scores, rated)
+    values, columns = top_n(scores, candidates(n, choice))
     if not choice.diversity or not len(scores):
-        values, columns = top_n(scores, n)
         rows, places = torch.nonzero(values > -torch.inf, as_tuple=True)
         return rows, columns[rows, places], values[rows, places]
-    values, columns = top_n(scores, max(_CANDIDATES, 10 * n))
     picked = []
-    for own, codes in zip(values, columns, strict=True):
+    for row, (own, codes) in enumerate(zip(values, columns, strict=True)):
         left = own > -torch.inf
-        picked.append(diversify(own[left], item_vectors[codes[left]], n, choice.diversity))
-    rows = torch.cat([torch.full_like(picks, row) for row, picks in enumerate(picked)])
-    places = torch.cat(picked)
-    return rows, columns[rows, places], values[rows, places]
+        best, items = best_of(own[left], codes[left], n, choice, item_vectors)
+        picked.append((torch.full_like(items, row), items, best))
+    rows, columns, values = (torch.cat(parts) for parts in zip(*picked, strict=True))
+    return rows, columns, values
+
+
+def candidates(n: int, choice: Choice) -> int:
+    """How many of the best items a list of n is chosen from."""
+    return max(_CANDIDATES, 10 * n) if choice.diversity else n
+
+
+def best_of(
+    scores: Tensor, items: Tensor, n: int, choice: Choice, item_vectors: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Choose n of a row's candidates: scores and items, best first, shape (m,), to (at most n,)."""
+    if not choice.diversity:
+        return scores[:n], items[:n]
+    picks = diversify(scores, item_vectors[items], n, choice.diversity)
+    return scores[picks], items[picks]
 
 
 def hide_rated(scores: Tensor, rated: Sequence[Codes]) -> None:

@@ -22,7 +22,7 @@ N_USERS, N_ITEMS = 12, 15
 
 
 def small_model(seed: int = 0, model: RatingModel | None = None) -> Recommender:
-    """A recommender of random numbers: 12 users, 15 items, 4 factors, both heads, a history."""
+    """A recommender of random numbers: 12 users, 15 items, both heads, an index, a history."""
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
@@ -53,7 +53,9 @@ def small_model(seed: int = 0, model: RatingModel | None = None) -> Recommender:
     )  # fmt: skip
     ranking.set_items(torch.randn(len(ratings.items), 3))
     head = RankingHead(ranking.eval(), torch.randn(len(ratings.users), 3))
-    return Recommender.from_parts(model.eval(), ratings, ranking=head, noise=1.0)
+    rec = Recommender.from_parts(model.eval(), ratings, ranking=head, noise=1.0)
+    rec.build_index(progress=False)
+    return rec
 
 
 def files_in(folder: Path) -> Files:

@@ -9,6 +9,7 @@ from hf_cf.models.bayesian import BayesianFactorization
 from hf_cf.models.dot import BiasedFactorization, DotProduct, DotProductBias, EmbeddingDotBias
 from hf_cf.models.explanation import effects
 from hf_cf.models.fold_in import UserPrior, fold_in, posterior_root, stars_variance
+from hf_cf.models.item_index import ItemIndex
 from hf_cf.models.networks import CollabNN, EmbeddingNN, RatingClassifier
 from hf_cf.models.questions import next_questions
 from hf_cf.models.ranking import ImplicitALS, RankingHead
@@ -58,6 +59,7 @@ __all__ = [
     "EmbeddingDotBias",
     "EmbeddingNN",
     "ImplicitALS",
+    "ItemIndex",
     "RankingHead",
     "RatingClassifier",
     "RatingModel",
