@@ -150,7 +150,9 @@ def test_every_hyperparameter_is_a_flag(capsys: pytest.CaptureFixture[str]) -> N
         assert f"--{item.name.replace('_', '-')}" in shown
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["recommend"], ["similar"], ["predict"]])
+@pytest.mark.parametrize(
+    "command", [[], ["train"], ["recommend"], ["similar"], ["predict"], ["questions"]]
+)
 def test_help_is_shown_for_every_command(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -190,6 +192,19 @@ def test_include_rated_includes(run: Any) -> None:
     left_out = json.loads(run("recommend", *flags))
     included = json.loads(run("recommend", *flags, "--include-rated"))
     assert len(included) == len(left_out) + 1
+
+
+def test_questions_are_those_that_python_asks(run: Any, folder: Path) -> None:
+    rec = Recommender.from_pretrained(folder)
+    first = json.loads(run("questions", "-n", "3", "--json"))
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(first), rec.next_questions({}, n=3), check_dtype=False, atol=1e-6
+    )
+    flags = ["--rate", first[0]["title"], "5", "--exclude", first[1]["title"]]
+    second = json.loads(run("questions", *flags, "--json"))
+    expected = rec.next_questions({first[0]["item"]: 5}, exclude=[first[1]["item"]])
+    assert [row["item"] for row in second] == expected["item"].tolist()
+    assert expected["title"][0] in run("questions", *flags)
 
 
 def test_similar_takes_a_title_as_typed(run: Any) -> None:
@@ -234,6 +249,8 @@ def test_all_users_go_into_a_file(run: Any, tmp_path: Path, folder: Path) -> Non
         (["recommend", "--model", "{model}", "--user", "7", "-n", "0"], "n is 0"),
         (["recommend", "--model", "{model}", "--user", "7", "--genre", "Opera"], "Opera"),
         (["recommend", "--model", "{model}", "--all-users"], "--out"),
+        (["questions", "--model", "{model}", "-n", "0"], "n is 0"),
+        (["questions", "--model", "{model}", "--exclude", "the matrx"], "Matrix, The (1999)"),
         (["similar", "--model", "{model}", "qwzxkjhgv"], "no item 'qwzxkjhgv'"),
         (["similar", "--model", "{model}", "3", "-n", "-1"], "n is -1"),
         (["predict", "--model", "{model}", "--user", "7", "the matrx"], "Matrix, The (1999)"),

@@ -1,4 +1,4 @@
-"""``hf-cf recommend``, ``similar`` and ``predict``: a saved model's answers."""
+"""``hf-cf recommend``, ``questions``, ``similar`` and ``predict``: a saved model's answers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,7 @@ def add_parser(commands: Any) -> None:
     """Add the commands to the parser of ``hf-cf``."""
     recommend = _command(commands, "recommend", "recommend to a known user or to a visitor")
     recommend.add_argument("--user", help="a known user's id")
-    recommend.add_argument(
-        "--rate", nargs=2, action="append", metavar=("ITEM", "STARS"),
-        help='a visitor\'s rating, repeated: --rate "Heat (1995)" 4',
-    )  # fmt: skip
+    _add_rate(recommend)
     recommend.add_argument(
         "--all-users", action="store_true", help="all known users, into the file --out"
     )
@@ -50,6 +47,15 @@ def add_parser(commands: Any) -> None:
     )
     recommend.set_defaults(run=_recommend)
 
+    questions = _command(commands, "questions", "say what to ask a visitor about next")
+    _add_rate(questions)
+    questions.add_argument("-n", type=int, default=10, help="items to ask about (default: 10)")
+    questions.add_argument(
+        "--exclude", action="append", default=[], metavar="ITEM",
+        help="asked about already, or not known; repeated",
+    )  # fmt: skip
+    questions.set_defaults(run=_questions)
+
     similar = _command(commands, "similar", "find the items most like one")
     similar.add_argument("item", help="an item's id or title, or what is near it")
     similar.add_argument("-n", type=int, default=10, help="items to show (default: 10)")
@@ -57,10 +63,7 @@ def add_parser(commands: Any) -> None:
 
     predict = _command(commands, "predict", "predict the stars that a user gives items")
     predict.add_argument("--user", help="a known user's id")
-    predict.add_argument(
-        "--rate", nargs=2, action="append", metavar=("ITEM", "STARS"),
-        help="a visitor's rating, repeated",
-    )  # fmt: skip
+    _add_rate(predict)
     predict.add_argument("item", nargs="+", help="items' ids or titles")
     predict.set_defaults(run=_predict)
 
@@ -72,6 +75,13 @@ def _command(commands: Any, name: str, help_text: str) -> argparse.ArgumentParse
     parser.add_argument("--model", required=True, help="a model's folder")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
+
+
+def _add_rate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rate", nargs=2, action="append", metavar=("ITEM", "STARS"),
+        help='a visitor\'s rating, repeated: --rate "Heat (1995)" 4',
+    )  # fmt: skip
 
 
 _OPTIONS = (
@@ -115,6 +125,14 @@ def _recommend_to_all(arguments: argparse.Namespace, options: dict[str, Any]) ->
         if writer is not None:
             writer.close()
     print(f"Recommendations for {len(users):,} users are in {arguments.out}")
+
+
+def _questions(arguments: argparse.Namespace) -> None:
+    from hf_cf import Recommender
+
+    rec = Recommender.from_pretrained(arguments.model)
+    table = rec.next_questions(arguments.rate or [], arguments.n, exclude=arguments.exclude)
+    show(table, "Ask about", as_json=arguments.json)
 
 
 def _similar(arguments: argparse.Namespace) -> None:
