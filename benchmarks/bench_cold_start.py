@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pandas as pd
 from kept import kept
-from matplotlib.figure import Figure
 
 import hf_cf
 from hf_cf.evaluation import cold_start
@@ -25,6 +24,7 @@ from hf_cf.evaluation.cold_start import RETRAINED, WITH_PROFILE
 from hf_cf.evaluation.protocol import BIASES, ITEM_MEAN, MOST_POPULAR
 from hf_cf.evaluation.report import MODEL
 from hf_cf.training import fit
+from hf_cf.training.newcomer_curves import draw_newcomers
 
 ROOT = Path(__file__).parents[1]
 RESULT, PICTURE = ROOT / "benchmarks/results/cold_start.md", ROOT / "docs/images/cold_start.png"
@@ -102,36 +102,6 @@ def report(table: pd.DataFrame, n_seeds: int) -> str:
     return "\n".join(lines)
 
 
-def draw(table: pd.DataFrame) -> None:
-    names = list(table["data"].unique())
-    figure = Figure(figsize=(5.2 * len(names), 8), layout="constrained", dpi=110)
-    axes = figure.subplots(2, len(names), squeeze=False)
-    for row, metric in enumerate(("rmse", "ndcg")):
-        for column, data in enumerate(names):
-            own = table[table["data"] == data].dropna(subset=[metric])
-            places = {n: at for at, n in enumerate(sorted(table["given"].unique()))}
-            panel = axes[row, column]
-            for system in own["system"].unique():
-                mean = own[own["system"] == system].groupby("given")[metric].mean()
-                again = system.endswith(RETRAINED)
-                panel.plot(
-                    [places[n] for n in mean.index], mean.to_numpy(),
-                    "x" if again else "o-", color=COLOURS[system], label=system,
-                    linewidth=2, markersize=7 if again else 4,
-                )  # fmt: skip
-            panel.set_xticks(list(places.values()), [str(n) for n in places])
-            panel.set(
-                xlabel="ratings given",
-                ylabel="RMSE (stars)" if metric == "rmse" else "nDCG@10",
-                title=data,
-            )
-            panel.spines[["top", "right"]].set_visible(False)
-            panel.grid(axis="y", color="#e9ecef")
-            panel.legend(frameon=False, fontsize=8)
-    PICTURE.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(PICTURE)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", nargs="+", default=["ml-100k", "ml-latest-small"])
@@ -147,7 +117,8 @@ def main() -> None:
             tables.append(kept(arguments.keep, f"cold-start-{Path(data).name}-{seed}", again))
         table = pd.concat(tables)
         RESULT.write_text(report(table, seed + 1), "utf-8")
-        draw(table)
+        PICTURE.parent.mkdir(parents=True, exist_ok=True)
+        draw_newcomers(dict(iter(table.groupby("data", sort=False))), PICTURE, colours=COLOURS)
 
 
 if __name__ == "__main__":

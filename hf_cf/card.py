@@ -152,6 +152,7 @@ def values_of(facts: CardFacts) -> Values:
         **{name.rpartition(".")[0]: name for name in facts.pictures},
         **_bias_values(facts),
         **_evaluation_values(facts.training.evaluation),
+        **_cold_start_values(facts.training.cold_start),
         **_training_values(facts.training),
     }  # fmt: skip
 
@@ -202,6 +203,13 @@ def _evaluation_values(evaluation: Mapping[str, Any]) -> Values:
         "shown_popularity": None if shown is None else f"{shown:,.0f}",
         "coverage": None if coverage is None else f"{coverage:.0%}",
     }  # fmt: skip
+
+
+def _cold_start_values(found: Mapping[str, Any]) -> Values:
+    if not found:
+        return {}
+    most = max(one["given"] for one in found["measurements"])
+    return {"n_newcomers": f"{found['protocol']['test_users']:,}", "most_given": f"{most:g}"}
 
 
 def _systems(

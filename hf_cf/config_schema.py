@@ -275,6 +275,14 @@ def _scalar_or_object(value: Any, where: str) -> None:
 _FIGURES = by_name(number(-1e300, 1e300), 1000)
 _SHA256 = text(64, 64)
 
+_measured = fields(
+    {},
+    {
+        "protocol": by_name(_scalar_or_object, 100),
+        "measurements": each(by_name(_scalar, 100), 10_000),
+    },
+)
+
 _CONFIG = fields(
     required={
         "format_version": whole(1, 10**6),
@@ -300,13 +308,8 @@ _CONFIG = fields(
                 "metrics": _FIGURES,
                 "epochs": each(_FIGURES, 100_000),
                 "versions": by_name(text(100), 100),
-                "evaluation": fields(
-                    {},
-                    {
-                        "protocol": by_name(_scalar_or_object, 100),
-                        "measurements": each(by_name(_scalar, 100), 10_000),
-                    },
-                ),
+                "evaluation": _measured,
+                "cold_start": _measured,
                 "hardware": text(500),
             },
             open_ended=True,

@@ -23,6 +23,9 @@ class TrainingFacts:
     evaluation : dict
         Measurements on held-out ratings beside baselines: ``Evaluation.to_dict`` of
         `hf_cf.evaluation`.
+    cold_start : dict
+        What the model tells people whom it was not trained on, by the number of ratings given:
+        ``ColdStart.to_dict`` of `hf_cf.evaluation`.
     hardware : str
         What it was trained on.
     """
@@ -32,4 +35,5 @@ class TrainingFacts:
     epochs: list[dict[str, float]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
+    cold_start: dict[str, Any] = field(default_factory=dict)
     hardware: str = ""

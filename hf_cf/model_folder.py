@@ -24,7 +24,7 @@ FORMAT_VERSION = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 REQUIRED_TABLES = ("users", "items")
 OPTIONAL_TABLES = ("history",)
-PICTURES = ("learning_curves.png", "item_map.png")
+PICTURES = ("learning_curves.png", "item_map.png", "cold_start.png")
 FILES = {
     CONFIG: "model types, settings, metrics, checksums",
     WEIGHTS: "numbers of the model",
@@ -33,6 +33,7 @@ FILES = {
     "history.parquet": "who rated what",
     "learning_curves.png": "picture of the training",
     "item_map.png": "picture of the items",
+    "cold_start.png": "picture of people new to the model",
     CARD: "model card",
 }
 """Every name that a model folder can hold; no other file is read, downloaded or uploaded."""
