@@ -13,6 +13,7 @@ from hf_cf.models import RatingModel, UserPrior, fold_in, stars_variance
 from hf_cf.models.dot import DotModel
 from hf_cf.ratings import Ratings
 from hf_cf.solver import Prior, SparseRows, solve_rows
+from hf_cf.threads import one_thread
 
 GIVEN = (1, 3, 10)
 """Ratings that a validation user gives while the strength of the prior is chosen."""
@@ -33,6 +34,7 @@ def trained_vectors(model: RatingModel, train: Ratings) -> Tensor:
         return model.user_vectors(torch.from_numpy(trained))
 
 
+@one_thread()
 def calibrated_prior(
     model: RatingModel, trained: Tensor, valid: Ratings | None, noise: float, *, seed: int = 0
 ) -> UserPrior:

@@ -206,6 +206,8 @@ TUNED_ON = 100_000
 """Ratings of the data that `MODEL_DEFAULTS` were tuned on."""
 
 _LARGEST_BATCH = 2**18
+_FEWEST_SWEEPS = 40
+_LARGEST_MB = 320.0
 
 
 def settings_for(
@@ -259,16 +261,27 @@ def for_size(settings: TrainingSettings, n_ratings: int) -> TrainingSettings:
 
     ``als`` has no batches. From eight times as many ratings on it alternates 5 times at most: the
     longer its rows are, the sooner it has converged.
+
+    ``bayesian_mf`` makes fewer sweeps, in proportion to the root of the ratings, and a larger file:
+    the posterior is narrower, so that fewer draws say as much of it, while each is larger. From
+    64 times as many ratings on it has 16 factors.
     """
     most = _LARGEST_BATCH // settings.batch_size
     factor = min(2 ** max(0, round(math.log2(max(n_ratings, 1) / TUNED_ON))), most)
-    epochs = min(settings.epochs, 5) if settings.model == "als" and factor >= 8 else settings.epochs
-    return replace(
-        settings,
-        batch_size=settings.batch_size * factor,
-        eps=settings.eps / factor,
-        epochs=epochs,
-    )
+    scaled = replace(settings, batch_size=settings.batch_size * factor, eps=settings.eps / factor)
+    if settings.model == "als" and factor >= 8:
+        return replace(scaled, epochs=min(settings.epochs, 5))
+    if settings.model == "bayesian_mf" and factor > 1:
+        sweeps = max(_FEWEST_SWEEPS, round(settings.epochs / factor**0.5))
+        return replace(
+            scaled,
+            epochs=sweeps,
+            burn_in=min(settings.burn_in, sweeps // 3),
+            thin=max(1, settings.thin * sweeps // settings.epochs),
+            max_mb=min(settings.max_mb * factor, _LARGEST_MB),
+            n_factors=16 if factor >= 64 else settings.n_factors,
+        )
+    return scaled
 
 
 def _look_up(table: Mapping[str, TrainingSettings], name: str, kind: str) -> TrainingSettings:

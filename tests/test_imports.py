@@ -25,6 +25,7 @@ FLOORS = {
             ["datasets", "history", "catalogue", "features"],
             [
                 "solver",
+                "threads",
                 "baselines",
                 "filters",
                 "visitors",

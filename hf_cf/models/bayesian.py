@@ -69,6 +69,7 @@ class BayesianFactorization(RatingModel):
     implicit_users: Tensor
     average_items: Tensor
     average_users: Tensor
+    expected_users: Tensor
     sweeps: Tensor
 
     def __init__(
@@ -121,6 +122,9 @@ class BayesianFactorization(RatingModel):
         # The average row of each pattern; who has rated nothing is taken to have it.
         self.register_buffer("average_items", torch.zeros(n_implicit_items))
         self.register_buffer("average_users", torch.zeros(n_implicit_users))
+        # An item without ratings is taken to have the row that its features let expect.
+        p_known = n_columns(self.item_features)
+        self.register_buffer("expected_users", torch.zeros(p_known, n_implicit_users))
         self.register_buffer("rating_precision", torch.ones(n_samples))
         self.register_buffer("mean", torch.tensor(0.0))
         self.register_buffer("sweeps", torch.tensor(0))
@@ -449,6 +453,8 @@ def _placed(
         indptr,
         users,
     )
+    unrated = indptr.diff() == 0
+    means[unrated] += features[unrated] @ model.expected_users @ model.item_link[p:]
     draws, size, n_new = model.n_samples, model.n_factors + 1, len(features)
     starts, row, source = over_draws(indptr, draws)
     own, place = users.unique(return_inverse=True)

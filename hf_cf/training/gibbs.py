@@ -24,6 +24,7 @@ Floats = npt.NDArray[Any]
 
 _ENTRIES = 2**15  # ratings that are predicted at once: their factors stay in the cache
 _PATTERN_BYTES = 64 * 2**20  # of the table that says who rated what
+_RIDGE = 3.0  # of the regression of who rates an item on the item's features, in items
 _START = 0.3  # standard deviation of the factors that sampling starts from
 
 
@@ -98,6 +99,7 @@ class Chain:
         model.implicit_users.copy_(torch.from_numpy(self.implicit_users))
         model.average_items.copy_(torch.from_numpy(self.users.average_pattern))
         model.average_users.copy_(torch.from_numpy(self.items.average_pattern))
+        model.expected_users.copy_(torch.from_numpy(self.items.expected_pattern))
         return model
 
     def sweep(self, number: int) -> Tensor:
@@ -239,14 +241,18 @@ class _Side:
         *,
         by_ratings: bool,
     ) -> None:
-        n = len(ratings.starts) - 1
+        n, counts = len(ratings.starts) - 1, np.diff(ratings.starts)
         pattern, self.average_pattern = _pattern(ratings, implicit, by_ratings=by_ratings)
-        parts = [pattern]
+        known = np.zeros((n, 0), np.float32)
         if features and table is not None:
             design = design_matrix(features, table)
-            parts.insert(0, np.vstack([np.zeros_like(design[:1]), design]))
-        trained = torch.from_numpy(np.diff(ratings.starts) > 0)
-        self.prior = LinkedPrior(torch.from_numpy(np.hstack(parts)), trained, n_factors + 1)
+            known = np.vstack([np.zeros_like(design[:1]), design])
+        self.expected_pattern = _expected(known, pattern, counts if by_ratings else counts > 0)
+        if by_ratings:
+            # Of who will rate an item that nobody has rated, its features are the best guess.
+            pattern[counts == 0] = known[counts == 0] @ self.expected_pattern
+        both = torch.from_numpy(np.hstack([known, pattern]))
+        self.prior = LinkedPrior(both, torch.from_numpy(counts > 0), n_factors + 1)
         self.rows = SparseRows(
             *map(torch.from_numpy, (ratings.starts, ratings.items, ratings.stars))
         )
@@ -303,6 +309,20 @@ def _pattern(
     average = (shares.astype(np.float32) @ pattern) / np.float32(max(1, shares.sum()))
     pattern -= rated[:, None].astype(np.float32) * average
     return pattern, average
+
+
+def _expected(
+    known: npt.NDArray[np.float32], pattern: npt.NDArray[np.float32], shares: npt.NDArray[Any]
+) -> npt.NDArray[np.float32]:
+    """Weights of a ridge regression of rows of a pattern on their features, (f, p).
+
+    A row counts in proportion to its share.
+    """
+    weights = shares / max(shares.mean(where=shares > 0), 1e-12) if shares.any() else shares
+    weighted = known.T * weights.astype(np.float32)
+    return np.linalg.solve(
+        weighted @ known + _RIDGE * np.eye(known.shape[1], dtype=np.float32), weighted @ pattern
+    )
 
 
 def _most_rated(rows: History, n_others: int, most: int) -> npt.NDArray[np.int64]:

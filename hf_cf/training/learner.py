@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from hf_cf.models import RatingClassifier, RatingModel, build_rating_model
 from hf_cf.ratings import Ratings, RatingScale
 from hf_cf.settings import TrainingSettings
+from hf_cf.threads import one_thread
 from hf_cf.training.checkpoint import Checkpoint
 from hf_cf.training.large_batches import InPlaceAdam, SumOfParts, kept_gradients
 from hf_cf.training.loaders import RatingsDataLoaders
@@ -141,7 +142,7 @@ def run(
     with (
         nullcontext() if progress else learn.no_bar(),
         nullcontext() if progress else learn.no_logging(),
-        _threads_for(model),
+        one_thread(sum(parameter.numel() for parameter in model.parameters()) < SMALL_MODEL),
         nullcontext() if torch.cuda.is_available() else kept_gradients(learn.model),
     ):
         decay = [settings.wd, settings.wd if settings.decay_biases else 0.0]
@@ -156,22 +157,6 @@ def run(
         model.load_state_dict(trained.state_dict())
     model.cpu().eval().requires_grad_(False)
     return record.epochs
-
-
-@contextmanager
-def _threads_for(model: RatingModel) -> Iterator[None]:
-    """One thread while a small model trains: its steps are over before threads have met.
-
-    On a machine with other work, where one of them has to wait, more threads take many times
-    as long.
-    """
-    threads = torch.get_num_threads()
-    if sum(parameter.numel() for parameter in model.parameters()) < SMALL_MODEL:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class StarsMetric(AvgMetric):

@@ -167,6 +167,16 @@ def test_a_batch_size_of_one_s_own_and_recipes_are_left_alone() -> None:
 def test_als_alternates_less_often_on_many_ratings() -> None:
     assert for_size(MODEL_DEFAULTS["als"], 500_000).epochs == 15
     assert for_size(MODEL_DEFAULTS["als"], 1_000_000).epochs == 5
+
+
+def test_large_data_gets_fewer_sweeps_and_a_larger_file() -> None:
+    tuned = MODEL_DEFAULTS["bayesian_mf"]
+    assert for_size(tuned, 130_000) == tuned
+    large = for_size(tuned, 20_000_000)
+    assert (large.n_factors, large.epochs, large.burn_in, large.max_mb) == (16, 40, 13, 320)
+    assert large.epochs < for_size(tuned, 1_000_000).epochs < tuned.epochs
+    given = settings_for("bayesian_mf", n_ratings=20_000_000, epochs=100, thin=5)
+    assert (given.epochs, given.thin, given.n_factors) == (100, 5, 16)
     assert settings_for("als", n_ratings=10**7, epochs=9).epochs == 9
 
 

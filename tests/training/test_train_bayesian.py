@@ -193,6 +193,37 @@ def test_features_place_what_nobody_has_rated() -> None:
     assert np.ptp(blind.predict(np.repeat(7, 10), unrated)) < 0.8
 
 
+def test_of_a_new_film_those_are_expected_who_rate_films_like_it() -> None:
+    kinds = ["war", "love"] * 20
+    rows = [
+        (user, film, 3 + (user + film) % 3)
+        for film in range(40)
+        for user in range(30)
+        if (user < 15) == (kinds[film] == "war") and (user + film) % 4
+    ]
+    whole = hf_cf.Ratings.from_frame(
+        pd.DataFrame(rows, columns=["user", "item", "rating"]),
+        items=pd.DataFrame({"id": range(40), "kind": kinds}),
+    )
+    ratings = whole.take(whole.items.decode(whole.item_codes) >= 2)
+    chain = Chain(quick(epochs=10, implicit=30), ratings)
+    patterns = chain.items.prior.features[:, -30:]
+    war, love = ratings.items.encode([0, 1])
+    for new, kind in ((war, "war"), (love, "love")):
+        rated = ratings.items.encode([film for film in range(2, 40) if kinds[film] == kind])
+        torch.testing.assert_close(patterns[new], patterns[rated].mean(0), atol=0.1, rtol=0.2)
+    model = chain.empty_model(1)
+    model.item_link.data.normal_(generator=torch.Generator().manual_seed(0))
+    known = chain.items.prior.features[war]
+    table = ratings.catalogue.loc[[war]]
+    none = torch.zeros(0, dtype=torch.int64)
+    model.item_precision *= 1e8  # so that an item stands where its prior says
+    placed = model.with_items(table, torch.tensor([0, 0]), none, none.float())
+    torch.testing.assert_close(
+        placed.item_factors.weight[-1], (known @ model.item_link)[:-1], atol=1e-3, rtol=1e-3
+    )
+
+
 def test_r_hat_is_near_one_for_independent_draws_and_larger_for_a_drift() -> None:
     model = BayesianFactorization(31, 21, 1, 200).eval()
     torch.manual_seed(0)
