@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyarrow import csv
 from ratings_25m import generate
 
@@ -97,12 +98,15 @@ def large() -> str:
     rows = ""
     with tempfile.TemporaryDirectory() as temporary:
         folder = write_25m(Path(temporary) / "ml-25m")
+        parquet = Path(temporary) / "ratings.parquet"
+        pq.write_table(csv.read_csv(folder / "ratings.csv"), parquet)
         zipped = Path(shutil.make_archive(str(folder), "zip", temporary, "ml-25m"))
         for path, options in (
             (folder, {}),
             (folder, {"item": "title"}),
             (zipped, {}),
             (folder / "ratings.csv", {"rating_col": "rating"}),
+            (parquet, {}),
         ):
             command = [sys.executable, "-c", ALONE, str(path), json.dumps(options)]
             out = subprocess.run(command, check=True, capture_output=True, text=True).stdout

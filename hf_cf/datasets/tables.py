@@ -189,7 +189,7 @@ def _parquet_column(path: Path, name: str, column: pa.ChunkedArray) -> pa.Chunke
         column = column.cast(column.type.value_type)
     try:
         if wanted == _TEXT:
-            return column.cast(pa.string()).dictionary_encode()
+            return _spelt(column)
         # Half stars are exact in float32; other scores may lose digits that nobody gave.
         return pc.cast(column, wanted, safe=False)
     except pa.ArrowException as error:
@@ -198,6 +198,17 @@ def _parquet_column(path: Path, name: str, column: pa.ChunkedArray) -> pa.Chunke
             file=path,
             column=name,
         ) from error
+
+
+def _spelt(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Values as text, each different one spelt out once."""
+    if not column.num_chunks:
+        return column.cast(_TEXT)
+    parts = []
+    for chunk in column.dictionary_encode().chunks:
+        spelt = chunk.dictionary.cast(pa.string())
+        parts.append(pa.DictionaryArray.from_arrays(chunk.indices, spelt))
+    return pa.chunked_array(parts)
 
 
 def _ids(column: pa.ChunkedArray) -> pd.Categorical[Any]:
