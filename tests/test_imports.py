@@ -21,7 +21,7 @@ FLOORS = {
     name: floor
     for floor, names in enumerate(
         [
-            ["ratings", "errors", "facts", "titles"],
+            ["ratings", "errors", "facts", "titles", "processes"],
             ["datasets", "history", "catalogue", "features"],
             [
                 "solver",

@@ -18,7 +18,13 @@ _COMMANDS = (train, answer, evaluate, hub, space, spark)
 _EXPECTED = (
     DataFormatError, DownloadError, ModelFormatError, UnknownItem, UnknownUser, ValueError, OSError
 )  # fmt: skip
-_EXTRAS = {"fastai": "train", "matplotlib": "train", "gradio": "space", "pyspark": "spark"}
+_EXTRAS = {
+    "fastai": "train",
+    "matplotlib": "train",
+    "gradio": "space",
+    "pyspark": "spark",
+    "accelerate": "distributed",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

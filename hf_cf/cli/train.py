@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_cf.cli.data import SYNTHETIC, add_data_flags, load_split
 from hf_cf.cli.hub import add_contents, add_destination, contents, is_private
+from hf_cf.processes import processes
 
 if TYPE_CHECKING:
     from hf_cf.recommender import Recommender
@@ -74,9 +75,10 @@ def _run(arguments: argparse.Namespace) -> None:
 
         writing_token(arguments.push_to_hub, None)  # rather now than after the training
     train, valid = load_split(arguments)
-    print(train if valid is None else f"{train}\nHeld out: {len(valid):,} ratings")
-    if train.source.synthetic:
-        print(SYNTHETIC)
+    if processes().is_main:
+        print(train if valid is None else f"{train}\nHeld out: {len(valid):,} ratings")
+        if train.source.synthetic:
+            print(SYNTHETIC)
 
     from hf_cf.training import fit
     from hf_cf.training.checkpoint import FILE

@@ -24,6 +24,7 @@ from hf_cf.settings import MODEL_DEFAULTS, RECIPES, TrainingSettings, settings_f
 from hf_cf.training.als import train_als
 from hf_cf.training.bayesian import train_bayesian, watched_r_hat
 from hf_cf.training.checkpoint import Checkpoint, describe_run
+from hf_cf.training.data_parallel import check_processes, leave
 from hf_cf.training.errors import star_errors
 from hf_cf.training.learner import train_with_fastai
 from hf_cf.training.portrait import complete
@@ -94,9 +95,12 @@ def fit(
 
     Raises
     ------
+    SystemExit
+        Of several processes that ``accelerate launch`` has started only the main one goes on after
+        the training; the others end here.
     ValueError
         The model, the recipe or a hyperparameter does not exist, or a value is out of bounds; or
-        the checkpoint is of other ratings or settings.
+        the checkpoint is of other ratings or settings; or several processes cannot train this.
 
     Examples
     --------
@@ -113,8 +117,11 @@ def fit(
         settings = settings_for(model, recipe, n_ratings=len(train), **hyperparameters)
     else:
         settings = _settings_of(resume, train, model, recipe, hyperparameters)
+    goes_on = resume is not None or checkpoint is not None
+    check_processes(settings, len(train), goes_on=goes_on)
     watched = None if valid is None else enough(valid, settings.seed)
     module, epochs = _train(settings, train, watched, resume, checkpoint, progress=progress)
+    leave()
     metrics = {"train_mse": star_errors(module, enough(train, settings.seed))["mse"]}
     if not math.isfinite(metrics["train_mse"]):
         raise ValueError(f"training diverged at lr={settings.lr:g}; choose a smaller one")

@@ -10,6 +10,7 @@ import torch
 from fastai.data.core import DataLoaders
 from torch import Tensor
 
+from hf_cf.processes import Processes
 from hf_cf.ratings import NA, Ratings, Vocab
 
 ROWS_AT_ONCE = 16_384
@@ -42,6 +43,9 @@ class RatingsLoader:
         Seed of that order.
     at_once : int, optional
         Most rows to yield at once: a larger batch comes in parts, see `parts`.
+    here : Processes
+        Of several processes each yields its own share of every batch: with the same seed they
+        have the same batches, and each row is visited by one of them.
 
     Attributes
     ----------
@@ -57,10 +61,11 @@ class RatingsLoader:
         shuffle: bool = False,
         seed: int = 0,
         at_once: int | None = None,
+        here: Processes = Processes(),  # noqa: B008  (it cannot change)
     ) -> None:
         pairs = np.stack([ratings.user_codes, ratings.item_codes], 1)
         self.pairs, self.stars = torch.from_numpy(pairs), torch.from_numpy(ratings.stars)
-        self.bs, self.shuffle = batch_size, shuffle
+        self.bs, self.shuffle, self.here = batch_size, shuffle, here
         self.generator = torch.Generator().manual_seed(seed)
         self.device = torch.device("cpu")
         self.cut(at_once or len(self.stars) + 1)
@@ -68,12 +73,18 @@ class RatingsLoader:
     def cut(self, at_once: int) -> None:
         """Yield at most so many rows at once."""
         self.at_once = at_once
-        self.parts = [
-            Part(size / batch, i == len(sizes) - 1)
-            for batch in _cut(len(self.stars), self.bs)
-            for sizes in [_cut(batch, at_once)]
-            for i, size in enumerate(sizes)
-        ]
+        self.parts: list[Part] = []
+        self._spans: list[slice] = []
+        begin = 0
+        for batch in _cut(len(self.stars), self.bs, least=max(2, self.here.size)):
+            ranks = (self.here.rank, self.here.rank + 1)
+            first, end = (begin + batch * rank // self.here.size for rank in ranks)
+            sizes = _cut(end - first, at_once)
+            for i, size in enumerate(sizes):
+                self.parts.append(Part(size / batch, i == len(sizes) - 1))
+                self._spans.append(slice(first, first + size))
+                first += size
+            begin += batch
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -85,25 +96,26 @@ class RatingsLoader:
         return self
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        sizes = self._sizes()
         if not self.shuffle:
-            for pairs, stars in zip(self.pairs.split(sizes), self.stars.split(sizes), strict=True):
-                yield pairs.long(), stars
+            for span in self._spans:
+                yield self.pairs[span].long(), self.stars[span]
             return
         order = torch.randperm(len(self.stars), generator=self.generator).to(self.device)
-        for rows in order.split(sizes):
+        for span in self._spans:
+            rows = order[span]
             yield self.pairs[rows].long(), self.stars[rows]
 
-    def _sizes(self) -> list[int]:
-        return [size for n in _cut(len(self.stars), self.bs) for size in _cut(n, self.at_once)]
+    def to_detach(self, tensor: Tensor, cpu: bool = True, gather: bool = True) -> Tensor:
+        """Tell fastai how to take a metric: of this process's rows, without asking the others."""
+        return tensor.detach().cpu() if cpu else tensor.detach()
 
 
-def _cut(n: int, size: int) -> list[int]:
-    """Sizes of the pieces of n rows; a last row alone joins the piece before it."""
+def _cut(n: int, size: int, least: int = 2) -> list[int]:
+    """Sizes of the pieces of n rows; fewer than `least` at the end join the piece before them."""
     whole, rest = divmod(n, size)
     sizes = [size] * whole
-    if rest == 1 and whole:
-        sizes[-1] += 1
+    if whole and rest < least:
+        sizes[-1] += rest
     elif rest:
         sizes.append(rest)
     return sizes
@@ -123,14 +135,19 @@ class RatingsDataLoaders(DataLoaders):
 
     @classmethod
     def from_ratings(
-        cls, train: Ratings, valid: Ratings | None, batch_size: int, seed: int
+        cls,
+        train: Ratings,
+        valid: Ratings | None,
+        batch_size: int,
+        seed: int,
+        here: Processes = Processes(),  # noqa: B008
     ) -> RatingsDataLoaders:
         """Loaders of training and validation ratings; without the latter nothing is validated."""
         held_out = valid if valid is not None else train.take(np.arange(0))
         at_once = None if torch.cuda.is_available() else ROWS_AT_ONCE
         return cls(
-            RatingsLoader(train, batch_size, shuffle=True, seed=seed, at_once=at_once),
-            RatingsLoader(held_out, max(batch_size, 65_536)),
+            RatingsLoader(train, batch_size, shuffle=True, seed=seed, at_once=at_once, here=here),
+            RatingsLoader(held_out, max(batch_size, 65_536), here=here),
             train.users,
             train.items,
         )
