@@ -8,6 +8,7 @@ from inspect import Signature, getdoc, signature
 from typing import Any, get_type_hints
 
 import gradio as gr
+from gradio.block_function import BlockFunction
 from gradio.events import api
 
 from hf_cf.space.errors import problem_of
@@ -44,14 +45,10 @@ def add_endpoints(service: Service) -> None:
         )
 
 
-def endpoints_of(demo: gr.Blocks) -> dict[str, Callable[..., Any]]:
-    """The endpoints of an app by name; unwrapped, each is the service's own method."""
+def endpoints_of(demo: gr.Blocks) -> dict[str, BlockFunction]:
+    """The endpoints of an app by name."""
     names = signatures()
-    return {
-        function.api_name: function.fn
-        for function in demo.fns.values()
-        if function.api_name in names and function.fn is not None
-    }
+    return {str(each.api_name): each for each in demo.fns.values() if each.api_name in names}
 
 
 def signatures() -> dict[str, Signature]:

@@ -20,6 +20,7 @@ from hf_cf.space.errors import BUSY, InvalidInput, quoted, refusal
 MOST_BYTES = 256 * 1024  # 2,000 ratings by title are half of it
 MOST_BYTES_OF_A_PAGE = 4 * 1024 * 1024  # a list that a visitor imports
 DEEPEST = 8
+NO_EVENT = "there is no such event on this page"
 
 _CALL = re.compile(r"/gradio_api/(?P<how>call/v2|call|run|api)/(?P<name>[^/]*)/?$")
 _EVENT = re.compile(r"/gradio_api/(queue/join|(call/v2|call|run|api)/[^/]*)/?$")
@@ -47,13 +48,22 @@ class Gate:
         Gradio's.
     endpoints : mapping of str to callable
         Those that a call may name; none where there is no model.
+    numbers : mapping of str to int
+        What gradio's clients may call them by instead.
     threads : int
         Calls over plain HTTP that compute at a time; 0 leaves them to gradio, which then also
         asks who is calling.
     """
 
-    def __init__(self, app: ASGIApp, endpoints: Mapping[str, Endpoint], threads: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        endpoints: Mapping[str, Endpoint],
+        numbers: Mapping[str, int],
+        threads: int,
+    ) -> None:
         self.app, self.endpoints = app, endpoints
+        self._by_number = {number: name for name, number in numbers.items()}
         self._calls = Calls(endpoints, threads) if threads else None
         self._parameters = {
             name: dict(signature(endpoint).parameters) for name, endpoint in endpoints.items()
@@ -86,18 +96,17 @@ class Gate:
             most = MOST_BYTES_OF_A_PAGE if _PAGE.search(scope["path"]) else MOST_BYTES
             body = await _read(receive, most)
             if called := _CALL.search(scope["path"]):
-                how, name, call = called["how"], called["name"], _json(body)
-                if how == "call/v2" or call.get("fn_index") is None:
-                    values = self._values(how, name, call)
-                    if self._calls is not None:
-                        if how in ("run", "api"):
-                            await answer.give(await self._calls.answer(name, values))
-                        else:
-                            await answer.give({"event_id": self._calls.begin(name, values)})
-                        return
-                    if how != "call/v2":
-                        body = json.dumps({**call, "data": values}).encode()
-                # else it is one of the page's own events, which are known by number
+                how, call = called["how"], _json(body)
+                name = self._name(called["name"], None if how == "call/v2" else call)
+                values = self._values(how, name, call)
+                if self._calls is not None:
+                    if how in ("run", "api"):
+                        await answer.give(await self._calls.answer(name, values))
+                    else:
+                        await answer.give({"event_id": self._calls.begin(name, values)})
+                    return
+                if how != "call/v2":
+                    body = json.dumps({**call, "data": values}).encode()
                 scope = _as_json(scope, body)
             await self.app(scope, _Replay(body, receive), answer.send)
         finally:
@@ -109,6 +118,15 @@ class Gate:
         if asked is None or self._calls is None or not self._calls.knows(asked["event"]):
             return None
         return self._calls.stream(asked["event"])
+
+    def _name(self, name: str, call: dict[str, Any] | None) -> str:
+        """The endpoint that a call is for: gradio's clients may call it by number."""
+        number = None if call is None else call.get("fn_index")
+        if number is None:
+            return name
+        if type(number) is not int or number not in self._by_number:
+            raise InvalidInput(NO_EVENT)
+        return self._by_number[number]
 
     def _values(self, how: str, name: str, call: dict[str, Any]) -> list[Any]:
         """The values of a call in order, with defaults for what it leaves out."""
@@ -186,7 +204,7 @@ def _whose_fault(error: Exception, scope: Scope) -> Exception:
         return error  # gradio has answered that it does not know an event any more
     if _EVENT.search(scope["path"]):
         # What fails in a function is answered by gradio; this failed before it was found.
-        return InvalidInput("there is no such event on this page")
+        return InvalidInput(NO_EVENT)
     _log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
     return error
 

@@ -42,7 +42,13 @@ def serve(demo: gr.Blocks, **arguments: Any) -> tuple[Any, str, str]:
     torch.set_num_threads(1)
     _remember_configs(demo)
     is_open = not (arguments.get("auth") or arguments.get("auth_dependency"))
-    gate = Middleware(Gate, endpoints=endpoints_of(demo), threads=AT_A_TIME if is_open else 0)
+    found = endpoints_of(demo)
+    gate = Middleware(
+        Gate,
+        endpoints={name: each.fn for name, each in found.items() if each.fn},
+        numbers={name: each._id for name, each in found.items()},
+        threads=AT_A_TIME if is_open else 0,
+    )
     # Gradio would sum up its last 10,000 calls after each one, for a page that is switched off.
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")
     demo.queue(max_size=MOST_AT_ONCE, default_concurrency_limit=AT_A_TIME, api_open=True)

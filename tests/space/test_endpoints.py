@@ -127,6 +127,10 @@ def test_gradio_client_raises_the_message(client: Client) -> None:
         ("call/search", {"data": ["a", 1, 2]}, 400, "at most 2 values"),
         ("call/search", {}, 400, "must be a list"),
         ("call/search", [], 400, "no JSON object"),
+        ("run/predict", {"data": [], "fn_index": 99}, 400, "no such event"),
+        ("run/predict", {"data": [], "fn_index": True}, 400, "no such event"),
+        ("run/predict", {"data": [], "fn_index": []}, 400, "no such event"),
+        ("run/predict", {"data": [], "fn_index": 0}, 400, "recommend needs ratings"),
         ("queue/join", {"data": [], "fn_index": 99, "session_hash": "a"}, 400, "no such event"),
     ],
 )
