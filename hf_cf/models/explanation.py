@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from hf_cf.models.base import RatingModel
 
 MOST_REFITTED = 50
+FEWEST_REFITTED = 10
+MOST_ENTRIES = 10_000  # ratings of all the fits together; with many, a single one moves little
 
 
 def effects(
@@ -32,8 +34,9 @@ def effects(
         prediction = s'm + sum_j s' A^-1 j (r_j - p_j)
 
     Otherwise they are what changes when the vector is inferred without the rating. That is done
-    for the `MOST_REFITTED` ratings whose influence is largest going by the slopes at the vector
-    (Cook 1977, equation 4); of the others the effect is that estimate.
+    for the ratings whose influence is largest going by the slopes at the vector (Cook 1977,
+    equation 4), `MOST_REFITTED` of them, or fewer where the user has many ratings; of the others
+    the effect is that estimate.
 
     Parameters
     ----------
@@ -70,7 +73,8 @@ def effects(
     if model.is_linear:
         return parts
     found = parts / (1 - design.square().sum(1)).clamp_min(1e-3)
-    refitted = found.abs().amax(0).topk(min(n, MOST_REFITTED)).indices
+    most = max(FEWEST_REFITTED, min(MOST_REFITTED, MOST_ENTRIES // n))
+    refitted = found.abs().amax(0).topk(min(n, most)).indices
     others = torch.arange(n, device=rated.device).expand(len(refitted), -1)
     others = others[others != refitted[:, None]]
     indptr = torch.arange(len(refitted) + 1, device=rated.device) * (n - 1)
