@@ -6,16 +6,22 @@ Run from the repository root (``implicit`` comes with the extra ``bench``)::
 
 A model of the shape of MovieLens 25M (162,541 users, 59,047 films, random factors, 30 rated films
 a user) recommends ten films to everybody, and the library ``implicit`` does so with the same
-factors and the same films left out, by turns, a share of the users each. Then single answers.
+factors and the same films left out, by turns, a share of the users each. Then single answers of
+that model and of one of the shape of MovieLens 100K, and lists for many visitors in one call.
+``--answers`` leaves the comparison with implicit out, and only prints.
 Prints Markdown and writes it to ``benchmarks/results/recommend.md``.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import statistics
 import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,10 +37,12 @@ import hf_cf
 from hf_cf.history import History
 from hf_cf.models import EmbeddingDotBias, ImplicitALS, RankingHead, UserPrior
 from hf_cf.ratings import RatingScale, Vocab
+from hf_cf.training.ranking import ImplicitALSConfig
 
 RESULT = Path(__file__).parent / "results" / "recommend.md"
 USERS, ITEMS, FACTORS, RATED, N = 162_541, 59_047, 50, 30, 10
-SHARE, ROUNDS, SINGLE = 20_000, 3, 300
+FEW_USERS, FEW_ITEMS = 943, 1_682
+SHARE, ROUNDS, SINGLE, VISITORS = 20_000, 3, 300, 1_000
 
 
 class Given(MatrixFactorizationBase):
@@ -47,32 +55,38 @@ class Given(MatrixFactorizationBase):
         """Do nothing: it is only asked for lists."""
 
 
-def build() -> hf_cf.Recommender:
+def build(n_users: int, n_items: int) -> hf_cf.Recommender:
+    """A model with random factors whose products spread as a trained model's do."""
     generator = torch.Generator().manual_seed(0)
     rng = np.random.default_rng(0)
-    model = EmbeddingDotBias(USERS + 1, ITEMS + 1, FACTORS, (0.0, 5.5))
-    ranking = ImplicitALS(
-        ITEMS + 1, factors=FACTORS, preference=(-0.5, -0.5, 0.4, 0.8, 1.0),
-        weight=(0.1, 0.1, 0.6, 0.9, 1.0), unobserved=0.2, regularization=0.03, exponent=1.0,
-    )  # fmt: skip
-    ranking.set_items(torch.randn(ITEMS + 1, FACTORS, generator=generator) * 0.1)
-    vectors = torch.randn(USERS + 1, FACTORS, generator=generator) * 0.1
-    users = np.repeat(np.arange(1, USERS + 1, dtype=np.int32), RATED)
-    items = rng.integers(1, ITEMS + 1, len(users)).astype(np.int32)
-    ids = np.arange(1, ITEMS + 1)
+    model = EmbeddingDotBias(n_users + 1, n_items + 1, FACTORS, (0.0, 5.5))
+    for table in model.parameters():
+        table.data.normal_(0, 0.3, generator=generator)
+    settings = {**asdict(ImplicitALSConfig()), "factors": FACTORS, "effective_items": 1000.0}
+    del settings["iterations"], settings["seed"]
+    ranking = ImplicitALS(n_items + 1, **settings)
+    ranking.set_items(torch.randn(n_items + 1, FACTORS, generator=generator) * 0.1)
+    vectors = torch.randn(n_users + 1, FACTORS, generator=generator) * 0.1
+    ranking.average_user.copy_(vectors.mean(0))
+    users = np.repeat(np.arange(1, n_users + 1, dtype=np.int32), RATED)
+    items = rng.integers(1, n_items + 1, len(users)).astype(np.int32)
+    ids = np.arange(1, n_items + 1)
     catalogue = pd.DataFrame(
-        {"id": ids, "title": [f"Film {i}" for i in ids], "n_ratings": rng.integers(1, 9999, ITEMS)},
-        index=pd.RangeIndex(1, ITEMS + 1),
-    )
+        {
+            "id": ids, "title": [f"Film {i}" for i in ids],
+            "n_ratings": rng.integers(1, 9999, n_items),
+        },
+        index=pd.RangeIndex(1, n_items + 1),
+    )  # fmt: skip
     return hf_cf.Recommender(
         model,
-        UserPrior.from_vectors(model.user_vectors(torch.arange(1, 1000)), 0.8),
+        UserPrior.from_vectors(model.user_vectors(torch.arange(1, 900)), 0.8),
         RankingHead(ranking.eval(), vectors),
-        users=Vocab(np.arange(1, USERS + 1)),
+        users=Vocab(np.arange(1, n_users + 1)),
         items=Vocab(ids),
         catalogue=catalogue,
         history=History.from_codes(
-            users, items, rng.integers(1, 6, len(users)).astype(np.float32), USERS + 1
+            users, items, rng.integers(1, 6, len(users)).astype(np.float32), n_users + 1
         ),
         scale=RatingScale(0.5, 5, 0.5),
     )
@@ -113,38 +127,78 @@ def all_users(rec: hf_cf.Recommender) -> str:
 
 def single(rec: hf_cf.Recommender) -> str:
     rng = np.random.default_rng(1)
-    rated = {20: None, 200: None}
+    n_users, n_items = len(rec.users.ids), len(rec.items.ids)
+    rated = (20, 200)
     times: dict[str, list[float]] = {"a known user": []}
     times |= {f"a visitor with {count} ratings": [] for count in rated}
-    for _ in range(SINGLE):
-        user = int(rng.integers(1, USERS + 1))
+    times |= {f"10 questions to a visitor with {count} ratings": [] for count in rated}
+
+    def timed(name: str, answer: Callable[[], object]) -> None:
         started = time.perf_counter()
-        rec.recommend(user, n=N)
-        times["a known user"].append(time.perf_counter() - started)
+        answer()
+        times[name].append(time.perf_counter() - started)
+
+    for _ in range(SINGLE):
+        user = int(rng.integers(1, n_users + 1))
+        timed("a known user", partial(rec.recommend, user, n=N))
         for count in rated:
-            items = rng.choice(ITEMS, count, replace=False) + 1
-            given = {int(item): float(rng.integers(1, 6)) for item in items}
-            started = time.perf_counter()
-            rec.recommend(ratings=given, n=N)
-            times[f"a visitor with {count} ratings"].append(time.perf_counter() - started)
-    lines = ["| one answer, 59,047 films, 50 factors, warm | p50 ms | p95 ms |\n|---|---|---|"]
+            given = {
+                int(item): float(rng.integers(1, 6))
+                for item in rng.choice(n_items, count, replace=False) + 1
+            }
+            visitor = f"a visitor with {count} ratings"
+            timed(visitor, partial(rec.recommend, ratings=given, n=N))
+            timed(f"10 questions to {visitor}", partial(rec.next_questions, given, N))
+    lines = [
+        f"| one answer, {n_items:,} films, {FACTORS} factors, warm | p50 ms | p95 ms |",
+        "|---|---|---|",
+    ]
     for name, seconds in times.items():
         p50, p95 = np.percentile(np.array(seconds[20:]) * 1000, (50, 95))
         lines.append(f"| {name} | {p50:.1f} | {p95:.1f} |")
     return "\n".join(lines) + "\n"
 
 
+def together(rec: hf_cf.Recommender) -> str:
+    rng = np.random.default_rng(2)
+    n_items, each = len(rec.items.ids), 20
+    table = pd.DataFrame(
+        {
+            "user": np.repeat(np.arange(VISITORS), each),
+            "item": np.concatenate(
+                [rng.choice(n_items, each, replace=False) + 1 for _ in range(VISITORS)]
+            ),
+            "rating": rng.integers(1, 6, VISITORS * each),
+        }
+    )
+    seconds = []
+    for _ in range(6):
+        started = time.perf_counter()
+        rec.recommend(ratings=table, n=N)
+        seconds.append(time.perf_counter() - started)
+    return (
+        f"{VISITORS:,} visitors with {each} ratings in one call, {n_items:,} films: "
+        f"{statistics.median(seconds[1:]):.2f} s (median of 5).\n"
+    )
+
+
 def main() -> None:
-    rec = build()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--answers", action="store_true", help="leave implicit out")
+    alone = parser.parse_args().answers
     load = os.getloadavg()[0]
-    report = f"# Speed of recommending\n\n{all_users(rec)}\n{single(rec)}\n"
+    few, many = build(FEW_USERS, FEW_ITEMS), build(USERS, ITEMS)
+    parts = [] if alone else [all_users(many)]
+    parts += [single(many), single(few), together(few)]
+    report = "# Speed of recommending\n\n" + "\n".join(parts) + "\n"
     report += (
         f"Python {platform.python_version()}, torch {torch.__version__}, implicit "
         f"{version('implicit')}, hf_cf {hf_cf.__version__}; {torch.get_num_threads()} threads on "
         f"{os.cpu_count()} cores, {platform.machine()}; load average {load:.1f} at the start.\n"
     )
     print(report)
-    RESULT.write_text(report)
+    if not alone:
+        RESULT.write_text(report)
 
 
 if __name__ == "__main__":

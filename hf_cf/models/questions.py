@@ -160,7 +160,7 @@ def next_questions(
         predictions (see `choose_questions`).
     """
     open_ = (~hidden).nonzero()[:, 0]
-    most = n_ratings[open_].argsort(descending=True, stable=True)[:MOST_CANDIDATES]
+    most = n_ratings[open_].topk(min(MOST_CANDIDATES, len(open_))).indices
     candidates = open_[most]
     if not len(candidates):
         return candidates, n_ratings.new_zeros(0), n_ratings.new_zeros(0)
