@@ -32,7 +32,7 @@ COLOURS = {
     "als": "#0b7285", "collab_learner": "#d9480f", "collab_nn": "#7048e8",
     ITEM_MEAN: "#adb5bd", BIASES: "#495057",
     MOST_POPULAR: "#495057", "ranking head": "#d9480f",
-    f"ranking head {WITH_PROFILE}": "#e8590c", f"collab_learner {WITH_PROFILE}": "#e8590c",
+    f"ranking head {WITH_PROFILE}": "#fab005", f"collab_learner {WITH_PROFILE}": "#fab005",
     f"collab_nn {WITH_PROFILE}": "#9775fa", f"als {WITH_PROFILE}": "#3bc9db",
     f"collab_learner {RETRAINED}": "#f08c00", f"collab_nn {RETRAINED}": "#b197fc",
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """What libraries offer to people whom a model was not trained on: how good, and how fast.
 
 20% of the users are held out. Each tells 10 ratings; the second half of their ratings is ranked and
-predicted. implicit answers by ``recalculate_user``, LensKit by scoring a new user's items, Surprise
+predicted. implicit answers by `recalculate_user`, LensKit by scoring a new user's items, Surprise
 by training again, since it has no other way. The libraries run in processes of their own, one
 thread each, under the interpreters that have them::
 
@@ -10,7 +10,8 @@ thread each, under the interpreters that have them::
 
 Settings of the peers are chosen on newcomers cut from the training part of seed 0; those of
 Surprise are the best of `rating_accuracy.py`. hf_cf runs with its defaults. Writes
-`benchmarks/results/newcomer_peers.md`.
+`benchmarks/results/newcomer_peers.md`; with ``--keep FOLDER`` what was measured of a library is
+kept there, so that a run can be stopped and go on.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ import platform
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from kept import kept
 
 import hf_cf
 from hf_cf.baselines import popularity, same_order_for_all
@@ -115,7 +118,7 @@ class Case:
         return found
 
 
-def measure(data: str, seeds: int, pythons: dict[str, str], root: Path) -> str:
+def measure(data: str, seeds: int, pythons: dict[str, str], root: Path, keep: Path | None) -> str:
     """One table: every system with the settings that were best on validation newcomers."""
     ratings, name = hf_cf.load_ratings(data), Path(data).name
     inner = ratings.split(by="user", seed=0)[0].split(by="user", seed=1000)
@@ -124,17 +127,22 @@ def measure(data: str, seeds: int, pythons: dict[str, str], root: Path) -> str:
         Case(*ratings.split(by="user", seed=seed), seed, root / name / str(seed))
         for seed in range(seeds)
     ]
-    rows = {"most popular": pd.DataFrame([case.most_popular() for case in cases])}
-    chosen = []
-    for system, choices in CHOICES.items():
-        python = pythons.get(system, sys.executable)
+
+    def tested(system: str) -> pd.DataFrame:
+        python, choices = pythons.get(system, sys.executable), CHOICES[system]
         best = choices[0]
         if len(choices) > 1:
             best = max(choices, key=lambda one: validation.ask(python, system, one)["ndcg"])
-        rows[HOW[system]] = pd.DataFrame([case.ask(python, system, best) for case in cases])
-        said = rows[HOW[system]]["version"].iloc[0]
-        chosen.append(f"- {HOW[system]}: {said}, `{json.dumps(best)}`")
-        print(name, system, rows[HOW[system]].mean(numeric_only=True).to_dict(), flush=True)
+        rows = pd.DataFrame([case.ask(python, system, best) for case in cases])
+        return rows.assign(settings=json.dumps(best))
+
+    rows = {"most popular": pd.DataFrame([case.most_popular() for case in cases])}
+    chosen = []
+    for system in CHOICES:
+        found = kept(keep, f"peers-{name}-{seeds}-{system}", partial(tested, system))
+        rows[HOW[system]] = found
+        chosen.append(f"- {HOW[system]}: {found['version'].iloc[0]}, `{found['settings'].iloc[0]}`")
+        print(name, system, found.mean(numeric_only=True).to_dict(), flush=True)
     lines = [
         f"## {name}, {seeds} seeds\n",
         "| | nDCG@10 | RMSE | one newcomer, ms | training, s |\n|---|---|---|---|---|",
@@ -154,16 +162,19 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=["ml-100k", "ml-latest-small"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--python", nargs="*", default=[], metavar="SYSTEM=INTERPRETER")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
     pythons = dict(pair.split("=", 1) for pair in arguments.python)
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as root:
-        tables = [measure(data, arguments.seeds, pythons, Path(root)) for data in arguments.data]
+        tables = [
+            measure(data, arguments.seeds, pythons, Path(root), arguments.keep)
+            for data in arguments.data
+        ]
+    told, settings = ((__doc__ or "").split("\n\n")[part].strip() for part in (1, 3))
     RESULT.write_text(
         "# Newcomers: hf_cf beside other libraries\n\n"
-        + (__doc__ or "").split("\n\n")[1].split("::")[0].strip()
-        + ". "
-        + (__doc__ or "").split("\n\n")[3].rpartition(" Writes")[0].strip()
+        + " ".join(f"{told.removesuffix('::')}. {settings.partition(' Writes')[0]}".split())
         + " Means over seeds. A newcomer's time is the median of one call, warm, from their 10 "
         "ratings to a list of 10: hf_cf's with titles and stars as a DataFrame, the others' as "
         f"arrays. {platform.machine()}, {os.cpu_count()} cores, load average {load:.1f} at the "
