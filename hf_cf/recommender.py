@@ -379,8 +379,9 @@ class Recommender(TrainedModel):
         if n < 1:
             raise ValueError(f"n is {n}; it must be at least 1")
         code = int(self._catalogue.codes([item])[0])
-        factors = torch.nn.functional.normalize(self.heads.item_vectors(), dim=1)
-        similarity = factors @ factors[code]
+        vectors = self.heads.item_vectors()
+        lengths = vectors.norm(dim=1).clamp_min(1e-12)
+        similarity = vectors @ (vectors[code] / lengths[code]) / lengths
         similarity[[0, code]] = -torch.inf
         best = similarity.topk(min(n, len(self.items) - 2))
         table = self._catalogue.describe(best.indices.numpy(force=True))
