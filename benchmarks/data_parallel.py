@@ -7,9 +7,9 @@ Run from the repository root (``accelerate`` comes with the extra ``distributed`
 ``collab_learner`` with 50 factors on tables of 10,000 to 1,000,000 rows, nine users for an item,
 in batches of 65,536 ratings: by one process, and by two that ``accelerate launch`` has started,
 one thread each, on the processors of one machine over gloo. The time is that of a step, a median;
-once more the two do not add up their gradients, so that the difference is what that costs. Next to it the same two processes with PyTorch's
-``DistributedDataParallel``, which fastai's ``distrib_ctx`` wraps a model in, and one alternation
-of ``als`` on as many rows. Prints Markdown and writes it to
+once more the two do not add up their gradients, so that the difference is what that costs. Next to
+it the same two processes with PyTorch's ``DistributedDataParallel``, which fastai's ``distrib_ctx``
+wraps a model in, and one alternation of ``als`` on as many rows. Prints Markdown and writes it to
 ``benchmarks/results/data_parallel.md``.
 """
 
