@@ -13,6 +13,7 @@ from torch import Tensor
 from hf_cf.ratings import Codes
 
 _BLOCK = 64
+_FEW_SCORES = 2**13  # so many are sorted through before a first look at them would be over
 _CANDIDATES = 100
 
 
@@ -36,7 +37,7 @@ def top_n(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
     rows, width = scores.shape
     n = min(n, width)
     whole = width // _BLOCK * _BLOCK
-    if whole // _BLOCK <= n:
+    if whole // _BLOCK <= n or rows * width <= _FEW_SCORES:
         best = scores.topk(n)
         return best.values, best.indices
     blocks = scores[:, :whole].unflatten(1, (-1, _BLOCK))
@@ -145,6 +146,9 @@ def hide_rated(scores: Tensor, rated: Sequence[Codes]) -> None:
         Columns of each row; an empty sequence hides nothing.
     """
     if not rated:
+        return
+    if len(rated) == 1:
+        scores[0].index_fill_(0, torch.from_numpy(rated[0]).long().to(scores.device), -torch.inf)
         return
     rows = np.repeat(np.arange(len(rated)), [len(codes) for codes in rated])
     columns = np.concatenate(rated)

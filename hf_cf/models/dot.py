@@ -63,11 +63,11 @@ class DotModel(RatingModel):
 
     def item_embeddings(self) -> Tensor:
         """Factors that say which items are alike, shape (n_items, k), ``#na#`` first."""
-        return self.tables()[1][0].weight
+        return getattr(self, self.factor_tables[1]).weight
 
     def item_biases(self) -> Tensor | None:
         """Liking beyond taste before the range is applied, shape (n_items,)."""
-        return None if self.bias_tables is None else self.tables()[1][1].weight[:, 0]
+        return None if self.bias_tables is None else getattr(self, self.bias_tables[1]).weight[:, 0]
 
     def item_vectors(self, items: Tensor | None = None) -> Tensor:
         """What a user vector is multiplied with: codes (m,), or all items, to (m, d)."""
@@ -97,8 +97,10 @@ class DotModel(RatingModel):
 
     def stars_and_slopes(self, vectors: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Stars as `stars` gives them, (B,), and their derivatives by the vectors, (B, d)."""
-        stars = self.stars(vectors, items)
-        return stars, self._slopes(stars, self.item_vectors(items))
+        inner, biases = self.item_vectors(items), self.item_biases()
+        dot = (vectors * inner).sum(1)
+        stars = self._ranged(dot if biases is None else dot + biases[items])
+        return stars, self._slopes(stars, inner)
 
     def seen_from(
         self, mean: Tensor, root: Tensor, items: Tensor

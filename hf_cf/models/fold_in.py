@@ -139,8 +139,9 @@ def fold_in(
         return left, design, at.square().sum(1).index_add_(0, owner, left.square())
 
     left, design, lowest = look(z)
-    for _ in range(steps):
-        values = left + (design * of_each(z)).sum(1)
+    for number in range(steps):
+        # What the slopes should explain from the mean on, where the first step begins.
+        values = left + (design * of_each(z)).sum(1) if number else left
         step = solve_rows(SparseRows(indptr, entries, values), design, Prior(1.0)).mean - z
         for halving in range(_HALVINGS + 1):
             left, design, reached = look(z + step)
