@@ -32,15 +32,6 @@ class SumOfParts(Callback):
         if not self._loader.parts[self.iter].last:
             raise CancelBatchException
 
-    def after_batch(self) -> None:
-        """Forget the losses of single parts, which fastai's ``Recorder`` keeps for a plot.
-
-        Thousands of small tensors that stay, each between large ones that go: the memory around
-        them is never in one piece again, and the process would grow by gigabytes.
-        """
-        self.recorder.losses.clear()
-        self.recorder.lrs.clear()
-
     @property
     def _loader(self) -> RatingsLoader:
         loader = self.dls.train

@@ -29,6 +29,15 @@ class EpochRecord(Callback):
         """Start the clock."""
         self._started = time.perf_counter()
 
+    def after_batch(self) -> None:
+        """Forget the losses of single batches, which fastai's ``Recorder`` keeps for a plot.
+
+        Thousands of small tensors that stay, each between large ones that go: the memory around
+        them is never in one piece again, and the process would grow by gigabytes.
+        """
+        self.recorder.losses.clear()
+        self.recorder.lrs.clear()
+
     def after_epoch(self) -> None:
         """Take the figures down, and the weights if they are the best so far."""
         if self.epoch < len(self.epochs):  # of the run that goes on here
