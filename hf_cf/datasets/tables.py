@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,9 @@ def _read_parquet(path: Path, chosen: Mapping[str, str | None]) -> tuple[pa.Tabl
         header = file.schema_arrow.names
         found = find_columns(path, header, chosen)
         raw = file.read(columns=list(dict.fromkeys(found.values())))
-        columns = {name: _parquet_column(path, name, raw[column]) for name, column in found.items()}
+        with ThreadPoolExecutor() as pool:
+            parts = pool.map(lambda name: _parquet_column(path, name, raw[found[name]]), found)
+            columns = dict(zip(found, parts, strict=True))
     except (*READ_ERRORS, KeyError) as error:
         raise DataFormatError(f"the Parquet file cannot be read: {error}", file=path) from error
     return pa.table(columns), None
@@ -221,7 +224,7 @@ def _ids(column: pa.ChunkedArray) -> pd.Categorical[Any]:
     if all(text is not None and _WHOLE.fullmatch(text) for text in spelt):
         whole = np.array([int(text.partition(".")[0]) for text in spelt], dtype=np.int64)
         ids, code_of = np.unique(whole, return_inverse=True)
-        return pd.Categorical.from_codes(code_of.astype(np.int32)[codes], pd.Index(ids))
+        return pd.Categorical.from_codes(code_of.astype(np.int32).take(codes), pd.Index(ids))
     return pd.Categorical.from_codes(codes, categories=pd.Index(spelt, dtype=object))
 
 
