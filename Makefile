@@ -27,18 +27,21 @@ lint: .venv/dev ## ruff and mypy
 screenshots: .venv/dev .venv/browser models/sample/config.json ## draw the pictures of the Space for the README
 	$(BIN)/python docs/draw_space.py
 
-# ranking_accuracy.py is not among them: it needs lenskit, which pins an older pandas.
-bench: .venv/bench ## measure accuracy and speed (about an hour), and write benchmarks/results
+# ranking_accuracy.py, rating_accuracy.py and newcomer_peers.py are not among them: the libraries that
+# they compare with pin older versions, and need environments of their own.
+bench: .venv/bench ## measure accuracy and speed (some hours), and write benchmarks/results
 	$(BIN)/python benchmarks/bench_training.py --data $(DATA)
 	$(BIN)/python benchmarks/bench_training.py --data $(DATA) --speed
 	$(BIN)/python benchmarks/bench_novelty.py --data $(DATA)/ml-100k
 	$(BIN)/python benchmarks/bench_cold_start.py --data $(DATA)/ml-100k $(DATA)/ml-latest-small
+	$(BIN)/python benchmarks/bench_questions.py --data $(DATA)/ml-100k $(DATA)/ml-latest-small
 	$(BIN)/python benchmarks/bench_recommend.py
 	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/solver_speed.py
 	$(BIN)/python benchmarks/loading.py $(DATA)/ml-latest-small
 	$(BIN)/python benchmarks/scaling.py
 	$(BIN)/python benchmarks/data_parallel.py
+	$(BIN)/python benchmarks/spark_local.py
 	$(BIN)/python benchmarks/hub.py $(DATA)/ml-100k
 	$(BIN)/python benchmarks/space_api.py $(DATA)/ml-100k
 	$(BIN)/python benchmarks/space_browser.py $(DATA)/ml-100k
