@@ -122,7 +122,7 @@ class Gate:
     def _name(self, name: str, call: dict[str, Any] | None) -> str:
         """The endpoint that a call is for: gradio's clients may call it by number."""
         number = None if call is None else call.get("fn_index")
-        if number is None:
+        if number is None or not self.endpoints:
             return name
         if type(number) is not int or number not in self._by_number:
             raise InvalidInput(NO_EVENT)

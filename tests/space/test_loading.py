@@ -54,6 +54,8 @@ def test_a_model_that_does_not_load_is_said_on_the_page(tmp_path: Path) -> None:
         answer = http.post("gradio_api/call/v2/search", json={"text": "heat"})
         assert answer.status_code == 503
         assert answer.json()["error"] == "the model could not be loaded; the page says why"
+        answer = http.post("gradio_api/run/predict", json={"data": [], "fn_index": 0})
+        assert answer.status_code == 503
 
 
 def test_without_gradio_it_says_what_to_install() -> None:
