@@ -131,8 +131,9 @@ def report(points: list[Point]) -> str:
         "# Scaling\n",
         "From a CSV file of generated ratings to a saved folder: load, split 80/20, train, ranking",
         "head, calibration, evaluation, save. One process and one run a point; the memory is the",
-        "peak resident size. *load* is that of the machine before the run: from 1 on, others had a",
-        "part of the processors, and the processor's seconds are the better guide.\n",
+        "peak resident size, or that of the process which made the ratings where it was larger, so",
+        "that it is a bound from above. *load* is that of the machine before the run: from 1 on,",
+        "others had a part of the processors, and the processor's seconds are the better guide.\n",
         "| model | million ratings | wall s | processor s | peak GiB | training s | ranking s "
         "| RMSE | batch | epochs | load |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
