@@ -459,7 +459,7 @@ class Recommender(TrainedModel):
         ValueError
             A user is known already, or a rating is outside the scale.
         """
-        names, given = self._several(ratings)
+        names, given = self._several(ratings, self._catalogue)
         known = self.users.encode(pd.Index(names, dtype=object)) > 0
         if known.any():
             name = names[int(known.argmax())]
@@ -492,7 +492,7 @@ class Recommender(TrainedModel):
         ValueError
             The model has no history, or a rating is outside the scale.
         """
-        names, given = self._several(ratings)
+        names, given = self._several(ratings, self._catalogue)
         codes = self.user_codes(names)
         if self.history is None:
             raise ValueError("give the model its history first, with rec.attach_history")
@@ -539,9 +539,7 @@ class Recommender(TrainedModel):
         table = pd.concat([self.catalogue, new.assign(n_ratings=0)])
         table.index = pd.RangeIndex(1, len(vocab), name="code")
         if ratings is not None:
-            names, given = visitors_history(ratings, Catalogue(vocab, table), self.scale)
-            if names is None:
-                raise ValueError("ratings are a table with the columns user, item and rating")
+            names, given = self._several(ratings, Catalogue(vocab, table))
             users = self.user_codes(names)
             codes = given.items - len(self.items)
             if (codes < 0).any():
@@ -560,8 +558,8 @@ class Recommender(TrainedModel):
             profiles=self.profiles,
         )  # fmt: skip
 
-    def _several(self, ratings: pd.DataFrame) -> tuple[list[Any], History]:
-        names, given = visitors_history(ratings, self._catalogue, self.scale)
+    def _several(self, ratings: pd.DataFrame, catalogue: Catalogue) -> tuple[list[Any], History]:
+        names, given = visitors_history(ratings, catalogue, self.scale)
         if names is None:
             raise ValueError("ratings are a table with the columns user, item and rating")
         return names, given
