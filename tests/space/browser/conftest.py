@@ -40,7 +40,8 @@ def visit(browser: Browser, space: str) -> Iterator[Visit]:
     """Open the Space as somebody new: ``visit(width=390, has_touch=True)``.
 
     After the test nobody's console may hold an error, and nothing may have been executed that
-    opens a dialog.
+    opens a dialog. A page says on its console that its Space has gone, so a page of a Space that
+    the test serves itself is closed first: ``with served(...) as address, visit(address) as page:``.
     """
     contexts = []
     said: list[str] = []
@@ -50,10 +51,10 @@ def visit(browser: Browser, space: str) -> Iterator[Visit]:
     ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
+        context.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
+        context.on("weberror", lambda error: said.append(str(error.error)))
+        context.on("dialog", lambda box: said.append(f"a dialog: {box.message}"))
         page = context.new_page()
-        page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("dialog", lambda box: said.append(f"a dialog: {box.message}"))
         page.goto(address)
         return page
 

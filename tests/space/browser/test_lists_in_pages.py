@@ -110,8 +110,7 @@ def test_markup_in_the_titles_of_a_model_is_text(trained: hf_cf.Recommender, vis
         trained.model, trained.prior, trained.ranking, users=trained.users, items=trained.items,
         catalogue=catalogue, history=trained.history, scale=trained.scale, source=trained.source,
     )  # fmt: skip
-    with served(Service(hostile)) as address:
-        page = visit(address)
+    with served(Service(hostile)) as address, visit(address) as page:
         expect(page.locator("#discover .card").first).to_contain_text(MARKUP)
         page.locator(".deck input").press("5")
         expect(page.locator(".rated .film-row").first).to_contain_text(MARKUP)

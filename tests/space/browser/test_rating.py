@@ -59,12 +59,10 @@ def test_a_reload_keeps_the_ratings_and_another_browser_sees_none(page: Page, vi
 
 
 def test_a_restart_of_the_space_loses_nothing(service: Service, space: str, visit: Visit) -> None:
-    with served(service) as address:
-        page = visit(address)
+    with served(service) as address, visit(address) as page:
         rate(page, "Alien", 4)
         port = int(address.rstrip("/").rpartition(":")[2])
-        page.goto("about:blank")  # or gradio says on the console that the server is gone
-    with served(service, port):
+    with served(service, port), page.context.new_page() as page:
         page.goto(address)
         expect(row(page, "Alien").get_by_role("slider")).to_have_value("4")
 
