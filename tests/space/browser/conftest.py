@@ -41,7 +41,7 @@ def visit(browser: Browser, space: str) -> Iterator[Visit]:
 
     After the test nobody's console may hold an error, and nothing may have been executed that
     opens a dialog. A page says on its console that its Space has gone, so a page of a Space that
-    the test serves itself is closed first: ``with served(...) as address, visit(address) as page:``.
+    the test serves itself closes first: ``with served(...) as address, visit(address) as page:``.
     """
     contexts = []
     said: list[str] = []
