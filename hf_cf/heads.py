@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from hf_cf.features import design_matrix, find_features
 from hf_cf.history import History
 from hf_cf.models import RankingHead, RatingModel, UserPrior, next_questions
 from hf_cf.profiles import ProfileStart
 from hf_cf.ratings import Codes, RatingScale
+from hf_cf.regression import ridge
 from hf_cf.top_n import Choice, best_of, candidates, choose
 
 
@@ -138,16 +141,41 @@ class Heads:
         changed = replace(self, model=self.model.with_user_vectors(vectors), ranking=ranking)
         return changed.to(self.device)
 
-    def with_items(self, table: pd.DataFrame, given: History) -> Heads:
-        """Add items: their rows of a catalogue, and their ratings, one row an item."""
+    def with_items(self, known: pd.DataFrame, new: pd.DataFrame, given: History) -> Heads:
+        """Add items.
+
+        Parameters
+        ----------
+        known : DataFrame
+            The catalogue, with ``n_ratings``.
+        new : DataFrame
+            The new items' rows of it, m of them.
+        given : History
+            Their ratings: one row a new item, with the codes of users in place of items.
+        """
         indptr, users = torch.from_numpy(given.starts).to(self.device), self.rows(given.items)
         stars = torch.from_numpy(given.stars).to(self.device)
-        ranking = self.ranking
+        model, ranking = self.model.with_items(new, indptr, users, stars), self.ranking
         if ranking is not None:
-            ranking = replace(ranking, model=ranking.model.with_items(len(table)), index=None)
-        return replace(
-            self, model=self.model.with_items(table, indptr, users, stars), ranking=ranking
-        )
+            expected = self._expected_factors(ranking.model.item_factors, known, new)
+            larger = ranking.model.with_items(expected, ranking.user_vectors, indptr, users, stars)
+            ranking = replace(ranking, model=larger, index=None)
+        return replace(self, model=model, ranking=ranking)
+
+    def _expected_factors(self, factors: Tensor, known: pd.DataFrame, new: pd.DataFrame) -> Tensor:
+        """What the features of new items say of their factors in the ranking head, (m, k).
+
+        A rated item counts by the root of its ratings: between a film like any other, which next
+        to nobody chooses, and a film that somebody chose.
+        """
+        counts = torch.from_numpy(known["n_ratings"].to_numpy(np.float64))
+        rated, features = torch.nonzero(counts)[:, 0], find_features(known)
+        if not len(rated):
+            return factors.new_zeros(len(new), factors.shape[1])
+        design = torch.from_numpy(design_matrix(features, known))[rated].double()
+        found = ridge(design, factors[rated + 1].double().cpu(), counts[rated].sqrt())
+        numbers = torch.from_numpy(design_matrix(features, new))
+        return (found.intercept + numbers @ found.weights).to(factors)
 
     def stars(self, vectors: Tensor, items: Tensor, added: Tensor | float = 0.0) -> Tensor:
         """Stars within the scale for the item beside each vector: (B, d) and (B,) to (B,)."""

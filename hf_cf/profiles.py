@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hf_cf.features import Feature, design_matrix
+from hf_cf.regression import ridge
 
 Profile: TypeAlias = Mapping[str, Any]
 """Features of a person by name: ``{"age": 25, "occupation": "student"}``; not all need be given."""
@@ -98,35 +99,10 @@ def fit_profiles(
     centre = (numbers.sum(0) / present.sum(0).clip(1)).astype(np.float32)
     design = torch.from_numpy(_less_centre(features, numbers, centre)).double()
     moved = (
-        None if vectors is None else ridge(design, vectors.detach().cpu().double())
+        None if vectors is None else ridge(design, vectors.detach().cpu().double()).weights
         for vectors in (rating, ranking)
     )
     return ProfileStart(tuple(features), torch.from_numpy(centre), *moved)
-
-
-_PENALTIES = np.geomspace(1e-1, 1e5, 25)
-
-
-def ridge(design: Tensor, targets: Tensor) -> Tensor:
-    """Ridge regression on centred columns, (n, p) to (n, d), as float32 weights (p, d).
-
-    The penalty is the one with the least generalised cross-validation error (Golub, Heath and
-    Wahba 1979, equation 1.4), over all targets together.
-    """
-    targets = targets - targets.mean(0)
-    left, sizes, right = torch.linalg.svd(design, full_matrices=False)
-    along = left.T @ targets
-    outside = targets.square().sum() - along.square().sum()
-    n = len(design)
-
-    def error(penalty: float) -> float:
-        kept = sizes.square() / (sizes.square() + penalty)
-        missed = outside + ((1 - kept)[:, None] * along).square().sum()
-        # One degree of freedom went to the mean.
-        return float(missed / (n - 1 - kept.sum()).clamp_min(1e-9).square())
-
-    penalty = float(min(_PENALTIES, key=error))
-    return (right.T @ ((sizes / (sizes.square() + penalty))[:, None] * along)).float()
 
 
 def _by_feature(

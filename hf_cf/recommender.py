@@ -503,8 +503,8 @@ class Recommender(TrainedModel):
     def add_items(self, items: pd.DataFrame, ratings: pd.DataFrame | None = None) -> Recommender:
         """Place new items by their features, and by a few ratings, without training.
 
-        The ranking head has not seen anybody choose them, so that they come last in its order;
-        ``order_by="stars"`` shows them where they belong.
+        Both heads place them: how they are liked, and who would choose them, is what their
+        features let expect, until ratings say more.
 
         Parameters
         ----------
@@ -547,7 +547,8 @@ class Recommender(TrainedModel):
             table["n_ratings"] += np.bincount(given.items, minlength=len(vocab))[1:]
         owners = users[given.user_codes()] if given else users
         stars = given.stars if given else np.zeros(0, np.float32)
-        heads = self.heads.with_items(new, History.from_codes(codes, owners, stars, len(new)))
+        given_to = History.from_codes(codes, owners, stars, len(new))
+        heads = self.heads.with_items(self.catalogue, new, given_to)
         history = self.history
         if history is not None and given is not None:
             history = history.updated(users, given, len(self.users))

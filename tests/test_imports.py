@@ -22,7 +22,7 @@ FLOORS = {
     for floor, names in enumerate(
         [
             ["ratings", "errors", "facts", "titles", "processes"],
-            ["datasets", "history", "catalogue", "features"],
+            ["datasets", "history", "catalogue", "features", "regression"],
             [
                 "solver",
                 "threads",

@@ -13,7 +13,7 @@ import torch
 import hf_cf
 from hf_cf.errors import ModelFormatError
 from hf_cf.features import Feature
-from hf_cf.profiles import fit_profiles, ridge
+from hf_cf.profiles import fit_profiles
 from hf_cf.training import fit
 
 AGE = Feature("age", "number", (20.0, 60.0))
@@ -39,18 +39,6 @@ def with_profiles() -> hf_cf.Recommender:
     frame = pd.DataFrame(rows, columns=["user", "item", "rating"])
     ratings = hf_cf.Ratings.from_frame(frame, users=pd.DataFrame(users))
     return fit(*ratings.split(0.1, seed=0), "als", n_factors=4, progress=False)
-
-
-def test_ridge_finds_weights_and_ignores_noise() -> None:
-    generator = torch.Generator().manual_seed(0)
-    design = torch.randn(200, 3, generator=generator).double()
-    design -= design.mean(0)
-    weights = torch.tensor([[1.0, 0], [0, -2], [0, 0]]).double()
-    noise = 0.1 * torch.randn(200, 2, generator=generator).double()
-    found = ridge(design, 7 + design @ weights + noise)
-    torch.testing.assert_close(found.double(), weights, atol=0.03, rtol=0)
-    nothing = ridge(design, torch.randn(200, 2, generator=generator).double())
-    assert nothing.abs().max() < 0.1
 
 
 def test_the_average_person_moves_nothing_and_the_unknown_neither(readers: pd.DataFrame) -> None:

@@ -214,6 +214,34 @@ def test_scores_of_chosen_items_are_those_of_all(
     )
 
 
+def test_a_new_item_is_where_its_equations_put_it(
+    fitted: tuple[ImplicitALS, torch.Tensor],
+) -> None:
+    model, users = fitted
+    expected = 0.1 * torch.randn(2, model.vector_size, generator=torch.manual_seed(0))
+    codes, stars = torch.tensor([1, 5, 9]), torch.tensor([5.0, 4, 1])
+    larger = model.with_items(expected, users, torch.tensor([0, 0, 3]), codes, stars)
+    assert larger.settings["n_items"] == N_ITEMS + 2
+    assert torch.equal(larger.item_factors[:N_ITEMS], model.item_factors)
+    torch.testing.assert_close(larger.item_factors[-2], expected[0])  # nothing is known but that
+
+    factor = expected[1].clone().requires_grad_(True)
+    settings = model.settings
+    wanted, weights = torch.tensor([1.0, 0.8, -0.5]), torch.tensor([1.0, 0.9, 0.1])
+    ridge = settings["regularization"] * (weights.sum() + settings["unobserved"] * len(users))
+
+    def loss(factor: torch.Tensor) -> torch.Tensor:
+        moved = factor - expected[1]
+        rated = (weights * (wanted - users[codes] @ factor) ** 2).sum()
+        every = settings["unobserved"] * (users @ moved).square().sum()
+        return rated + every + ridge * moved.square().sum()
+
+    hessian = torch.autograd.functional.hessian(loss, factor)
+    (slope,) = torch.autograd.grad(loss(factor), factor)
+    best = factor.detach() - torch.linalg.solve(hessian, slope)
+    torch.testing.assert_close(larger.item_factors[-1], best, atol=1e-4, rtol=0)
+
+
 def test_it_comes_back_from_its_tensors_and_settings(
     fitted: tuple[ImplicitALS, torch.Tensor], tmp_path: Path
 ) -> None:

@@ -213,12 +213,41 @@ class ImplicitALS(nn.Module):
         self.item_factors.copy_(item_factors)
         self.gram.copy_(self.settings["unobserved"] * item_factors.T @ item_factors)
 
-    def with_items(self, n_new: int) -> ImplicitALS:
-        """Return the same model with items that nobody has chosen yet: they score 0."""
+    def with_items(
+        self,
+        expected: Tensor,
+        user_vectors: Tensor,
+        indptr: Tensor,
+        users: Tensor,
+        ratings: Tensor,
+    ) -> ImplicitALS:
+        """Return the same model with m more items, of which little is known.
+
+        With e the factor that is expected of an item, its factor y minimises over users u, whose
+        vectors are x::
+
+            sum_rated w (p - x y)**2  +  unobserved * sum_all (x y - x e)**2  +  ridge * |y - e|**2
+
+        so that y is e without ratings. `gram` stays: that nobody chose an item before it was there
+        says nothing of anybody's taste.
+
+        Parameters
+        ----------
+        expected : Tensor, shape (m, k)
+        user_vectors : Tensor, shape (n_users, k)
+        indptr : Tensor of int64, shape (m + 1,)
+            New item j has the ratings ``indptr[j]`` to ``indptr[j + 1]``.
+        users, ratings : Tensors, shape (n,)
+            Codes of who gave them, and the ratings.
+        """
+        rows = self.graded(indptr, users, ratings)
+        ridge = self._ridge(row_weights(rows), len(user_vectors)).to(expected.dtype)
+        gram = self.settings["unobserved"] * user_vectors.T @ user_vectors
+        new = solve_rows(rows, user_vectors, Prior(ridge, gram, expected)).mean
         with torch.device("meta"):
-            settings = {**self.settings, "n_items": self.settings["n_items"] + n_new}
+            settings = {**self.settings, "n_items": self.settings["n_items"] + len(new)}
             larger = ImplicitALS(**settings)
-        factors = torch.nn.functional.pad(self.item_factors, (0, 0, 0, n_new))
+        factors = torch.cat([self.item_factors, new])
         larger.load_state_dict({**self.state_dict(), "item_factors": factors}, assign=True)
         return larger.eval()
 

@@ -279,6 +279,43 @@ def test_new_films_are_placed_by_features_and_by_ratings(tmp_path: Path) -> None
     assert len(loaded.recommend(20, n=70)) == len(larger.recommend(20, n=70))
 
 
+def test_who_would_choose_a_new_film_is_seen_from_its_features_and_ratings() -> None:
+    rng = np.random.default_rng(0)
+    rows = [  # half of the people watch comedies, the others horror
+        (user, int(film), float(rng.integers(4, 6)))
+        for user in range(60)
+        for film in rng.choice(30, 8, replace=False) + 30 * (user % 2)
+    ]
+    films = pd.DataFrame({"id": range(60), "genres": ["Comedy"] * 30 + ["Horror"] * 30})
+    ratings = hf_cf.Ratings.from_frame(
+        pd.DataFrame(rows, columns=["user", "item", "rating"]), items=films
+    )
+    rec = fit(ratings, None, "bayesian_mf", epochs=4, **QUICK)
+    new = pd.DataFrame(
+        {"id": [100, 101, 102], "title": ["Funny", "Scary", "Any"],
+         "genres": ["Comedy", "Horror", None]}
+    )  # fmt: skip
+    larger = rec.add_items(new)
+
+    def places(model: hf_cf.Recommender, user: int) -> dict[str, int]:
+        titles = model.recommend(user, n=70)["title"].tolist()
+        return {title: titles.index(title) for title in new["title"]}
+
+    for user, (first, last) in {0: ("Funny", "Scary"), 1: ("Scary", "Funny")}.items():
+        found = places(larger, user)
+        assert found[first] < found["Any"] < found[last]
+        assert found[last] - found[first] >= 10
+    liked = pd.DataFrame({"user": range(2, 30, 2), "item": 102, "rating": 5})
+    rated = rec.add_items(new, liked)
+    assert places(rated, 0)["Any"] < places(larger, 0)["Any"]
+    assert places(rated, 1)["Any"] >= places(larger, 1)["Any"]
+    visitor = {0: 5, 1: 5, 2: 4}
+    pd.testing.assert_series_equal(  # of whom the new films say nothing, since none rated them
+        rec.recommend(ratings=visitor, n=10, exclude=[])["title"],
+        larger.recommend(ratings=visitor, n=10, exclude=["Funny", "Scary", "Any"])["title"],
+    )
+
+
 def test_what_cannot_be_added_says_so(trained: hf_cf.Recommender) -> None:
     rec = fit(two_kinds()[0], None, "bayesian_mf", epochs=2, ranking=None, **QUICK)
     new = pd.DataFrame({"id": [100], "title": ["New"]})
