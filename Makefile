@@ -45,6 +45,7 @@ bench: .venv/bench ## measure accuracy and speed (some hours), and write benchma
 	$(BIN)/python benchmarks/hub.py $(DATA)/ml-100k
 	$(BIN)/python benchmarks/space_api.py $(DATA)/ml-100k
 	$(BIN)/python benchmarks/space_browser.py $(DATA)/ml-100k
+	$(BIN)/python benchmarks/new_items.py $(DATA)/ml-100k $(DATA)/ml-latest-small --out benchmarks/results/new_items.md
 	$(BIN)/python benchmarks/bayesian_accuracy.py --data $(DATA) --out benchmarks/results/bayesian_accuracy.md
 
 clean: ## remove what the other commands made

@@ -3,8 +3,8 @@
 A fifth of the ratings is held out, and a tenth of the films is new: of their training ratings
 all but a few are taken away. A new film is found well where it stands, for somebody who is to
 give it four stars or more, above most of what that person has not seen. The other films must not
-suffer, which nDCG@10 of everything held out tells. Seeds 100 to 102 were used to choose; these
-are 0 to 4::
+suffer, which nDCG@10 of everything held out tells. Seeds 100 to 102 were used to choose how,
+the seeds 0 to 4 to report::
 
     python benchmarks/new_items.py data/ml-100k --out benchmarks/results/new_items.md
 """
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("new_items.md"))
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     arguments = parser.parse_args()
-    report = ["# New films in people's lists", "", __doc__.split("::")[0], ""]
+    report = ["# New films in people's lists", "", __doc__.split("::")[0] + ".", ""]
     for folder in arguments.data:
         whole = hf_cf.load_ratings(folder)
         report += [f"## {whole.source.name}", "", COLUMNS, "|---|---|---|---|---|"]

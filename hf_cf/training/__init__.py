@@ -82,8 +82,9 @@ def fit(
         Whether to show fastai's progress bar and its table of epochs.
     checkpoint : str or Path, optional
         A folder for the state of the training, which is kept in ``checkpoint.safetensors`` after
-        each epoch. If it holds the state of this same run, training goes on from there, and ends
-        with the same weights, to the last bit, as if it had not been interrupted.
+        each epoch, or each kept draw of ``bayesian_mf``. If it holds the state of this same run,
+        training goes on from there, and ends with the same weights, to the last bit, as if it had
+        not been interrupted.
     **hyperparameters
         Single settings to replace: fields of `TrainingSettings`.
 
@@ -194,22 +195,20 @@ def _train(
     *,
     progress: bool,
 ) -> tuple[RatingModel, list[dict[str, float]]]:
-    if checkpoint is not None and settings.model == "bayesian_mf":
-        raise ValueError(
-            "bayesian_mf keeps no checkpoint; the sampling of a finished one goes on with resume="
-        )
     if resume is not None:
+        if checkpoint is not None:
+            raise ValueError("give either resume= or checkpoint=: only one says where to go on")
         assert isinstance(resume.model, BayesianFactorization)
         module, epochs = train_bayesian(
             settings, train, valid, progress=progress, resume=resume.model
         )
         return module, [*resume.facts.epochs, *epochs]
-    if settings.model == "bayesian_mf":
-        return train_bayesian(settings, train, valid, progress=progress)
-    train_model = train_als if settings.model == "als" else train_with_fastai
     kept = None
     if checkpoint is not None:
         kept = Checkpoint(checkpoint, describe_run(settings, train, valid))
+    if settings.model == "bayesian_mf":
+        return train_bayesian(settings, train, valid, progress=progress, checkpoint=kept)
+    train_model = train_als if settings.model == "als" else train_with_fastai
     other, epochs = train_model(settings, train, valid, progress=progress, checkpoint=kept)
     give_untrained_rows_the_mean(other, train)
     return other, epochs

@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from hf_cf.models import BayesianFactorization
 from hf_cf.ratings import Ratings
 from hf_cf.settings import TrainingSettings
+from hf_cf.training.checkpoint import Checkpoint, State
 from hf_cf.training.gibbs import Chain, dots, widened
 
 _ENTRIES = 1_000_000  # ratings that are predicted at once
@@ -31,6 +32,7 @@ def train_bayesian(
     *,
     progress: bool = True,
     resume: BayesianFactorization | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[BayesianFactorization, list[dict[str, float]]]:
     """Draw factors, biases, links and noise from their posterior, one given the others.
 
@@ -55,6 +57,8 @@ def train_bayesian(
     resume : BayesianFactorization, optional
         Trained on the same ratings with the same settings: its draws are kept, and ``epochs``
         more sweeps are made from where it ended.
+    checkpoint : Checkpoint, optional
+        Takes the draws so far after each one that is kept.
 
     Returns
     -------
@@ -73,14 +77,23 @@ def train_bayesian(
     n_new = max(1, settings.epochs // thin)
     chain.thin = thin
     model = chain.empty_model(n_old + n_new)
-    if resume is not None:
-        _copy_draws(resume, model, n_old)
-        chain.go_back_to(resume)
-    running = None if valid is None else _RunningErrors(valid, resume, chain.mean)
+    running = None if valid is None else _RunningErrors(valid, chain.mean)
     records: list[dict[str, float]] = []
+    start = 0
+    state = None if checkpoint is None else checkpoint.load()
+    if state is not None:
+        records = state.facts["epochs"]
+        _take_up(state.tensors, model, chain, running, len(records))
+        start = int(model.sweeps)
+    elif resume is not None:
+        _copy_draws(resume, model, n_old)
+        chain.go_back_to(resume, resume.n_samples)
+        start = first
+        if running is not None:
+            running.count(resume)
     started = time.perf_counter()
     bar = tqdm(
-        range(0 if resume is None else first, last), desc="bayesian_mf", disable=not progress
+        range(start, last), desc="bayesian_mf", initial=start, total=last, disable=not progress
     )
     for sweep in bar:
         user_means = chain.sweep(sweep)
@@ -88,14 +101,17 @@ def train_bayesian(
         if left % thin or left >= n_new * thin:
             continue
         chain.keep(model, n_old + n_new - 1 - left // thin, user_means)
+        model.sweeps.fill_(sweep + 1)
         record = {"epoch": sweep + 1.0, "seconds": time.perf_counter() - started}
-        started = time.perf_counter()
         if running is not None:
             record |= running.after(user_means, chain.items.factors)
             bar.set_postfix(valid_rmse=f"{record['valid_mse'] ** 0.5:.4f}")
         records.append(record)
+        if checkpoint is not None:
+            checkpoint.save(State(_taken_down(model, chain, running), {"epochs": records}))
+        started = time.perf_counter()
     model.sweeps.fill_(last)
-    return model.eval().requires_grad_(False), records
+    return model, records
 
 
 def most_samples(settings: TrainingSettings, single: BayesianFactorization) -> int:
@@ -109,16 +125,18 @@ def most_samples(settings: TrainingSettings, single: BayesianFactorization) -> i
 class _RunningErrors:
     """Errors of the mean prediction over the draws so far."""
 
-    def __init__(self, valid: Ratings, resume: BayesianFactorization | None, mean: float) -> None:
+    def __init__(self, valid: Ratings, mean: float) -> None:
         self.users = torch.from_numpy(valid.user_codes)
         self.items = torch.from_numpy(valid.item_codes)
         self.stars = torch.from_numpy(valid.stars)
         self.total, self.draws, self.mean = torch.zeros(len(valid)), 0, mean
-        if resume is not None:
-            self.draws = resume.n_samples
-            for rows in torch.arange(len(valid)).split(_ENTRIES // resume.n_samples + 1):
-                pairs = torch.stack([self.users[rows], self.items[rows]], 1).long()
-                self.total[rows] = resume(pairs) * self.draws
+
+    def count(self, model: BayesianFactorization) -> None:
+        """Begin with all draws of a model."""
+        self.draws = model.n_samples
+        for rows in torch.arange(len(self.total)).split(_ENTRIES // model.n_samples + 1):
+            pairs = torch.stack([self.users[rows], self.items[rows]], 1).long()
+            self.total[rows] = model(pairs) * self.draws
 
     def after(self, users: Tensor, items: Tensor) -> dict[str, float]:
         """Errors after another draw, of which the factors are given."""
@@ -159,6 +177,38 @@ def r_hat(model: BayesianFactorization, ratings: Ratings, *, seed: int = 0) -> f
     within = halves.var(2).mean(0)
     total = (half - 1) / half * within + halves.mean(2).var(0)
     return float((total / within).sqrt().quantile(0.95))
+
+
+def _taken_down(
+    model: BayesianFactorization, chain: Chain, running: _RunningErrors | None
+) -> dict[str, Tensor]:
+    """What a checkpoint keeps: the model with the draws so far, and sums over these."""
+    kept = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    if running is not None:
+        kept["valid_total"] = running.total
+    if chain.sittings is not None:
+        kept |= {f"sittings.{name}": t for name, t in chain.sittings.sums().items()}
+    return kept
+
+
+def _take_up(
+    kept: dict[str, Tensor],
+    model: BayesianFactorization,
+    chain: Chain,
+    running: _RunningErrors | None,
+    n_draws: int,
+) -> None:
+    """Put what `_taken_down` gave after so many draws where it was."""
+
+    def under(prefix: str) -> dict[str, Tensor]:
+        return {n.removeprefix(prefix): t for n, t in kept.items() if n.startswith(prefix)}
+
+    model.load_state_dict(under("model."))
+    chain.go_back_to(model, n_draws)
+    if running is not None:
+        running.total, running.draws = kept["valid_total"], n_draws
+    if chain.sittings is not None:
+        chain.sittings.take_sums(under("sittings."))
 
 
 def _copy_draws(old: BayesianFactorization, new: BayesianFactorization, last: int) -> None:

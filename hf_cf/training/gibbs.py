@@ -100,7 +100,7 @@ class Chain:
         model.average_items.copy_(torch.from_numpy(self.users.average_pattern))
         model.average_users.copy_(torch.from_numpy(self.items.average_pattern))
         model.expected_users.copy_(torch.from_numpy(self.items.expected_pattern))
-        return model
+        return model.eval().requires_grad_(False)
 
     def sweep(self, number: int) -> Tensor:
         """Draw everything once; return the users' means given the items drawn, (n, k + 1)."""
@@ -141,9 +141,9 @@ class Chain:
         if self.sittings is not None and model.sittings is not None:
             self.sittings.copy_to(model.sittings)
 
-    def go_back_to(self, model: BayesianFactorization) -> None:
-        """Take up the chain at the last draw of a model."""
-        draw = model.n_samples - 1
+    def go_back_to(self, model: BayesianFactorization, n_draws: int) -> None:
+        """Take up the chain where a model had so many draws, the last of them after `sweeps`."""
+        draw = n_draws - 1
         self.items.factors = torch.cat(
             [
                 model.item_factors.weight.view(-1, model.n_samples, self.n_factors)[:, draw],

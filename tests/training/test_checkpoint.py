@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -67,11 +69,11 @@ def interrupt_after(saves: int, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Checkpoint, "save", counted)
 
 
-@pytest.mark.parametrize("model", sorted(RATING_MODELS.keys() - {"bayesian_mf"}))
+@pytest.mark.parametrize("model", sorted(RATING_MODELS))
 def test_an_interrupted_run_of_any_model_ends_with_the_same_weights(
     few: Split, tmp_path: Path, model: str
 ) -> None:
-    options = {**SMALL, "epochs": 4, "batch_size": 64}
+    options = {**SMALL, "epochs": 4, "batch_size": 64, "burn_in": 2, "thin": 1}
     whole = fit(*few, model, **options)
     for saves in (1, 2):
         with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
@@ -101,7 +103,7 @@ def changes(path: Path, since: int) -> int:
         return since
 
 
-@pytest.mark.parametrize(("model", "epochs"), [("collab_nn", 120), ("als", 400)])
+@pytest.mark.parametrize(("model", "epochs"), [("collab_nn", 120), ("als", 400), ("bayesian_mf", 200)])
 def test_a_process_that_was_killed_at_any_moment_goes_on(
     few: Split, tmp_path: Path, model: str, epochs: int
 ) -> None:
@@ -128,9 +130,27 @@ def test_a_process_that_was_killed_at_any_moment_goes_on(
     assert files_in(tmp_path) == [FILE]  # nor what was being written when it was killed
 
 
-def test_a_model_that_keeps_no_checkpoint_says_so(few: Split, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="bayesian_mf keeps no checkpoint"):
-        fit(*few, "bayesian_mf", checkpoint=tmp_path)
+def test_sampling_with_dates_goes_on(few: Split, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    dated = tuple(
+        replace(part, timestamps=rng.integers(0, 10**6, len(part)) + 10**9) for part in few
+    )
+    options = {
+        **SMALL, "epochs": 6, "burn_in": 2, "thin": 2, "implicit": 10, "dates": True
+    }  # fmt: skip
+    whole = fit(*dated, "bayesian_mf", **options)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+        interrupt_after(2, patch)
+        fit(*dated, "bayesian_mf", checkpoint=tmp_path, **options)
+    resumed = fit(*dated, "bayesian_mf", checkpoint=tmp_path, **options)
+    assert_same_weights(whole, resumed)
+    assert resumed.metrics["valid_rmse_dated"] == whole.metrics["valid_rmse_dated"]
+
+
+def test_more_draws_and_a_checkpoint_are_two_ways(few: Split, tmp_path: Path) -> None:
+    rec = fit(*few, "bayesian_mf", **{**SMALL, "epochs": 4, "burn_in": 1})
+    with pytest.raises(ValueError, match="either resume= or checkpoint="):
+        fit(*few, resume=rec, checkpoint=tmp_path, progress=False)
 
 
 def test_a_finished_run_is_not_trained_again(few: Split, tmp_path: Path) -> None:
