@@ -30,7 +30,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="keep a checkpoint in OUT after each epoch or draw, and go on from the one that is there",
+        help="keep a checkpoint in OUT after each epoch or draw, and go on from one that is there",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     add_contents(parser)

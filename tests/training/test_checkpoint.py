@@ -103,7 +103,9 @@ def changes(path: Path, since: int) -> int:
         return since
 
 
-@pytest.mark.parametrize(("model", "epochs"), [("collab_nn", 120), ("als", 400), ("bayesian_mf", 200)])
+@pytest.mark.parametrize(
+    ("model", "epochs"), [("collab_nn", 120), ("als", 400), ("bayesian_mf", 200)]
+)
 def test_a_process_that_was_killed_at_any_moment_goes_on(
     few: Split, tmp_path: Path, model: str, epochs: int
 ) -> None:
