@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import pandas as pd
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from hf_cf.models.explanation import effects
 from hf_cf.models.fold_in import UserPrior, fold_in, posterior_root, stars_variance
+
+LinearParts: TypeAlias = tuple[Tensor, Tensor | float, Callable[[Tensor], tuple[Tensor, Tensor]]]
 
 
 class RatingModel(nn.Module):
@@ -163,6 +165,15 @@ class RatingModel(nn.Module):
         `vector` is the user's, as `fold_in` infers it; it is inferred where not given.
         """
         return effects(self, prior, rated, stars, items, vector)
+
+    def linear_parts(self, items: Tensor) -> LinearParts | None:
+        """Slopes, constants and link, where stars are a link of a linear function of the user.
+
+        ``stars = link(inner @ vector + fixed)``, with `inner`, (n, d), and `fixed`, (n,), of the
+        items, (n,). The link gives the stars and its derivatives, both (n,). None for a model that
+        is not like this.
+        """
+        return None
 
     def seen_from(
         self, mean: Tensor, root: Tensor, items: Tensor

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding as embedding_of
 
-from hf_cf.models.base import RatingModel, embedding
+from hf_cf.models.base import LinearParts, RatingModel, embedding
 
 
 class DotModel(RatingModel):
@@ -79,10 +80,11 @@ class DotModel(RatingModel):
 
     def stars(self, vectors: Tensor, items: Tensor) -> Tensor:
         """Stars that each vector gives the item beside it: (B, d) and (B,) to (B,)."""
-        factors, *biases = (table(items) for table in self.tables()[1])
+        factors = embedding_of(items, self.item_embeddings())
         dot = (vectors[:, : factors.shape[1]] * factors).sum(1)
-        if biases:
-            dot = dot + vectors[:, -1] + biases[0][:, 0]
+        if self.bias_tables is not None:
+            biases = getattr(self, self.bias_tables[1]).weight
+            dot = dot + vectors[:, -1] + embedding_of(items, biases)[:, 0]
         return self._ranged(dot)
 
     def stars_grid(self, vectors: Tensor, items: Tensor | None = None) -> Tensor:
@@ -102,6 +104,11 @@ class DotModel(RatingModel):
         stars = self._ranged(dot if biases is None else dot + biases[items])
         return stars, self._slopes(stars, inner)
 
+    def linear_parts(self, items: Tensor) -> LinearParts:
+        """Item vectors, item biases, and the range."""
+        biases = self.item_biases()
+        return self.item_vectors(items), 0.0 if biases is None else biases[items], self._linked
+
     def seen_from(
         self, mean: Tensor, root: Tensor, items: Tensor
     ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
@@ -117,6 +124,15 @@ class DotModel(RatingModel):
             return stars, self._slopes(stars, turned)
 
         return look
+
+    def _linked(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Stars and their derivatives by what `_ranged` takes."""
+        stars = self._ranged(x)
+        if self.y_range is None:
+            return stars, torch.ones_like(stars)
+        low, high = self.y_range
+        above = stars - low
+        return stars, torch.addcmul(above, above, above, value=-1 / (high - low))
 
     def _slopes(self, stars: Tensor, inner: Tensor) -> Tensor:
         """Slopes of the stars, where those of the dot products are `inner`, (n, d)."""

@@ -81,6 +81,18 @@ def test_the_objective_is_level_at_the_answer(case: str, stars: Tensor) -> None:
     assert slope_at(model, prior, found, ITEMS, stars) < 0.01 * at_start
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if "dot" in case or case == "als"])
+@some_stars
+def test_the_objective_is_level_where_ratings_are_fewer_than_factors(
+    case: str, stars: Tensor
+) -> None:
+    model = small_model(case)
+    prior = prior_for(model)
+    found = fold_in(model, prior, ITEMS[:3], stars[:3])
+    at_start = slope_at(model, prior, prior.mean, ITEMS[:3], stars[:3])
+    assert slope_at(model, prior, found, ITEMS[:3], stars[:3]) < 0.01 * at_start
+
+
 @every_model
 @some_stars
 def test_going_on_by_gradient_descent_gains_next_to_nothing(case: str, stars: Tensor) -> None:
