@@ -357,16 +357,18 @@ def _single_row(
     rows: SparseRows, factors: Tensor, prior: Prior, gram: Tensor | None, shortens: bool
 ) -> Tensor | None:
     """Solution of a single row, (1, k); None where it is not positive definite as it stands."""
-    entries, values = factors[rows.columns], rows.values.to(factors.dtype).unsqueeze(1)
-    if isinstance(rows.weights, Tensor):
-        roots = rows.weights.to(factors.dtype).sqrt().unsqueeze(1)
-        entries, values = entries * roots, values * roots
-    elif rows.weights != 1.0:
-        entries, values = entries * rows.weights**0.5, values * rows.weights**0.5
-    entries, values = entries.unsqueeze(0), values.unsqueeze(0)
+    entries, values = factors.index_select(0, rows.columns), rows.values.to(factors.dtype)
     if shortens and len(rows.columns) <= SHORT_ROW * factors.shape[1]:
-        return _short_solutions(entries, values, prior, slice(None))
-    matrices, right = entries.mT @ entries, (entries.mT @ values).squeeze(-1)
+        if isinstance(rows.weights, Tensor) or rows.weights != 1.0:
+            roots = torch.as_tensor(rows.weights, dtype=factors.dtype).sqrt()
+            entries, values = entries * roots[..., None], values * roots
+        return _short_solutions(entries[None], values[None, :, None], prior, slice(None))
+    weighted = entries
+    if isinstance(rows.weights, Tensor):
+        weighted = entries * rows.weights.to(factors.dtype).unsqueeze(1)
+    elif rows.weights != 1.0:
+        weighted = entries * rows.weights
+    matrices, right = (weighted.T @ entries).unsqueeze(0), (values @ weighted).unsqueeze(0)
     matrices, right = _with_prior(matrices, right, prior, gram, slice(None))
     lower, failed = torch.linalg.cholesky_ex(matrices)
     if failed:

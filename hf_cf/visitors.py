@@ -55,19 +55,21 @@ def visitors_history(
         if (owners < 0).any():
             raise ValueError("a rating has no user")
         names = plain_ids(distinct)
-    counts = np.bincount(owners, minlength=1)
-    if counts.max() > MOST_RATINGS:
-        raise ValueError(f"{counts.max():,} ratings; at most {MOST_RATINGS:,} are taken")
+    most = len(raw) if names is None else np.bincount(owners, minlength=1).max()
+    if most > MOST_RATINGS:
+        raise ValueError(f"{most:,} ratings; at most {MOST_RATINGS:,} are taken")
     codes, stars = _codes(raw, catalogue, on_unknown), _checked(raw, values, scale)
     if on_unknown == "skip":
         known = codes > 0
         owners, codes, stars = owners[known], codes[known], stars[known]
-    pairs, times = np.unique(owners * len(catalogue.items) + codes, return_counts=True)
-    if len(pairs) < len(codes):
-        twice = pairs[times > 1][:1] % len(catalogue.items)
+    pairs = np.sort(owners * len(catalogue.items) + codes)
+    same = pairs[1:] == pairs[:-1]
+    if same.any():
+        twice = pairs[1:][same][:1] % len(catalogue.items)
         raise ValueError(f"{catalogue.describe(twice)['title'][0]!r} is rated more than once")
-    n_rows = 1 if names is None else len(names)
-    return names, History.from_codes(owners.astype(np.int32), codes, stars, n_rows)
+    if names is None:
+        return None, History(np.array([0, len(codes)]), codes, stars)
+    return names, History.from_codes(owners.astype(np.int32), codes, stars, len(names))
 
 
 def _columns(ratings: VisitorRatings) -> tuple[list[Any], list[Any]]:
@@ -75,8 +77,9 @@ def _columns(ratings: VisitorRatings) -> tuple[list[Any], list[Any]]:
     try:
         if isinstance(ratings, pd.DataFrame):
             return ratings["item"].tolist(), ratings["rating"].tolist()
-        pairs = ratings.items() if isinstance(ratings, Mapping) else ratings
-        both = [(item, value) for item, value in pairs]
+        if isinstance(ratings, Mapping):
+            return list(ratings.keys()), list(ratings.values())
+        both = [(item, value) for item, value in ratings]
         return [item for item, _ in both], [value for _, value in both]
     except (KeyError, TypeError, ValueError):
         raise ValueError(
@@ -111,7 +114,7 @@ def _checked(raw: list[Any], values: list[Any], scale: RatingScale) -> Stars:
         except (TypeError, ValueError):
             return float("nan")
 
-    stars = np.array([number(value) for value in values], np.float32)
+    stars = np.fromiter(map(number, values), np.float32, len(values))
     wrong = ~((stars >= scale.min) & (stars <= scale.max))
     if wrong.any():
         at = int(wrong.argmax())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -177,16 +178,26 @@ class ImplicitALS(nn.Module):
     ) -> tuple[SparseRows, Tensor, Prior]:
         """What the solver is to solve for users who start from `average`, (k,) or (B, k)."""
         rows = self.graded(indptr, columns, ratings)
+        if rows.n_rows == 1:  # a visitor waits for this one: plain numbers are faster
+            weights = rows.weights
+            n = len(columns)
+            mass = float(weights.sum()) if isinstance(weights, Tensor) else n * weights
+            more, share, ridge = self._pulls(max(n, 1), mass)
+            rows = SparseRows(indptr, columns, rows.values, more * weights)
+            return rows, factors, Prior(ridge, self.gram, share * average)
         # Rather than what a user has not mentioned all the rest is weighed, since that is per row.
         counts = indptr.diff()
-        more = 1 + self.settings["few_ratings"] / counts.clamp_min(1)
-        mass = row_weights(rows)
-        weight = self.settings["average_weight"]
-        share = weight / (weight + more * mass).clamp_min(1e-12)
-        ridge = more * self._ridge(mass, self.settings["effective_items"])
+        more, share, ridge = self._pulls(counts.clamp_min(1), row_weights(rows))
         rows = replace(rows, weights=more.repeat_interleave(counts) * rows.weights)
         mean = share[:, None].to(factors.dtype) * average
         return rows, factors, Prior(ridge.to(factors.dtype), self.gram, mean)
+
+    def _pulls(self, counts: Any, mass: Any) -> tuple[Any, Any, Any]:
+        """What is f, what is c, and the ridge, f times itself: of one user, or of each, (B,)."""
+        weight = self.settings["average_weight"]
+        more = 1 + self.settings["few_ratings"] / counts
+        share = weight / (weight + more * mass + 1e-12)
+        return more, share, more * self._ridge(mass, self.settings["effective_items"])
 
     def scores(
         self, vectors: Tensor, items: Tensor | None = None, *, out: Tensor | None = None
@@ -253,13 +264,9 @@ class ImplicitALS(nn.Module):
 
     def graded(self, indptr: Tensor, columns: Tensor, ratings: Tensor) -> SparseRows:
         """Rows for the solver: ratings turned into preferences and weights."""
-        weight = self.settings["weight"]
-        constant = len(set(weight)) == 1
-        curves = [self.settings["preference"], *([] if constant else [weight])]
-        values, *weights = self._by_stars(curves, ratings)
-        return SparseRows(
-            indptr, columns, values, weights=float(weight[0]) if constant else weights[0]
-        )
+        values, *weights = self._by_stars(ratings)
+        weight = weights[0] if weights else float(self.settings["weight"][0])
+        return SparseRows(indptr, columns, values, weight)
 
     def solve(self, rows: SparseRows, factors: Tensor, gram: Tensor, effective: float) -> Tensor:
         """One half of an alternation: the rows' vectors for given factors of the columns.
@@ -273,11 +280,18 @@ class ImplicitALS(nn.Module):
         total = mass + self.settings["unobserved"] * effective
         return self.settings["regularization"] * total ** self.settings["exponent"]
 
-    def _by_stars(self, curves: Sequence[Sequence[float]], ratings: Tensor) -> Tensor:
-        """Read curves that are given at 1 to 5 stars out of five: (c, 5) and (n,) to (c, n)."""
+    @cached_property
+    def _curves(self) -> tuple[Tensor, Tensor]:
+        """Preference, and weight unless it is the same for all, and their slopes: twice (c, 5)."""
+        weight = self.settings["weight"]
+        curves = [self.settings["preference"], *([weight] if len(set(weight)) > 1 else [])]
+        knots = torch.tensor(curves, dtype=torch.float32)
+        return knots, torch.nn.functional.pad(knots.diff(), (0, 1))
+
+    def _by_stars(self, ratings: Tensor) -> Tensor:
+        """Read the curves, which are given at 1 to 5 stars out of five: (n,) to (c, n)."""
         floor = min(self.settings["low"], 0.0)
-        knots = torch.tensor(curves, dtype=torch.float32, device=ratings.device)
-        slopes = torch.nn.functional.pad(knots.diff(), (0, 1))
+        knots, slopes = (table.to(ratings.device) for table in self._curves)
         read = torch.empty(len(knots), len(ratings), device=ratings.device)
         for part, into in zip(
             ratings.split(ENTRIES_AT_ONCE), read.split(ENTRIES_AT_ONCE, dim=1), strict=True
@@ -285,7 +299,8 @@ class ImplicitALS(nn.Module):
             stars = (part - floor) * (5 / (self.settings["high"] - floor)) - 1
             stars = stars.clamp_(0, knots.shape[1] - 1)
             below = stars.int()
-            torch.addcmul(knots[:, below], slopes[:, below], stars - below, out=into)
+            at_knots, slope = knots.index_select(1, below), slopes.index_select(1, below)
+            torch.addcmul(at_knots, slope, stars - below, out=into)
         return read
 
 
