@@ -10,8 +10,9 @@ from http import HTTPStatus
 from inspect import Parameter, signature
 from typing import Any
 
+import orjson
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hf_cf.space.calls import MOST_AT_ONCE, Calls, Endpoint
@@ -180,7 +181,7 @@ class _Answer:
         self, content: Any, status: int = 200, headers: dict[str, str] | None = None
     ) -> None:
         """Answer JSON."""
-        response = JSONResponse(content, status, headers)
+        response = Response(orjson.dumps(content), status, headers, "application/json")
         await response({"type": "http"}, _nothing, self.send)
 
     async def stream(self, content: AsyncIterator[bytes], receive: Receive) -> None:

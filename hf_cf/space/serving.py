@@ -17,7 +17,7 @@ from hf_cf.space.gate import Gate
 
 THREADS = max(4, 2 * (os.cpu_count() or 1))
 AT_A_TIME = 1
-"""Calls of endpoints that compute at a time.
+"""Calls of endpoints that compute in threads at a time.
 
 Each is some hundred small operations of torch, which hands Python's lock on at every one of them:
 four side by side take three times as long as one after another.
@@ -27,8 +27,9 @@ four side by side take three times as long as one after another.
 def serve(demo: gr.Blocks, **arguments: Any) -> tuple[Any, str, str]:
     """Launch an app that `build` made, as ``launch`` does, with bounds on what may be asked of it.
 
-    Calls compute in threads, `AT_A_TIME` of them, with one thread of torch each; those beyond
-    wait, and beyond `MOST_AT_ONCE` are refused. Nothing that somebody sends is recorded.
+    Calls that take long compute in threads, `AT_A_TIME` of them, with one thread of torch each;
+    those beyond wait, and beyond `MOST_AT_ONCE` are refused. Nothing that somebody sends is
+    recorded.
 
     Parameters
     ----------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -107,3 +109,47 @@ def test_gradios_own_queue_refuses_what_it_cannot_take(
         assert [answer.status_code for answer in answers] == [200] * 4 + [503] * 2
         assert "full" in answers[-1].json()["detail"]
         slow.go.set()
+
+
+def test_each_of_many_gets_their_own_answer_or_error(trained: hf_cf.Recommender) -> None:
+    service, drawing = Service(trained), random.Random(0)
+    titles = trained.catalogue["title"].tolist()
+    people = [
+        {title: drawing.randint(1, 5) for title in drawing.sample(titles, drawing.randint(1, 40))}
+        for _ in range(100)
+    ]
+    people[::7] = [{f"no film {number}": 3} for number in range(len(people[::7]))]
+
+    with served(service) as address, httpx.Client(base_url=address, timeout=60) as client:
+
+        def ask(rated: dict[str, int]) -> httpx.Response:
+            return client.post("gradio_api/run/recommend", json={"data": [rated, 3]})
+
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(ask, people))
+    for rated, answer in zip(people, answers, strict=True):
+        if "no film" in next(iter(rated)):
+            assert answer.status_code == 404
+            assert repr(next(iter(rated))) in answer.json()["error"]
+        else:
+            alone = service.recommend(rated, 3, explain=False)
+            assert answer.json()["data"][0] == alone
+
+
+def test_what_is_small_and_was_brief_needs_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = threading.get_ident()
+    few, many = {"Heat (1995)": 4}, dict.fromkeys(map(str, range(calls.FEW + 1)), 4)
+
+    def thread_of(ratings: dict[str, int]) -> int:
+        return threading.get_ident()
+
+    async def ask(each: list[dict[str, int]]) -> list[int]:
+        answering = calls.Calls({"recommend": thread_of}, 1)
+        return [(await answering.answer("recommend", [values]))["data"][0] for values in each]
+
+    first, again, large = asyncio.run(ask([few, few, many]))
+    assert first != here, "it may take long"
+    assert again == here
+    assert large != here
+    monkeypatch.setattr(calls, "BRIEF", 0.0)
+    assert here not in asyncio.run(ask([few, few])), "it took longer than that"
