@@ -148,7 +148,11 @@ def values_of(facts: CardFacts) -> Values:
         "citation": _plain(source.citation),
         "users_kept": f"the ids of {n_users} users and the numbers learned for them" if n_users
         else "left out",
-        "history_kept": "included (`history.parquet`)" if facts.includes_history else "left out",
+        "history_kept": (
+            "included (`history.parquet`, and `held_out.parquet` with those that were held out)"
+            if facts.includes_history
+            else "left out"
+        ),
         **{name.rpartition(".")[0]: name for name in facts.pictures},
         **_bias_values(facts),
         **_evaluation_values(facts.training.evaluation),

@@ -75,6 +75,14 @@ class History:
         last[:-1] = (owners[1:] != owners[:-1]) | (items[1:] != items[:-1])
         return History.from_codes(owners[last], items[last], stars[last], n_users)
 
+    def without(self, other: History) -> History:
+        """The ratings of pairs that do not stand in `other`, for as many user codes as it has."""
+        width = 1 + max(int(self.items.max(initial=0)), int(other.items.max(initial=0)))
+        own, theirs = (h.user_codes().astype(np.int64) * width + h.items for h in (self, other))
+        left = ~np.isin(own, theirs)
+        owners = self.user_codes()[left]
+        return History.from_codes(owners, self.items[left], self.stars[left], len(other.starts) - 1)
+
     def take(self, users: npt.NDArray[np.integer[Any]]) -> History:
         """The rows of some user codes, in their order: row 0 is that of ``users[0]``."""
         counts = np.diff(self.starts)[users]

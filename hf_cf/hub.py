@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_cf.errors import HubError
 from hf_cf.hub_errors import may_pass, named, reason_of, tried
-from hf_cf.model_folder import FILES
+from hf_cf.model_folder import FILES, RATINGS_TABLES
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo, HfApi
@@ -28,7 +28,7 @@ _NO_TOKEN = (
     "variable HF_TOKEN, or pass token="
 )
 
-_PRIVATE = ("history.parquet",)
+_PRIVATE = tuple(f"{name}.parquet" for name in RATINGS_TABLES)
 
 
 def local_folder(folder_or_repo: str | Path, **download_options: Any) -> Path:

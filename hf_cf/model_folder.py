@@ -23,7 +23,7 @@ from hf_cf.weights_file import read_weights
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 REQUIRED_TABLES = ("users", "items")
-OPTIONAL_TABLES = ("history",)
+RATINGS_TABLES = ("history", "held_out")
 PICTURES = ("learning_curves.png", "item_map.png", "cold_start.png")
 FILES = {
     CONFIG: "model types, settings, metrics, checksums",
@@ -31,6 +31,7 @@ FILES = {
     "users.parquet": "ids of the known users",
     "items.parquet": "ids and catalogue of the items",
     "history.parquet": "who rated what",
+    "held_out.parquet": "ratings held out of the training",
     "learning_curves.png": "picture of the training",
     "item_map.png": "picture of the items",
     "cold_start.png": "picture of people new to the model",
@@ -54,7 +55,7 @@ class Layout:
     tensors : dict of str to Tensor
         Names, shapes and types, on the device ``meta``.
     rows : dict of str to int
-        Rows of each table; of ``history``, at most.
+        Rows of each table; of ratings, at most.
     """
 
     tensors: dict[str, Tensor]
@@ -72,7 +73,7 @@ class ModelFolder:
     tensors : dict of str to Tensor
         Every tensor of both heads, names prefixed ``rating.`` and ``ranking.``.
     tables : dict of str to DataFrame
-        ``users`` and ``items`` in code order, and ``history`` where it is kept.
+        ``users`` and ``items`` in code order; ``history`` and ``held_out`` where they are kept.
     pictures : dict of str to bytes
         PNGs for the card, by names of `PICTURES`.
     card : str
@@ -155,7 +156,7 @@ class ModelFolder:
             ) from error
         listed = config["files"]
         required = {WEIGHTS, *(f"{name}.parquet" for name in REQUIRED_TABLES)}
-        optional = {f"{name}.parquet" for name in OPTIONAL_TABLES}
+        optional = {f"{name}.parquet" for name in RATINGS_TABLES}
         if not required <= listed.keys() <= required | optional:
             raise ModelFormatError(
                 f"it lists {', '.join(map(ascii, listed))}; expected {', '.join(sorted(required))}",
@@ -168,7 +169,7 @@ class ModelFolder:
             read_weights(folder / WEIGHTS, layout.tensors),
             {
                 name: read_table(folder / f"{name}.parquet", name, layout.rows[name])
-                for name in (*REQUIRED_TABLES, *OPTIONAL_TABLES)
+                for name in (*REQUIRED_TABLES, *RATINGS_TABLES)
                 if f"{name}.parquet" in listed
             },
             _read_pictures(folder),

@@ -16,7 +16,7 @@ from hf_cf.errors import ModelFormatError
 from hf_cf.facts import TrainingFacts
 from hf_cf.features import from_json, n_columns, to_json
 from hf_cf.history import History
-from hf_cf.model_folder import WEIGHTS, Layout, ModelFolder
+from hf_cf.model_folder import RATINGS_TABLES, WEIGHTS, Layout, ModelFolder
 from hf_cf.models import (
     ItemIndex,
     RankingHead,
@@ -76,8 +76,9 @@ def to_model_folder(
         rows = (rating_settings["n_users"], rating_settings["n_items"])
         tensors = {name: _halved(name, tensor, rows) for name, tensor in tensors.items()}
     tables = {"users": pd.DataFrame({"id": users}), "items": rec.catalogue}
-    if rec.history is not None and include_history and include_users:
-        tables["history"] = _history_table(rec.history)
+    if include_history and include_users:
+        kept = {name: getattr(rec, name) for name in RATINGS_TABLES}
+        tables |= {name: _ratings_table(own) for name, own in kept.items() if own is not None}
     config = {
         "rating": {"model": rec.model.name, "settings": rating_settings},
         "ranking": ranking,
@@ -144,7 +145,8 @@ def layout_of(config: dict[str, Any]) -> Layout:
             if config.get("ranking"):
                 tensors["ranking.profiles.weights"] = torch.empty(width, ranking.vector_size)
     pairs = (n_users - 1) * (n_items - 1)
-    return Layout(tensors, {"users": n_users - 1, "items": n_items - 1, "history": pairs})
+    rows = {"users": n_users - 1, "items": n_items - 1}
+    return Layout(tensors, rows | dict.fromkeys(RATINGS_TABLES, pairs))
 
 
 def parts_of(folder: str | Path) -> dict[str, Any]:
@@ -189,12 +191,12 @@ def parts_of(folder: str | Path) -> dict[str, Any]:
     catalogue = tables["items"].set_axis(pd.RangeIndex(1, len(items), name="code"))
     if (catalogue["n_ratings"] < 0).any():
         raise ModelFormatError("n_ratings is negative somewhere", file=folder / "items.parquet")
-    history = None
-    if "history" in tables:
+    ratings: dict[str, History | None] = dict.fromkeys(RATINGS_TABLES)
+    for name in [name for name in RATINGS_TABLES if name in tables]:
         try:
-            history = _history(tables["history"], len(users), len(items))
+            ratings[name] = _ratings(tables[name], len(users), len(items))
         except ValueError as error:
-            raise ModelFormatError(str(error), file=folder / "history.parquet") from error
+            raise ModelFormatError(str(error), file=folder / f"{name}.parquet") from error
     return {
         "model": model,
         "prior": prior,
@@ -202,7 +204,7 @@ def parts_of(folder: str | Path) -> dict[str, Any]:
         "users": users,
         "items": items,
         "catalogue": catalogue,
-        "history": history,
+        **ratings,
         "scale": RatingScale(**config["scale"]),
         "source": _facts(DataSource, config["source"]),
         "facts": _facts(TrainingFacts, config["training"]),
@@ -303,7 +305,7 @@ def _facts(kind: type[_Facts], values: dict[str, Any]) -> _Facts:
     return kind(**{name: value for name, value in values.items() if name in known})
 
 
-def _history_table(history: History) -> pd.DataFrame:
+def _ratings_table(history: History) -> pd.DataFrame:
     # In the order of both codes, repeated pairs are seen on reading without sorting again.
     users, items, stars = history.user_codes(), history.items, history.stars
     if not ((users[1:] > users[:-1]) | (items[1:] > items[:-1])).all():
@@ -312,7 +314,7 @@ def _history_table(history: History) -> pd.DataFrame:
     return pd.DataFrame({"user_code": users, "item_code": items, "rating": stars})
 
 
-def _history(table: pd.DataFrame, n_users: int, n_items: int) -> History:
+def _ratings(table: pd.DataFrame, n_users: int, n_items: int) -> History:
     users, items, stars = (table[name].to_numpy() for name in ("user_code", "item_code", "rating"))
     for name, codes, n in (("user_code", users, n_users), ("item_code", items, n_items)):
         if len(codes) and not 1 <= codes.min() <= codes.max() < n:

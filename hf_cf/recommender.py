@@ -555,8 +555,8 @@ class Recommender(TrainedModel):
         return Recommender(
             heads.model, heads.prior, heads.ranking,
             users=self.users, items=vocab, catalogue=table, history=history,
-            scale=self.scale, source=self.source, facts=self.facts, pictures=self.pictures,
-            profiles=self.profiles,
+            held_out=self.held_out, scale=self.scale, source=self.source, facts=self.facts,
+            pictures=self.pictures, profiles=self.profiles,
         )  # fmt: skip
 
     def _several(self, ratings: pd.DataFrame, catalogue: Catalogue) -> tuple[list[Any], History]:
@@ -570,11 +570,14 @@ class Recommender(TrainedModel):
     ) -> Recommender:
         """The same model with the vectors of some user codes, old or new ones, replaced."""
         heads = self.heads.with_people(len(users), codes, people)
+        held_out = None
+        if history is not None and self.held_out is not None:
+            held_out = self.held_out.without(history)
         return Recommender(
             heads.model, heads.prior, heads.ranking,
             users=users, items=self.items, catalogue=self.catalogue, history=history,
-            scale=self.scale, source=self.source, facts=self.facts, pictures=self.pictures,
-            profiles=self.profiles,
+            held_out=held_out, scale=self.scale, source=self.source, facts=self.facts,
+            pictures=self.pictures, profiles=self.profiles,
         ).to(heads.device)  # fmt: skip
 
     # Names to codes, people to vectors

@@ -39,14 +39,16 @@ _NULLABLE = {
     }.items()
 }  # fmt: skip
 
+_RATINGS = {
+    "user_code": (pa.int32(),),
+    "item_code": (pa.int32(),),
+    "rating": (pa.float32(),),
+}
 COLUMNS: Mapping[str, Mapping[str, tuple[pa.DataType, ...]]] = {
     "users": {"id": _WHOLE + _TEXT},
     "items": {"id": _WHOLE + _TEXT, "title": _TEXT, "n_ratings": _WHOLE},
-    "history": {
-        "user_code": (pa.int32(),),
-        "item_code": (pa.int32(),),
-        "rating": (pa.float32(),),
-    },
+    "history": _RATINGS,
+    "held_out": _RATINGS,
 }
 """The columns that a table must have, without gaps, and the types that each may be of."""
 
@@ -95,7 +97,7 @@ def read_table(path: Path, name: str, rows: int) -> pd.DataFrame:
     name : str
         A key of `COLUMNS`.
     rows : int
-        How many rows it must have; for the history, how many it may have.
+        How many rows it must have; of ratings, how many it may have.
 
     Raises
     ------
@@ -156,7 +158,7 @@ def _check_columns(schema: pa.Schema, table: str) -> None:
 
 
 def _check_rows(found: int, size: int, table: str, rows: int) -> None:
-    if table == "history":
+    if COLUMNS[table] is _RATINGS:
         # Even with run lengths, a rating takes more than a bit.
         if not 0 <= found <= min(rows, 8 * size):
             raise ValueError(f"{found:,} ratings in {size:,} bytes, of at most {rows:,}")

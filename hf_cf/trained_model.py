@@ -42,6 +42,8 @@ class TrainedModel:
         One row an item, indexed by code: ``id``, ``title``, ``n_ratings`` and what else is known.
     history : History, optional
         Who rated what, for leaving out what a user has seen.
+    held_out : History, optional
+        Ratings of known users that the model has not learned from.
     scale : RatingScale
         The values a rating can take.
     source : DataSource
@@ -64,6 +66,7 @@ class TrainedModel:
         items: Vocab,
         catalogue: pd.DataFrame,
         history: History | None = None,
+        held_out: History | None = None,
         scale: RatingScale,
         source: DataSource | None = None,
         facts: TrainingFacts | None = None,
@@ -72,7 +75,7 @@ class TrainedModel:
     ) -> None:
         self.heads = Heads(model.eval().requires_grad_(False), prior, ranking, scale, profiles)
         self.users, self.items = users, items
-        self.history = history
+        self.history, self.held_out = history, held_out
         self.source = source or DataSource()
         self.facts = facts or TrainingFacts()
         self._pictures = dict(pictures or {})
@@ -199,8 +202,8 @@ class TrainedModel:
         folder : str or Path
             Created where it does not exist; a model that is there is replaced.
         include_history : bool, optional
-            Whether to keep who rated what, for leaving out what a user has seen. Where not given,
-            it is kept if the data may be redistributed.
+            Whether to keep who rated what, for leaving out what a user has seen, and what was held
+            out. Where not given, both are kept if the data may be redistributed.
         include_users : bool
             Whether to keep the known users; without them the model serves visitors only.
         dtype : {"float32", "float16"}
@@ -347,6 +350,7 @@ class TrainedModel:
         noise: float | None = None,
         facts: TrainingFacts | None = None,
         profiles: ProfileStart | None = None,
+        held_out: Ratings | None = None,
     ) -> Self:
         """Put trained heads and the ratings that they were trained on together.
 
@@ -366,6 +370,8 @@ class TrainedModel:
             Settings, metrics and versions.
         profiles : ProfileStart, optional
             Fitted to the trained users.
+        held_out : Ratings, optional
+            Ratings that it was not trained on, in the codes of `ratings`.
         """
         if prior is None:
             if noise is None:
@@ -379,6 +385,7 @@ class TrainedModel:
             items=ratings.items,
             catalogue=ratings.catalogue.assign(n_ratings=ratings.item_counts()[1:]),
             history=History.from_ratings(ratings),
+            held_out=None if held_out is None else History.from_ratings(held_out),
             scale=ratings.scale,
             source=ratings.source,
             facts=facts,

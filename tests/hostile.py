@@ -13,6 +13,7 @@ import torch
 
 import hf_cf
 from hf_cf import Recommender
+from hf_cf.history import History
 from hf_cf.model_folder import _checksum
 from hf_cf.models import EmbeddingDotBias, RankingHead, RatingModel
 from hf_cf.models.ranking import ImplicitALS
@@ -22,7 +23,7 @@ N_USERS, N_ITEMS = 12, 15
 
 
 def small_model(seed: int = 0, model: RatingModel | None = None) -> Recommender:
-    """A recommender of random numbers: 12 users, 15 items, both heads, an index, a history."""
+    """A recommender of random numbers: 12 users, 15 items, and every part that one can have."""
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
@@ -55,6 +56,10 @@ def small_model(seed: int = 0, model: RatingModel | None = None) -> Recommender:
     head = RankingHead(ranking.eval(), torch.randn(len(ratings.users), 3))
     rec = Recommender.from_parts(model.eval(), ratings, ranking=head, noise=1.0)
     rec.build_index(progress=False)
+    users = np.repeat(np.arange(1, N_USERS + 1, dtype=np.int32), 4)
+    items = np.tile(np.arange(1, N_ITEMS, 4, dtype=np.int32), N_USERS)
+    held_out = History.from_codes(users, items, np.full(len(users), 3, np.float32), N_USERS + 1)
+    rec.held_out = held_out.without(rec.history)
     return rec
 
 

@@ -71,3 +71,14 @@ def test_ratings_of_unknown_users_and_items_are_left_out() -> None:
     assert rows(history, 0) == []
     assert rows(history, 1) == [(1, 5.0)]
     assert rows(history, 2) == [(1, 3.0)]
+
+
+@given(pairs, pairs)
+def test_without_leaves_the_pairs_that_only_the_first_has(
+    ratings: dict[tuple[int, int], float], others: dict[tuple[int, int], float]
+) -> None:
+    left = build(ratings).without(build(others))
+    expected = {pair: stars for pair, stars in ratings.items() if pair not in others}
+    assert len(left) == len(expected)
+    for user in range(N_USERS):
+        assert rows(left, user) == of_user(expected, user)

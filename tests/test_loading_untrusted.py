@@ -32,7 +32,10 @@ from hf_cf.config_schema import SETTINGS
 from hf_cf.models import RANKING_MODELS, RATING_MODELS
 from hf_cf.table_files import read_table
 
-NAMES = ("config.json", "history.parquet", "items.parquet", "model.safetensors", "users.parquet")
+NAMES = (
+    "config.json", "held_out.parquet", "history.parquet", "items.parquet", "model.safetensors",
+    "users.parquet",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -322,6 +325,9 @@ def test_a_forged_header_is_refused(
         ("history", lambda t: pd.concat([t.iloc[:1], t]), "stands twice"),
         ("history", lambda t: pd.concat([t] * 4), "of at most 180"),
         ("history", lambda t: t.astype("int64"), "user_code holds int64; expected int32"),
+        ("held_out", lambda t: t.assign(user_code=np.int32(13)), "codes from 1 to 12"),
+        ("held_out", lambda t: pd.concat([t] * 20), "of at most 180"),
+        ("held_out", lambda t: t.drop(columns="rating"), "the column rating is missing"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(
@@ -375,7 +381,7 @@ def varint(value: int) -> bytes:
     return bytes([*head[:-1], head[-1] & 127])
 
 
-@pytest.mark.parametrize("name", ["users", "items", "history"])
+@pytest.mark.parametrize("name", ["users", "items", "history", "held_out"])
 def test_no_byte_of_a_footer_ends_the_process(files: Files, scratch: Path, name: str) -> None:
     whole = files[f"{name}.parquet"]
     rows = pq.read_metadata(io.BytesIO(whole)).num_rows

@@ -66,12 +66,11 @@ def test_tables_come_back_in_their_types(rec: Recommender, tmp_path: Path) -> No
     pd.testing.assert_frame_equal(loaded.catalogue, rec.catalogue)
     assert loaded.users == rec.users and loaded.items == rec.items
     assert loaded.users.is_integer
-    for one, other in zip(
-        (loaded.history.of(user) for user in range(13)),
-        (rec.history.of(user) for user in range(13)),
-        strict=True,
-    ):
-        assert dict(zip(*one, strict=True)) == dict(zip(*other, strict=True))
+    for come_back, kept in ((loaded.history, rec.history), (loaded.held_out, rec.held_out)):
+        assert len(come_back) == len(kept) > 12
+        for user in range(13):
+            one, other = come_back.of(user), kept.of(user)
+            assert dict(zip(*one, strict=True)) == dict(zip(*other, strict=True))
 
 
 def test_ids_that_are_text_stay_text(tmp_path: Path) -> None:
@@ -112,7 +111,11 @@ def test_a_folder_holds_the_files_of_the_format_and_no_others(
     assert (tmp_path / "history.parquet").exists()
     rec.save_pretrained(tmp_path, include_history=False)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"metrics.json"} | set(FILES) - {"history.parquet", *PICTURES}
+    assert names == {"metrics.json"} | set(FILES) - {
+        "history.parquet",
+        "held_out.parquet",
+        *PICTURES,
+    }
 
 
 def test_an_interrupted_save_leaves_the_old_model(

@@ -113,6 +113,7 @@ def test_what_goes_up_is_said_first(
     assert "To user/movies:" in said
     assert "model.safetensors" in said and " kB" in said
     assert "history.parquet              -  left out" in said
+    assert "held_out.parquet             -  left out" in said
 
 
 def test_a_branch_is_created_and_main_stays(logged_in: HubServer, trained: Recommender) -> None:
@@ -158,10 +159,10 @@ def test_a_name_without_owner_is_the_users(logged_in: HubServer, trained: Recomm
 
 def test_what_the_model_lacks_now_is_removed(logged_in: HubServer, trained: Recommender) -> None:
     trained.push_to_hub(REPO)
-    assert "history.parquet" in files_of(logged_in)
+    assert files_of(logged_in).keys() >= {"history.parquet", "held_out.parquet"}
     HfApi().upload_file(path_or_fileobj=b"mine", path_in_repo="notes.txt", repo_id=REPO)
     trained.push_to_hub(REPO, include_history=False)
-    assert "history.parquet" not in files_of(logged_in)
+    assert not files_of(logged_in).keys() & {"history.parquet", "held_out.parquet"}
     assert files_of(logged_in)["notes.txt"] == b"mine"
 
 

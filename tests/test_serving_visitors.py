@@ -174,3 +174,16 @@ def test_new_ratings_refresh_a_known_user(trained: hf_cf.Recommender, tmp_path: 
     assert dict(zip(*loaded.history.of(1), strict=True)) == dict(zip(codes, values, strict=True))
     with pytest.raises(hf_cf.UnknownUser):
         trained.update(new.assign(user=999_999))
+
+
+def test_what_is_told_is_no_longer_held_out(trained: hf_cf.Recommender, tmp_path: Path) -> None:
+    codes, stars = trained.held_out.of(2)
+    told = pd.DataFrame(
+        {"user": trained.users.ids[1], "item": trained.items.decode(codes[:1]), "rating": stars[:1]}
+    )
+    fresh = trained.update(told)
+    assert fresh.held_out.of(2)[0].tolist() == codes[1:].tolist()
+    grown = fresh.add_users(told.assign(user=1001))
+    assert len(grown.held_out.of(len(grown.users) - 1)[0]) == 0
+    grown.save_pretrained(tmp_path)
+    assert len(hf_cf.Recommender.from_pretrained(tmp_path).held_out) == len(fresh.held_out)

@@ -43,8 +43,9 @@ class PageFunctions:
             self._answering(function)
             for function in (
                 service.model_info, service.search, service.recommend, service.next_questions,
-                service.recommend_for_user, service.users, service.user_history, service.similar,
-                service.film_map, self.portrait, self.read_list, self.unknown_items,
+                service.recommend_for_user, service.users, service.user_history,
+                service.user_held_out, service.similar, service.film_map, self.portrait,
+                self.read_list, self.unknown_items,
             )
         ]  # fmt: skip
 

@@ -311,6 +311,7 @@ class Service:
             "n_items": len(rec.items) - 1,
             "n_ratings": int(rec.catalogue["n_ratings"].sum()),
             "has_history": rec.history is not None,
+            "has_held_out": rec.held_out is not None,
             "scale": {"min": scale.min, "max": scale.max, "step": scale.step},
             "genres": self._films.genres,
             "years": self._films.years,
@@ -344,6 +345,23 @@ class Service:
         best = np.argsort(-stars, kind="stable")[: inputs.whole_number(n, "n", most=1000)]
         rated = zip(self._films[codes[best]], stars[best].tolist(), strict=True)
         return [film | {"rating": given} for film, given in rated]
+
+    @torch.inference_mode()
+    def user_held_out(self, user: Any, n: int = 100) -> list[Json]:
+        """Ratings of a known user that the model has not learned from, best liked first.
+
+        Films with their ``rating``, and the ``stars`` that the model predicts.
+        """
+        if self.rec.held_out is None:
+            return []
+        (code,) = self.rec.user_codes([inputs.item(user, "user")])
+        codes, stars = self.rec.held_out.of(code)
+        best = np.argsort(-stars, kind="stable")[: inputs.whole_number(n, "n", most=1000)]
+        rows = self.rec.heads.rows(codes[best])
+        vector = self.rec.heads.known(np.array([code]), None).rating
+        predicted = _numbers(self.rec.heads.stars(vector.expand(len(rows), -1), rows))
+        rated = zip(self._films[codes[best]], stars[best].tolist(), predicted, strict=True)
+        return [film | {"rating": given, "stars": own} for film, given, own in rated]
 
     def film_map(self, n: int = 500) -> list[Json]:
         """The most rated films with ``at``: up to three coordinates, like films near each other."""

@@ -151,6 +151,7 @@ def fit(
         ),
         facts=TrainingFacts(settings.to_dict(), metrics, epochs, _versions()),
         profiles=_fit_profiles(module, head, train),
+        held_out=valid,
     )
     return complete(rec, train, valid)
 

@@ -31,6 +31,20 @@ def test_answers_are_json(functions: dict[str, Function], service: Service) -> N
     assert portrait["least_liked"][0]["bias"] < portrait["most_liked"][-1]["bias"]
 
 
+def test_what_was_held_out_of_a_user_stands_beside_what_is_predicted(
+    functions: dict[str, Function], service: Service
+) -> None:
+    user = service.rec.users.ids[6].item()
+    films = functions["user_held_out"]({"user": user})["answer"]
+    codes, stars = service.rec.held_out.of(7)
+    given = dict(zip(service.rec.items.decode(codes).tolist(), stars.tolist(), strict=True))
+    assert {film["item"]: film["rating"] for film in films} == given
+    for film in films[:3]:
+        assert film["stars"] == pytest.approx(service.rec.predict(user, film["item"]), abs=1e-5)
+    trained_on = {film["item"] for film in functions["user_history"]({"user": user})["answer"]}
+    assert not trained_on & given.keys()
+
+
 @pytest.mark.parametrize(
     ("name", "values", "said"),
     [

@@ -1,4 +1,4 @@
-// Known users: what one of them rated, and what they are recommended.
+// Known users: what one of them rated, what was held out, and what they are recommended.
 
 pages.known_users = async (element) => {
   element.append(h("div", {}, placeholders(3, "panel")));
@@ -21,6 +21,7 @@ pages.known_users = async (element) => {
   const byName = new Map(users.map((one) => [String(one.user), one.user]));
   const load = latest((user) => Promise.all([
     info.has_history ? ask("user_history", { user, n: 1000 }) : null,
+    info.has_held_out ? ask("user_held_out", { user, n: 1000 }) : [],
     ask("recommend_for_user", { user, n: 12 })]));
 
   const show = async (user) => {
@@ -29,14 +30,17 @@ pages.known_users = async (element) => {
     const found = await load(user);
     if (!found) return;
     if (found.error) return result.replaceChildren(errorNotice(found.error));
-    const [history, cards] = found.answer;
+    const [history, heldOut, cards] = found.answer;
+    const watched = cards.filter((card) => heldOut.some((film) => film.item === card.item)).length;
+    const given = new Map(heldOut.map((film) => [film.item, film.rating]));
     result.replaceChildren(h("div", { class: "discover" },
-      h("section", { class: "you" }, ...userHistory(user, history)),
+      h("section", { class: "you" }, ...userHistory(user, history), ...userHeldOut(heldOut)),
       h("section", { class: "picks" },
         h("div", { class: "picks-head" }, h("h2", {}, "What to watch next"),
-          h("p", { class: "subtitle" }, history ? "Chosen among the films that this person has not rated."
-            : "Some they may have seen: which, the model was not told.")),
-        h("div", { class: "cards" }, cards.map((card) => filmCard(card, { forVisitor: false }))))));
+          h("p", { class: "subtitle" }, history ? "Chosen among the films of which the model knows no rating by this person."
+            : "Some they may have seen: which, the model was not told.",
+          watched ? ` ${watched} of the ${cards.length} they did watch: see what was held out.` : "")),
+        h("div", { class: "cards" }, cards.map((card) => filmCard(card, { forVisitor: false, given: given.get(card.item) }))))));
   };
   const typed = () => {
     const text = input.value.trim();
@@ -65,5 +69,18 @@ function userHistory(user, history) {
       h("p", { class: "subtitle" }, `${plural(history.length, "rating")}, ${mean.toFixed(1)} stars on average`)),
     h("ul", { class: "film-list long-list", tabindex: 0, "aria-label": "Ratings" },
       history.map((film) => filmRow(film, starsShown(film.rating)))),
+  ];
+}
+
+/** What they rated unknown to the model, which shows how near it comes. */
+function userHeldOut(heldOut) {
+  if (!heldOut.length) return [];
+  const off = heldOut.reduce((sum, film) => sum + Math.abs(film.rating - film.stars), 0) / heldOut.length;
+  return [
+    h("div", { class: "picks-head" }, h("h2", {}, "Held out of the training"),
+      h("p", { class: "subtitle" }, `${plural(heldOut.length, "rating")} that the model has not seen. It is off by ${off.toFixed(1)} stars on average.`)),
+    h("ul", { class: "film-list long-list held-out", tabindex: 0, "aria-label": "Ratings held out" },
+      heldOut.map((film) => filmRow(film, h("span", { class: "held-out-stars" },
+        starsShown(film.rating), h("span", { class: "film-row-facts" }, `predicted ${film.stars.toFixed(1)}`))))),
   ];
 }

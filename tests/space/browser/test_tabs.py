@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from calling import served
@@ -21,6 +23,13 @@ def test_a_known_user(page: Page) -> None:
     expect(page.get_by_role("heading", name="User 7", exact=True)).to_be_visible()
     assert page.locator("#known-users .film-row").count() > 5
     expect(page.locator("#known-users .card")).to_have_count(12)
+    held_out = page.locator("#known-users .held-out .film-row")
+    assert held_out.count() > 1
+    expect(held_out.first).to_contain_text(re.compile(r"predicted \d\.\d"))
+    titles = page.locator(".held-out .film-row-title").all_text_contents()
+    for card in page.locator("#known-users .card").all():
+        was = card.locator(".poster-title").inner_text() in titles
+        expect(card.get_by_text("Held out: they gave it")).to_have_count(int(was))
     page.get_by_label("User", exact=True).fill("nobody")
     page.get_by_role("button", name="Show", exact=True).click()
     expect(page.locator("#known-users [role=alert]")).to_contain_text("there is no user 'nobody'")
