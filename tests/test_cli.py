@@ -106,7 +106,7 @@ def test_flags_reach_the_training(own: Path, tmp_path: Path) -> None:
         "--data", str(own), *COLUMNS,
         "--model", "embedding_nn", "--layers", "12", "6", "--y-range", "none", "--lr", "0.01",
         "--no-keep-best", "--schedule", "constant", "--decay", "l2", "--seed", "3",
-        "--batch-size", "512", "--split", "time", "--valid-pct", "0.1",
+        "--batch-size", "512", "--split", "time", "--valid-pct", "0.1", "--index",
     ]  # fmt: skip
     assert main(["train", "--out", str(tmp_path), *QUICK, *flags]) == 0
     settings = report(tmp_path)["settings"]
@@ -115,6 +115,7 @@ def test_flags_reach_the_training(own: Path, tmp_path: Path) -> None:
     assert settings["keep_best"] is False
     assert (settings["lr"], settings["seed"], settings["batch_size"]) == (0.01, 3, 512)
     assert (settings["schedule"], settings["decay"]) == ("constant", "l2")
+    assert hf_cf.Recommender.from_pretrained(tmp_path).ranking.index is not None
 
 
 def test_a_recipe_is_trained_with_what_is_changed_of_it(own: Path, tmp_path: Path) -> None:

@@ -44,6 +44,11 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--iterations", type=int, help="iterations of the stars")
     parser.add_argument("--blocks", type=int, help="parts of users and items in MLlib's ALS")
     parser.add_argument("--seed", type=int, help="seed of the first factors")
+    parser.add_argument(
+        "--index",
+        action="store_true",
+        help="index the items, so that recommending from hundreds of thousands is fast",
+    )
     parser.add_argument("--quiet", action="store_true", help="say nothing")
     parser.set_defaults(run=_run)
 
@@ -72,7 +77,7 @@ def _run(arguments: argparse.Namespace) -> None:
             scale=arguments.scale and RatingScale(*arguments.scale),
             source=DataSource(arguments.name), settings=settings, out=arguments.out,
             include_users=arguments.include_users, include_history=arguments.include_history,
-            staging=arguments.staging, progress=not arguments.quiet,
+            index=arguments.index, staging=arguments.staging, progress=not arguments.quiet,
         )  # fmt: skip
         print(rec)
         if "valid_rmse" in rec.metrics:

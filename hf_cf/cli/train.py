@@ -32,6 +32,11 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="keep a checkpoint in OUT after each epoch or draw, and go on from one that is there",
     )
+    parser.add_argument(
+        "--index",
+        action="store_true",
+        help="index the items, so that recommending from hundreds of thousands is fast",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     add_contents(parser)
     hub = parser.add_argument_group("publishing")
@@ -88,6 +93,8 @@ def _run(arguments: argparse.Namespace) -> None:
         progress=not arguments.quiet, checkpoint=arguments.out if arguments.resume else None,
         **chosen,
     )  # fmt: skip
+    if arguments.index:
+        rec.build_index(progress=not arguments.quiet)
     save(rec, arguments.out, **contents(arguments))
     if arguments.resume:
         (arguments.out / FILE).unlink()  # the model is there, which says more

@@ -51,6 +51,7 @@ def fit(
     out: str | Path | None = None,
     include_users: bool = True,
     include_history: bool | None = None,
+    index: bool = False,
     staging: str | None = None,
     progress: bool = True,
 ) -> Recommender:
@@ -87,6 +88,8 @@ def fit(
         Whether to keep who rated what, for leaving out what a user has seen. Where not given, it
         is kept beside known users up to 50 million ratings. It goes into the folder `out` if
         the data may be redistributed, or if it is asked for.
+    index : bool
+        Whether to index the items, as `Recommender.build_index` does.
     staging : str, optional
         A folder or address for intermediate Parquet files, which the driver and all executors
         see; emptied afterwards. A temporary folder where not given, which is enough for one
@@ -158,6 +161,8 @@ def fit(
                 hardware=f"Apache Spark {df.sparkSession.version}",
             ),
         )  # fmt: skip
+    if index:
+        rec.build_index(progress=progress)
     if out is not None:
         rec.save_pretrained(out, include_users=include_users, include_history=include_history)
         say(f"the model is in {out}")
