@@ -43,7 +43,8 @@ class Filters:
         UnknownItem
             `exclude` names something that the catalogue does not have.
         """
-        hidden = np.zeros(len(catalogue.table), bool)
+        whole = np.zeros(1 + len(catalogue.table), bool)
+        whole[0], hidden = True, whole[1:]
         if self.min_ratings:
             hidden |= catalogue.n_ratings < self.min_ratings
         if self.genres:
@@ -54,10 +55,10 @@ class Filters:
                 raise ValueError("this catalogue has no years to filter by")
             first, last = self.years
             hidden |= ~((catalogue.years >= first) & (catalogue.years <= last))
-        hidden = np.concatenate([[True], hidden])
         exclude = [self.exclude] if isinstance(self.exclude, str) else list(self.exclude)
-        hidden[catalogue.codes(exclude)] = True
-        return hidden
+        if exclude:
+            whole[catalogue.codes(exclude)] = True
+        return whole
 
 
 def _has_genre(catalogue: Catalogue, wanted: list[str]) -> npt.NDArray[np.bool_]:

@@ -127,12 +127,11 @@ class DotModel(RatingModel):
 
     def _linked(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Stars and their derivatives by what `_ranged` takes."""
-        stars = self._ranged(x)
         if self.y_range is None:
-            return stars, torch.ones_like(stars)
+            return self._ranged(x), torch.ones_like(x)
         low, high = self.y_range
-        above = stars - low
-        return stars, torch.addcmul(above, above, above, value=-1 / (high - low))
+        above = torch.sigmoid(x) * (high - low)
+        return above + low, torch.addcmul(above, above, above, value=-1 / (high - low))
 
     def _slopes(self, stars: Tensor, inner: Tensor) -> Tensor:
         """Slopes of the stars, where those of the dot products are `inner`, (n, d)."""

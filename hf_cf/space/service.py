@@ -407,10 +407,10 @@ class Service:
         heads = self.rec.heads
         hidden = torch.from_numpy(wanted.filters.hidden(self._catalogue))
         room = torch.empty(1, len(self.rec.items))
-        rows, items, scores = heads.best(
+        _, items, scores = heads.best(
             people, wanted.n, wanted.choice, hidden, self._log_popularity, room
         )
-        stars = heads.stars(people.rating[rows], items)
+        stars = heads.stars(people.rating.expand(len(items), -1), items)
         because: list[list[Json]] = [[] for _ in range(len(items))]
         if reasons and given is not None and len(given) and len(items):
             because = self._reasons(given, items, reasons, vector)
