@@ -57,6 +57,7 @@ ROWS: dict[str, list[tuple[str, dict[str, Any], str]]] = {
         ("**CollabNN, our defaults**", {"model": "collab_nn"}, ""),
         ("**rating classifier, our defaults**", {"model": "rating_classifier"}, ""),
         ("**als, our defaults**", {"model": "als"}, ""),
+        ("**bayesian_mf, our defaults**", {"model": "bayesian_mf"}, ""),
     ],
     "ml-latest-small": [
         ("dot product, ranged", {"recipe": "dot_product_ranged"}, "0.8006 (0.7948)"),
@@ -70,7 +71,9 @@ ROWS: dict[str, list[tuple[str, dict[str, Any], str]]] = {
         ("collab_learner", {"recipe": "collab_learner"}, ""),
         ("**collab_learner, our defaults**", {"model": "collab_learner"}, ""),
         ("**CollabNN, our defaults**", {"model": "collab_nn"}, ""),
+        ("**rating classifier, our defaults**", {"model": "rating_classifier"}, ""),
         ("**als, our defaults**", {"model": "als"}, ""),
+        ("**bayesian_mf, our defaults**", {"model": "bayesian_mf"}, ""),
     ],
     "ml-latest-small-2016": [
         ("plain PyTorch, dot product", {"recipe": "plain_pytorch"}, "1.1169"),
