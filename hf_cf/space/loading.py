@@ -24,9 +24,13 @@ def load_service(model: str | None = None) -> Service | Exception:
     name = model or os.environ.get(MODEL_VARIABLE) or DEFAULT_MODEL
     try:
         if Path(name).exists():
-            return Service(Recommender.from_pretrained(name))
-        repo, _, revision = name.partition("@")
-        return Service(Recommender.from_pretrained(repo, revision=revision or None))
+            rec = Recommender.from_pretrained(name)
+        else:
+            repo, _, revision = name.partition("@")
+            rec = Recommender.from_pretrained(repo, revision=revision or None)
+        service = Service(rec)
+        service.prepare()
+        return service
     except Exception as error:
         _log.exception("the model %s could not be loaded", name)
         return error
