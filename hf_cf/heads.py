@@ -15,7 +15,7 @@ from hf_cf.models import RankingHead, RatingModel, UserPrior, next_questions
 from hf_cf.profiles import ProfileStart
 from hf_cf.ratings import Codes, RatingScale
 from hf_cf.regression import ridge
-from hf_cf.top_n import Choice, best_of, candidates, choose
+from hf_cf.top_n import Choice, best_of, candidates, choose, places
 
 
 @dataclass(frozen=True)
@@ -299,7 +299,7 @@ class Heads:
             vectors = people.ranking
             own_room = room[: len(vectors)] if vectors.device == room.device else None
             scores = self.ranking.model.scores(vectors, out=own_room)
-        scores.index_fill_(1, hidden.nonzero()[:, 0], -torch.inf)
+        scores.index_fill_(1, places(hidden).to(scores.device), -torch.inf)
         return choose(scores, people.rated, n, choice, log_popularity, self.item_vectors())
 
     def _nearly_best(

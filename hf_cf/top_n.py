@@ -49,6 +49,11 @@ def top_n(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
     return best.values, torch.cat([columns, rest], 1).gather(1, best.indices)
 
 
+def places(mask: Tensor) -> Tensor:
+    """Where a mask, (m,), is true: int64; numpy finds them in a fraction of torch's time."""
+    return torch.from_numpy(np.flatnonzero(mask.numpy(force=True))).to(mask.device)
+
+
 @dataclass(frozen=True)
 class Choice:
     """How items are chosen from scores.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hf_cf.models.directions import cluster_directions
+from hf_cf.top_n import places
 
 DEPTH = 30
 """The best items that a search finds at least; shorter answers are the first of them."""
@@ -54,6 +55,8 @@ class ItemIndex:
         self._scale = float(lengths.max().clamp_min(1e-30)) * (1 + 1e-6)
         # One number says list and length, so that a search finds all its places in one go.
         self._keys, self._order = self._key(lists, lengths).sort(stable=True)
+        self._row_of = torch.empty_like(self._order)
+        self._row_of[self._order] = torch.arange(len(vectors), device=vectors.device)
         self._vectors = vectors.index_select(0, self._order)
         self._sizes = torch.bincount(lists, minlength=len(centres))
         self._starts = self._sizes.cumsum(0) - self._sizes
@@ -150,11 +153,11 @@ class ItemIndex:
     def _scored(self, query: Tensor, rows: Tensor | None, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Scores and items of those rows, or of all, that are not hidden."""
         if rows is None:
-            seen = ~hidden[self._order]
-            if int(seen.count_nonzero()) > len(seen) // _MOST:
-                return (self._vectors @ query)[seen], self._order[seen]
-            rows = seen.nonzero()[:, 0]
-            return self._vectors.index_select(0, rows) @ query, self._order.index_select(0, rows)
+            items = places(~hidden)
+            rows = self._row_of.index_select(0, items)
+            if len(items) > len(hidden) // _MOST:
+                return (self._vectors @ query).index_select(0, rows), items
+            return self._vectors.index_select(0, rows) @ query, items
         items = self._order.index_select(0, rows)
         seen = ~hidden.index_select(0, items)
         if not bool(seen.all()):
