@@ -42,6 +42,11 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PICTURE = ROOT / "docs" / "images" / "scaling.png"
 MODELS = ("als", "collab_learner")
+COLOURS = {"als": "#0b7285", "collab_learner": "#d9480f", "bayesian_mf": "#7048e8"}
+PANELS = (
+    ("processor_seconds", "Processor seconds", (10, 30, 100, 300)),
+    ("gib", "Peak memory, GiB", (0.5, 1, 2, 4, 8)),
+)
 Point = dict[str, Any]
 
 
@@ -161,18 +166,22 @@ def report(points: list[Point]) -> str:
 
 
 def draw(points: list[Point]) -> None:
-    figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    for panel, quantity, title in zip(
-        panels, ("processor_seconds", "gib"), ("Processor seconds", "Peak GiB"), strict=True
-    ):
+    figure, panels = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+    sizes = sorted({p["ratings"] / 1e6 for p in points})
+    for panel, (quantity, title, ticks) in zip(panels, PANELS, strict=True):
         for model, own in by_model(points).items():
-            x = [p["ratings"] / 1e6 for p in own]
-            panel.loglog(x, [p[quantity] for p in own], marker="o", label=model)
-        panel.set(title=title, xlabel="million ratings")
-        panel.grid(which="both", alpha=0.2)
+            x, y = [p["ratings"] / 1e6 for p in own], [p[quantity] for p in own]
+            panel.loglog(x, y, marker="o", label=model, color=COLOURS.get(model))
+        panel.set_title(title, loc="left", fontweight="bold")
+        panel.set_xlabel("million ratings")
+        panel.set_xticks(sizes, [f"{size:g}" for size in sizes])
+        panel.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        panel.minorticks_off()
+        panel.grid(color="#e9ecef")
+        panel.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False)
     temporary = PICTURE.with_suffix(".tmp.png")
-    figure.savefig(temporary, dpi=110)
+    figure.savefig(temporary, dpi=120)
     temporary.replace(PICTURE)
 
 
