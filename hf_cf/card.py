@@ -46,8 +46,8 @@ class CardFacts:
         Where the model goes on the Hub.
     users : sequence of ids
         The known users that are published.
-    includes_history : bool
-        Whether their ratings are published, too.
+    ratings_kept : sequence of str
+        Tables of their ratings that are published, too: ``history``, ``held_out``.
     catalogue : DataFrame
         The items: ``title`` and ``n_ratings``.
     biases : DataFrame
@@ -68,7 +68,7 @@ class CardFacts:
     ranking: str | None = None
     repo_id: str | None = None
     users: Sequence[Any] = ()
-    includes_history: bool = False
+    ratings_kept: Sequence[str] = ()
     pictures: Iterable[str] = field(default_factory=tuple)
 
 
@@ -119,6 +119,7 @@ def values_of(facts: CardFacts) -> Values:
     n_users = f"{len(facts.users):,}" if len(facts.users) else None
     counts = facts.catalogue["n_ratings"]
     attach = f"`rec.attach_history(hf_cf.load_ratings({json.dumps(source.name)}))`"
+    files_kept = [f"`{name}.parquet`" for name in facts.ratings_kept]
     return {
         "title": _plain(repo.rpartition("/")[2] if repo else f"{facts.model} on {source.name}"),
         "repo": repo,
@@ -140,7 +141,7 @@ def values_of(facts: CardFacts) -> Values:
         "example_title": _quoted(str(titles.iloc[0])),
         "n_rarely_rated": f"{int((counts < _RARELY).sum()):,}",
         "median_popularity": f"{counts.median():,.0f}",
-        "attach_history": attach if n_users and not facts.includes_history else None,
+        "attach_history": attach if n_users and "history" not in facts.ratings_kept else None,
         "data_link": f"[{_plain(source.name)}]({source.url})"
         if source.url.startswith("https://")
         else _plain(source.name),
@@ -148,11 +149,7 @@ def values_of(facts: CardFacts) -> Values:
         "citation": _plain(source.citation),
         "users_kept": f"the ids of {n_users} users and the numbers learned for them" if n_users
         else "left out",
-        "history_kept": (
-            "included (`history.parquet`, and `held_out.parquet` with those that were held out)"
-            if facts.includes_history
-            else "left out"
-        ),
+        "history_kept": f"included ({' and '.join(files_kept)})" if files_kept else "left out",
         **{name.rpartition(".")[0]: name for name in facts.pictures},
         **_bias_values(facts),
         **_evaluation_values(facts.training.evaluation),

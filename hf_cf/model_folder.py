@@ -20,7 +20,7 @@ from hf_cf.errors import ModelFormatError
 from hf_cf.table_files import read_table, write_table
 from hf_cf.weights_file import read_weights
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # held_out.parquet came with it; a folder without one says 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 REQUIRED_TABLES = ("users", "items")
 RATINGS_TABLES = ("history", "held_out")
@@ -108,7 +108,7 @@ class ModelFolder:
             for name, table in self.tables.items():
                 write_table(table, place(f"{name}.parquet"))
             config = {
-                "format_version": FORMAT_VERSION,
+                "format_version": FORMAT_VERSION if "held_out" in self.tables else 1,
                 **self.config,
                 "files": {
                     name: {"size": path.stat().st_size, "sha256": _sha256(path)}

@@ -94,7 +94,7 @@ def to_model_folder(
             ranking=None if rec.ranking is None else rec.ranking.model.name,
             repo_id=repo_id,
             users=users.tolist(),
-            includes_history="history" in tables,
+            ratings_kept=[name for name in RATINGS_TABLES if name in tables],
             catalogue=rec.catalogue,
             biases=rec.item_bias(),
             scale=rec.scale,

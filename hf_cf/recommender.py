@@ -557,7 +557,7 @@ class Recommender(TrainedModel):
             users=self.users, items=vocab, catalogue=table, history=history,
             held_out=self.held_out, scale=self.scale, source=self.source, facts=self.facts,
             pictures=self.pictures, profiles=self.profiles,
-        )  # fmt: skip
+        ).to(heads.device)  # fmt: skip
 
     def _several(self, ratings: pd.DataFrame, catalogue: Catalogue) -> tuple[list[Any], History]:
         names, given = visitors_history(ratings, catalogue, self.scale)
@@ -572,7 +572,10 @@ class Recommender(TrainedModel):
         heads = self.heads.with_people(len(users), codes, people)
         held_out = None
         if history is not None and self.held_out is not None:
-            held_out = self.held_out.without(history)
+            told = history.take(codes)
+            owners = codes[told.user_codes()]
+            told = History.from_codes(owners, told.items, told.stars, len(users))
+            held_out = self.held_out.without(told)
         return Recommender(
             heads.model, heads.prior, heads.ranking,
             users=users, items=self.items, catalogue=self.catalogue, history=history,

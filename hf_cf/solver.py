@@ -360,7 +360,8 @@ def _single_row(
     entries, values = factors.index_select(0, rows.columns), rows.values.to(factors.dtype)
     if shortens and len(rows.columns) <= SHORT_ROW * factors.shape[1]:
         if isinstance(rows.weights, Tensor) or rows.weights != 1.0:
-            roots = torch.as_tensor(rows.weights, dtype=factors.dtype).sqrt()
+            weights = torch.as_tensor(rows.weights, dtype=factors.dtype, device=factors.device)
+            roots = weights.sqrt()
             entries, values = entries * roots[..., None], values * roots
         return _short_solutions(entries[None], values[None, :, None], prior, slice(None))
     weighted = entries

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 def facts_of(rec: Recommender, **changed: Any) -> CardFacts:
     facts = CardFacts(
         model=rec.model.name, ranking="implicit_als", repo_id="user/movies",
-        users=rec.users.ids.tolist(), includes_history=True, catalogue=rec.catalogue,
+        users=rec.users.ids.tolist(), ratings_kept=["history", "held_out"], catalogue=rec.catalogue,
         biases=rec.item_bias(), scale=rec.scale, source=rec.source, training=rec.facts,
         pictures=["learning_curves.png", "item_map.png"],
     )  # fmt: skip
@@ -144,14 +144,24 @@ def test_without_numbers_there_are_no_blanks(bare: CardFacts) -> None:
 
 
 def test_a_model_without_users_says_so(trained: Recommender) -> None:
-    body = ModelCard(render_card(facts_of(trained, users=[], includes_history=False))).text
+    body = ModelCard(render_card(facts_of(trained, users=[], ratings_kept=[]))).text
     assert "It holds no known users." in body
     assert "somebody known" not in body
     assert "Known users: left out." in body
 
 
+def test_which_ratings_are_kept_is_said(trained: Recommender) -> None:
+    for kept, said in {
+        ("history", "held_out"): "included (`history.parquet` and `held_out.parquet`)",
+        ("history",): "included (`history.parquet`)",
+        (): "left out",
+    }.items():
+        body = ModelCard(render_card(facts_of(trained, ratings_kept=kept))).text
+        assert f"Ratings of users: {said}." in body
+
+
 def test_what_history_is_left_out_can_be_attached(trained: Recommender) -> None:
-    body = ModelCard(render_card(facts_of(trained, includes_history=False))).text
+    body = ModelCard(render_card(facts_of(trained, ratings_kept=[]))).text
     assert 'rec.attach_history(hf_cf.load_ratings("sample"))' in body
 
 

@@ -176,6 +176,18 @@ def test_new_ratings_refresh_a_known_user(trained: hf_cf.Recommender, tmp_path: 
         trained.update(new.assign(user=999_999))
 
 
+def test_what_others_were_held_out_stays_so(
+    trained: hf_cf.Recommender, sample: hf_cf.Ratings, tmp_path: Path
+) -> None:
+    trained.save_pretrained(tmp_path)
+    rec = hf_cf.Recommender.from_pretrained(tmp_path)
+    rec.attach_history(sample)  # all of it, and so what was held out, too
+    user, item = rec.users.ids[1], rec.items.ids[0]
+    fresh = rec.update(pd.DataFrame({"user": [user], "item": [item], "rating": [3]}))
+    assert len(fresh.held_out.of(2)[0]) == 0
+    assert len(fresh.held_out) == len(rec.held_out) - len(rec.held_out.of(2)[0])
+
+
 def test_what_is_told_is_no_longer_held_out(trained: hf_cf.Recommender, tmp_path: Path) -> None:
     codes, stars = trained.held_out.of(2)
     told = pd.DataFrame(

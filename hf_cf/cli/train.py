@@ -93,9 +93,10 @@ def _run(arguments: argparse.Namespace) -> None:
         progress=not arguments.quiet, checkpoint=arguments.out if arguments.resume else None,
         **chosen,
     )  # fmt: skip
-    if arguments.index:
-        rec.build_index(progress=not arguments.quiet)
     save(rec, arguments.out, **contents(arguments))
+    if arguments.index:  # which may fail, of millions of items, when the training is safe
+        rec.build_index(progress=not arguments.quiet)
+        save(rec, arguments.out, **contents(arguments))
     if arguments.resume:
         (arguments.out / FILE).unlink()  # the model is there, which says more
     print(_summary(rec, arguments.out))

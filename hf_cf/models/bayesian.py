@@ -430,6 +430,8 @@ def _of_pattern(
     """
     counts = indptr.diff()
     means = (counts > 0)[:, None] * -(average @ link)
+    if not len(columns):
+        return means
     row_of = columns.new_full((n,), -1)
     row_of[implicit] = torch.arange(len(implicit), device=columns.device)
     owner = torch.arange(len(counts), device=columns.device).repeat_interleave(counts)

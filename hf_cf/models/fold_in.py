@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -121,10 +122,11 @@ def fold_in(
     z = prior.mean.new_zeros(n_users, prior.mean.shape[-1])
     if not len(items):
         return prior.mean + z
-    if n_users == 1 and len(items) <= model.vector_size:
+    if n_users == 1 and 2 * len(items) <= model.vector_size:
         parts = model.linear_parts(items)
-        if parts is not None:
-            return _single_user(*parts, prior, stars, steps)
+        found = None if parts is None else _single_user(*parts, prior, stars, steps)
+        if found is not None:
+            return found
     owner = torch.repeat_interleave(torch.arange(n_users, device=items.device), indptr.diff())
     entries = torch.arange(len(items), device=items.device)
     root = prior.root
@@ -162,12 +164,12 @@ def _single_user(
     prior: UserPrior,
     stars: Tensor,
     steps: int,
-) -> Tensor:
+) -> Tensor | None:
     """What `fold_in` gives for one user, (1, d), where stars are a link of a linear function.
 
-    A visitor waits for this one. With T the derivatives of that function by z, (n, d), every step
-    stays in the space of the ratings, ``z = T'a``: a step solves n equations, and what is computed
-    with d numbers is computed once.
+    None where float32 does not hold the numbers. A visitor waits for this one. With T the
+    derivatives of that function by z, (n, d), every step stays in the space of the ratings,
+    ``z = T'a``: a step solves n equations, and what is computed with d numbers is computed once.
     """
     mean = prior.mean.reshape(-1)
     turned = inner @ prior.root
@@ -179,7 +181,9 @@ def _single_user(
     lowest = float(left.dot(left))
     for _ in range(steps):
         values = torch.addcmul(left, slopes, moved)
-        lower = torch.linalg.cholesky_ex(_plus_identity(gram * slopes * slopes[:, None])).L
+        lower, failed = torch.linalg.cholesky_ex(_plus_identity(gram * slopes * slopes[:, None]))
+        if failed:
+            return None
         step = slopes * torch.cholesky_solve(values[:, None], lower)[:, 0] - a
         for halving in range(_HALVINGS + 1):
             tried = a + step
@@ -194,7 +198,7 @@ def _single_user(
         gained, lowest = lowest - reached, reached
         if gained <= _GAIN * lowest:
             break
-    return (mean + prior.root @ (a @ turned)).unsqueeze(0)
+    return (mean + prior.root @ (a @ turned)).unsqueeze(0) if math.isfinite(lowest) else None
 
 
 def stars_variance(

@@ -78,11 +78,10 @@ class Calls:
 
     def _compute(self, name: str, values: list[Any]) -> Any:
         began = time.thread_time()
-        try:
-            return self._endpoints[name](*values)
-        finally:
-            took = time.thread_time() - began
-            self._took[name] = max(took, _FORGETTING * self._took.get(name, took))
+        found = self._endpoints[name](*values)
+        took = time.thread_time() - began  # of an answer: a refusal says nothing of the next call
+        self._took[name] = max(took, _FORGETTING * self._took.get(name, took))
+        return found
 
     def begin(self, name: str, values: list[Any]) -> str:
         """Begin a call; the event that `stream` waits for.

@@ -55,8 +55,8 @@ class Service:
 
     def prepare(self) -> None:
         """Make the tables that are made once; of a million films that takes some seconds."""
-        self.recommend({self.rec.items.ids[:1].tolist()[0]: self.rec.scale.max}, n=1)
-        self.search(str(self.rec.catalogue["title"].iloc[0]), n=1)
+        self.films(self.rec.items.ids[:1].tolist())
+        self._catalogue.find("a", 1)
 
     def search(self, text: str, n: int = 8) -> list[Json]:
         """Find films by title as people type it: misspelt, in part, without the year.

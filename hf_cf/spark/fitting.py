@@ -161,10 +161,16 @@ def fit(
                 hardware=f"Apache Spark {df.sparkSession.version}",
             ),
         )  # fmt: skip
-    if index:
+
+    def save() -> None:
+        if out is not None:
+            rec.save_pretrained(out, include_users=include_users, include_history=include_history)
+
+    save()
+    if index:  # which may fail, of millions of items, when the training is safe
         rec.build_index(progress=progress)
+        save()
     if out is not None:
-        rec.save_pretrained(out, include_users=include_users, include_history=include_history)
         say(f"the model is in {out}")
     return rec
 

@@ -95,11 +95,27 @@ def describe_run(
     settings: TrainingSettings, train: Ratings, valid: Ratings | None
 ) -> dict[str, Any]:
     """Say what decides the weights of a run: its settings and its ratings."""
-    return {
+    run = {
         "settings": settings.to_dict(),
         "training ratings": _digest(train),
         "validation ratings": None if valid is None else _digest(valid),
     }
+    if settings.model == "bayesian_mf":
+        if settings.features:
+            run["features of users and items"] = _digest_of_features(train)
+        if settings.dates and train.timestamps is not None:
+            run["times of the ratings"] = hashlib.sha256(
+                np.ascontiguousarray(train.timestamps).data
+            ).hexdigest()
+    return run
+
+
+def _digest_of_features(ratings: Ratings) -> str:
+    """SHA-256 of the catalogue and the table of users."""
+    digest = hashlib.sha256()
+    for table in (ratings.catalogue, ratings.user_features):
+        digest.update(b"" if table is None else table.to_csv().encode())
+    return digest.hexdigest()
 
 
 def _digest(ratings: Ratings) -> str:
@@ -121,5 +137,5 @@ def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
         for key in there.keys() | here.keys():
             yield from _differences(there.get(key), here.get(key), key)
     elif there != here:
-        digests = name.endswith("ratings")
+        digests = name.endswith(("ratings", "items"))
         yield f"other {name}" if digests else f"{name}={there!r} there, {name}={here!r} here"

@@ -15,7 +15,7 @@ from calling import served
 
 import hf_cf
 from hf_cf.space import calls, gate, serving
-from hf_cf.space.errors import BUSY
+from hf_cf.space.errors import BUSY, InvalidInput
 from hf_cf.space.films import Json
 from hf_cf.space.service import Service
 
@@ -153,3 +153,20 @@ def test_what_is_small_and_was_brief_needs_no_thread(monkeypatch: pytest.MonkeyP
     assert large != here
     monkeypatch.setattr(calls, "BRIEF", 0.0)
     assert here not in asyncio.run(ask([few, few])), "it took longer than that"
+
+
+def test_a_refusal_does_not_say_that_a_call_is_brief() -> None:
+    here = threading.get_ident()
+
+    def thread_of(ratings: dict[str, int]) -> int:
+        if not ratings:
+            raise InvalidInput("no ratings")
+        return threading.get_ident()
+
+    async def ask() -> int:
+        answering = calls.Calls({"recommend": thread_of}, 1)
+        with pytest.raises(InvalidInput):
+            await answering.answer("recommend", [{}])
+        return (await answering.answer("recommend", [{"Heat (1995)": 4}]))["data"][0]
+
+    assert asyncio.run(ask()) != here

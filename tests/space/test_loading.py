@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from huggingface_hub import HfApi
 import hf_cf
 from hf_cf.space.loading import load_service
 from hf_cf.space.service import Service
+from hf_cf.training import fit
 
 
 def test_the_variable_names_a_folder(
@@ -28,6 +30,18 @@ def test_the_variable_names_a_folder(
         service.recommend(RATINGS, 3)[0]["title"]
         == Service(trained).recommend(RATINGS, 3)[0]["title"]
     )
+
+
+def test_a_film_that_nobody_could_ask_for_by_name_is_served_all_the_same(
+    sample: hf_cf.Ratings, tmp_path: Path
+) -> None:
+    catalogue = sample.catalogue.copy()
+    catalogue.loc[1, "title"] = "A very " + 200 * "long "
+    few = dataclasses.replace(sample, catalogue=catalogue).take(sample.user_codes < 60)
+    fit(few, model="als", epochs=1, progress=False).save_pretrained(tmp_path)
+    service = load_service(str(tmp_path))
+    assert isinstance(service, Service)
+    assert len(service.recommend({}, 3)) == 3
 
 
 def test_a_name_on_the_hub_may_have_a_revision(

@@ -207,6 +207,22 @@ def test_a_checkpoint_of_other_ratings_is_refused(few: Split, tmp_path: Path) ->
         fit(other, valid, **options)
 
 
+def test_sampling_goes_on_with_the_same_features_and_times_only(few: Split, tmp_path: Path) -> None:
+    times = np.random.default_rng(0).integers(0, 10**6, len(few[0])) + 10**9
+    dated = replace(few[0], timestamps=times)
+    options = {
+        **SMALL, "epochs": 2, "burn_in": 1, "dates": True, "checkpoint": tmp_path
+    }  # fmt: skip
+    fit(dated, None, "bayesian_mf", **options)
+    catalogue = dated.catalogue.assign(genres="Comedy")
+    for changed, name in [
+        (replace(dated, catalogue=catalogue), "other features of users and items"),
+        (replace(dated, timestamps=times[::-1]), "other times of the ratings"),
+    ]:
+        with pytest.raises(ValueError, match=name):
+            fit(changed, None, "bayesian_mf", **options)
+
+
 @pytest.mark.parametrize("damage", [b"", b"no checkpoint", None])
 def test_a_damaged_checkpoint_is_named(few: Split, tmp_path: Path, damage: bytes | None) -> None:
     options = {**SMALL, "epochs": 1, "checkpoint": tmp_path}

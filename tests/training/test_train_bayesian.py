@@ -316,6 +316,16 @@ def test_who_would_choose_a_new_film_is_seen_from_its_features_and_ratings() -> 
     )
 
 
+def test_a_model_without_its_users_takes_new_films(tmp_path: Path) -> None:
+    rec = fit(two_kinds()[0], None, "bayesian_mf", epochs=4, **QUICK)
+    rec.save_pretrained(tmp_path, include_users=False)
+    for_visitors = hf_cf.Recommender.from_pretrained(tmp_path)
+    new = pd.DataFrame({"id": [100], "title": ["New"], "kind": ["good"]})
+    one, other = (each.add_items(new) for each in (rec, for_visitors))
+    given = {3: 4, 8: 2}
+    assert one.predict(items="New", ratings=given) == other.predict(items="New", ratings=given)
+
+
 def test_what_cannot_be_added_says_so(trained: hf_cf.Recommender) -> None:
     rec = fit(two_kinds()[0], None, "bayesian_mf", epochs=2, ranking=None, **QUICK)
     new = pd.DataFrame({"id": [100], "title": ["New"]})
