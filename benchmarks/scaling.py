@@ -44,7 +44,7 @@ PICTURE = ROOT / "docs" / "images" / "scaling.png"
 MODELS = ("als", "collab_learner")
 COLOURS = {"als": "#0b7285", "collab_learner": "#d9480f", "bayesian_mf": "#7048e8"}
 PANELS = (
-    ("processor_seconds", "Processor seconds", (10, 30, 100, 300)),
+    ("processor_seconds", "Processor seconds", (10, 30, 100, 300, 1000)),
     ("gib", "Peak memory, GiB", (0.5, 1, 2, 4, 8)),
 )
 Point = dict[str, Any]
@@ -151,6 +151,11 @@ def report(points: list[Point]) -> str:
             f"| {p['epochs']} | {p['load']:.1f} |"
             for p in own
         ]
+    lines += [
+        f"\n{p['model']} at {p['ratings'] / 1e6:g} million: {p['note']}."
+        for p in points
+        if "note" in p
+    ]
     lines.append("\nThe exponents between a million ratings and the most; 1 is in proportion:\n")
     lines += ["| model | processor time | memory |", "|---|---|---|"]
     for model, own in by_model(points).items():
