@@ -421,7 +421,8 @@ class TrainedModel:
         if not self.source.redistributable:
             warnings.warn(
                 f"the licence of {self.source.name} does not allow passing its ratings on, so "
-                "history.parquet, who rated what, is left out; include_history=True keeps it, "
+                "who rated what, history.parquet and held_out.parquet, is left out; "
+                "include_history=True keeps it, "
                 "for your own use",
                 stacklevel=3,
             )

@@ -62,15 +62,14 @@ def visitors_history(
     if on_unknown == "skip":
         known = codes > 0
         owners, codes, stars = owners[known], codes[known], stars[known]
-    if names is None and len(set(codes.tolist())) == len(codes):  # a visitor waits for this one
-        return None, History(np.array([0, len(codes)]), codes, stars)
     pairs = np.sort(owners * len(catalogue.items) + codes)
     same = pairs[1:] == pairs[:-1]
     if same.any():
         twice = pairs[1:][same][:1] % len(catalogue.items)
         raise ValueError(f"{catalogue.describe(twice)['title'][0]!r} is rated more than once")
-    n_rows = 1 if names is None else len(names)
-    return names, History.from_codes(owners.astype(np.int32), codes, stars, n_rows)
+    if names is None:
+        return None, History(np.array([0, len(codes)]), codes, stars)
+    return names, History.from_codes(owners.astype(np.int32), codes, stars, len(names))
 
 
 def _columns(ratings: VisitorRatings) -> tuple[list[Any], list[Any]]:

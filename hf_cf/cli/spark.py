@@ -9,6 +9,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from hf_cf.cli.train import add_index_flag
+
 
 def add_parser(commands: Any) -> None:
     """Add the command to the parser of ``hf-cf``."""
@@ -44,11 +46,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--iterations", type=int, help="iterations of the stars")
     parser.add_argument("--blocks", type=int, help="parts of users and items in MLlib's ALS")
     parser.add_argument("--seed", type=int, help="seed of the first factors")
-    parser.add_argument(
-        "--index",
-        action="store_true",
-        help="index the items, so that recommending from hundreds of thousands is fast",
-    )
+    add_index_flag(parser)
     parser.add_argument("--quiet", action="store_true", help="say nothing")
     parser.set_defaults(run=_run)
 

@@ -32,11 +32,7 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="keep a checkpoint in OUT after each epoch or draw, and go on from one that is there",
     )
-    parser.add_argument(
-        "--index",
-        action="store_true",
-        help="index the items, so that recommending from hundreds of thousands is fast",
-    )
+    add_index_flag(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     add_contents(parser)
     hub = parser.add_argument_group("publishing")
@@ -44,6 +40,15 @@ def add_parser(commands: Any) -> None:
     add_destination(hub)
     _add_settings(parser)
     parser.set_defaults(run=_run)
+
+
+def add_index_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that asks for `Recommender.build_index`."""
+    parser.add_argument(
+        "--index",
+        action="store_true",
+        help="index the items, so that recommending from hundreds of thousands is fast",
+    )
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:

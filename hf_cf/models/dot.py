@@ -99,10 +99,9 @@ class DotModel(RatingModel):
 
     def stars_and_slopes(self, vectors: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Stars as `stars` gives them, (B,), and their derivatives by the vectors, (B, d)."""
-        inner, biases = self.item_vectors(items), self.item_biases()
-        dot = (vectors * inner).sum(1)
-        stars = self._ranged(dot if biases is None else dot + biases[items])
-        return stars, self._slopes(stars, inner)
+        inner, fixed, link = self.linear_parts(items)
+        stars, slopes = link((vectors * inner).sum(1) + fixed)
+        return stars, slopes[:, None] * inner
 
     def linear_parts(self, items: Tensor) -> LinearParts:
         """Item vectors, item biases, and the range."""
@@ -113,15 +112,13 @@ class DotModel(RatingModel):
         self, mean: Tensor, root: Tensor, items: Tensor
     ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         """Stars and slopes in other coordinates: the products with the items are taken once."""
-        vectors, biases = self.item_vectors(items), self.item_biases()
-        fixed = (vectors * mean).sum(1)
-        if biases is not None:
-            fixed = fixed + biases[items]
-        turned = vectors @ root
+        inner, fixed, link = self.linear_parts(items)
+        fixed = (inner * mean).sum(1) + fixed
+        turned = inner @ root
 
         def look(z: Tensor) -> tuple[Tensor, Tensor]:
-            stars = self._ranged((turned * z).sum(1) + fixed)
-            return stars, self._slopes(stars, turned)
+            stars, slopes = link((turned * z).sum(1) + fixed)
+            return stars, slopes[:, None] * turned
 
         return look
 
@@ -132,13 +129,6 @@ class DotModel(RatingModel):
         low, high = self.y_range
         above = torch.sigmoid(x) * (high - low)
         return above + low, torch.addcmul(above, above, above, value=-1 / (high - low))
-
-    def _slopes(self, stars: Tensor, inner: Tensor) -> Tensor:
-        """Slopes of the stars, where those of the dot products are `inner`, (n, d)."""
-        if self.y_range is None:
-            return inner
-        low, high = self.y_range
-        return inner * ((stars - low) * (high - stars) / (high - low))[:, None]
 
     def _ranged(self, x: Tensor) -> Tensor:
         if self.y_range is None:

@@ -83,7 +83,7 @@ def train_bayesian(
     state = None if checkpoint is None else checkpoint.load()
     if state is not None:
         records = state.facts["epochs"]
-        _take_up(state.tensors, model, chain, running, len(records))
+        _restore(state.tensors, model, chain, running, len(records))
         start = int(model.sweeps)
     elif resume is not None:
         _copy_draws(resume, model, n_old)
@@ -108,7 +108,7 @@ def train_bayesian(
             bar.set_postfix(valid_rmse=f"{record['valid_mse'] ** 0.5:.4f}")
         records.append(record)
         if checkpoint is not None:
-            checkpoint.save(State(_taken_down(model, chain, running), {"epochs": records}))
+            checkpoint.save(State(_state_tensors(model, chain, running), {"epochs": records}))
         started = time.perf_counter()
     model.sweeps.fill_(last)
     return model, records
@@ -179,26 +179,26 @@ def r_hat(model: BayesianFactorization, ratings: Ratings, *, seed: int = 0) -> f
     return float((total / within).sqrt().quantile(0.95))
 
 
-def _taken_down(
+def _state_tensors(
     model: BayesianFactorization, chain: Chain, running: _RunningErrors | None
 ) -> dict[str, Tensor]:
-    """What a checkpoint keeps: the model with the draws so far, and sums over these."""
+    """What a checkpoint keeps: the model with the draws so far, and means over these."""
     kept = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     if running is not None:
         kept["valid_total"] = running.total
     if chain.sittings is not None:
-        kept |= {f"sittings.{name}": t for name, t in chain.sittings.sums().items()}
+        kept |= {f"sittings.{name}": t for name, t in chain.sittings.running_means().items()}
     return kept
 
 
-def _take_up(
+def _restore(
     kept: dict[str, Tensor],
     model: BayesianFactorization,
     chain: Chain,
     running: _RunningErrors | None,
     n_draws: int,
 ) -> None:
-    """Put what `_taken_down` gave after so many draws where it was."""
+    """Put what `_state_tensors` gave after so many draws where it was."""
 
     def under(prefix: str) -> dict[str, Tensor]:
         return {n.removeprefix(prefix): t for n, t in kept.items() if n.startswith(prefix)}
@@ -208,7 +208,7 @@ def _take_up(
     if running is not None:
         running.total, running.draws = kept["valid_total"], n_draws
     if chain.sittings is not None:
-        chain.sittings.take_sums(under("sittings."))
+        chain.sittings.go_on_with(under("sittings."))
 
 
 def _copy_draws(old: BayesianFactorization, new: BayesianFactorization, last: int) -> None:

@@ -107,15 +107,15 @@ class SittingSampler:
         self.variances = sittings.variances.double().numpy().copy()
         self.n_kept, self.total = n_kept, self._sum()
 
-    def sums(self) -> dict[str, torch.Tensor]:
+    def running_means(self) -> dict[str, torch.Tensor]:
         """The means so far, in more digits than a model keeps."""
         means = {f"mean{level}": torch.from_numpy(mean) for level, mean in enumerate(self.means)}
         return means | {"variances": torch.from_numpy(self.variances)}
 
-    def take_sums(self, sums: dict[str, torch.Tensor]) -> None:
-        """Go on with the means that `sums` gave."""
-        self.means = [sums[f"mean{level}"].numpy() for level in range(len(self.keys))]
-        self.variances = sums["variances"].numpy()
+    def go_on_with(self, kept: dict[str, torch.Tensor]) -> None:
+        """Take the means that `running_means` gave."""
+        self.means = [kept[f"mean{level}"].numpy() for level in range(len(self.keys))]
+        self.variances = kept["variances"].numpy()
 
     def counts(self) -> list[int]:
         """How many sittings there are of each length."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hf_cf.models import RatingModel, UserPrior, stars_variance
 from hf_cf.models import fold_in as fold_in_rows
+from hf_cf.models.fold_in import _single_user
 
 
 def fold_in(model: RatingModel, prior: UserPrior, items: Tensor, stars: Tensor) -> Tensor:
@@ -91,6 +92,15 @@ def test_the_objective_is_level_where_ratings_are_fewer_than_factors(
     found = fold_in(model, prior, ITEMS[:3], stars[:3])
     at_start = slope_at(model, prior, prior.mean, ITEMS[:3], stars[:3])
     assert slope_at(model, prior, found, ITEMS[:3], stars[:3]) < 0.01 * at_start
+
+
+def test_numbers_beyond_float32_are_left_to_the_solver() -> None:
+    model = small_model("als")
+    items = ITEMS[:2]
+    inner, fixed, link = model.linear_parts(items)
+    prior, stars = prior_for(model), torch.tensor([4.0, 2.0])
+    assert _single_user(inner, fixed, link, prior, stars, 8) is not None
+    assert _single_user(inner * 1e25, fixed, link, prior, stars, 8) is None
 
 
 @every_model

@@ -86,8 +86,8 @@ function reasons(because, who) {
 }
 
 /**
- * A recommendation. `who` decides what can be done with it: a visitor rates and hides, of a
- * known user it is only shown, with the stars that they have `given` it unknown to the model.
+ * A recommendation. A visitor rates and hides it; to a known user it is only shown, with the
+ * stars that they have `given` it unknown to the model.
  */
 function filmCard(card, { forVisitor = true, why = null, given = null } = {}) {
   const sure = sureness(card.std);
@@ -99,7 +99,7 @@ function filmCard(card, { forVisitor = true, why = null, given = null } = {}) {
       sure.words, h("span", { class: "sr-only" }, `, ${likelyRange(card.stars, card.std)}`)));
   const article = h("article", { class: "card" }, poster(card),
     h("div", { class: "card-body" }, facts, why ?? reasons(card.because ?? [], forVisitor ? "you" : "they"),
-      given && h("p", { class: "card-given" }, "Held out: they gave it ", starsShown(given)),
+      given !== null && h("p", { class: "card-given" }, "Held out: they gave it ", starsShown(given)),
       forVisitor && h("div", { class: "card-actions" }, starsInput(card),
         h("span", { class: "card-buttons" },
           h("button", { type: "button", class: "quiet", onclick: () => visitor.hide(card, "seen") }, "Seen it"),
