@@ -306,6 +306,11 @@ class Service:
         return {
             "model": rec.model.name,
             "ranking": rec.ranking is not None,
+            "features": [
+                feature["column"]
+                for side in ("user_features", "item_features")
+                for feature in rec.model.settings.get(side, ())
+            ],
             "rating_noise": None if rec.prior.noise is None else float(rec.prior.noise) ** 0.5,
             "dataset": source.name,
             "licence": source.licence,

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import hf_cf
 from hf_cf.space.page_functions import PageFunctions
 from hf_cf.space.portrait import popularity
 from hf_cf.space.service import Service
+from hf_cf.training import fit
 
 Function = Callable[[Any], dict[str, Any]]
 
@@ -29,6 +31,13 @@ def test_answers_are_json(functions: dict[str, Function], service: Service) -> N
         (film["bias"] for film in portrait["most_liked"]), reverse=True
     )
     assert portrait["least_liked"][0]["bias"] < portrait["most_liked"][-1]["bias"]
+
+
+def test_what_a_model_has_seen_beside_ratings_is_named(sample: hf_cf.Ratings) -> None:
+    few = sample.take(sample.user_codes < 60)
+    for model, seen in (("als", set()), ("bayesian_mf", {"age", "occupation", "year", "genres"})):
+        rec = fit(few, model=model, epochs=2, burn_in=1, progress=False)
+        assert set(Service(rec).model_info()["features"]) == seen
 
 
 def test_what_was_held_out_of_a_user_stands_beside_what_is_predicted(

@@ -15,7 +15,7 @@ pages.behind = async (element) => {
   element.replaceChildren(h("div", { class: "page" },
     h("div", { class: "page-head" }, h("h2", {}, "Behind the model"),
       h("p", { class: "subtitle" }, `${info.model} predicts the stars${info.ranking ? ", and a second model decides what comes first" : ""}. `,
-        `${info.ranking ? "They see" : "It sees"} who rated what, and nothing else: no plots, no actors, no genres.`)),
+        `${info.ranking ? "They see" : "It sees"} who rated what${info.features.length ? `, and of people and films: ${info.features.join(", ")}.` : ", and nothing else: no plots, no actors, no genres."}`)),
     h("div", { class: "figures" }, ...keyFigures(info, value)),
     h("div", { class: "panels" }, ...[
       starsPanel(all), rankingPanel(all, portrait.k), curvesPanel(info.epochs),

@@ -2,18 +2,22 @@
 
 pages.film_map = async (element) => {
   const place = h("div", { class: "map-page" }, h("div", { class: "placeholder placeholder-map", "aria-hidden": "true" }));
+  const origin = h("span", {});
   const top = h("div", { class: "page-top" },
     h("div", { class: "page-head" }, h("h2", {}, "A map of taste"),
-      h("p", { class: "subtitle" }, "The strongest directions in which tastes differ, found from ratings alone. Nobody told the model what a genre is.")));
+      h("p", { class: "subtitle" }, "The strongest directions in which tastes differ", origin)));
   const page = h("div", { class: "page" }, top, place);
   element.append(page);
   let films;
+  let info;
   try {
-    [films] = await Promise.all([ask("film_map", { n: 500 }), modelInfo()]);
+    [films, info] = await Promise.all([ask("film_map", { n: 500 }), modelInfo()]);
   } catch (error) {
     place.replaceChildren(errorNotice(error, () => { element.replaceChildren(); pages.film_map(element); }));
     return;
   }
+  origin.textContent = info.features.length ? `, found from ratings and ${info.features.join(", ")}.`
+    : ", found from ratings alone. Nobody told the model what a genre is.";
   const side = h("aside", { class: "map-side", "aria-label": "The chosen film" });
   const empty = () => side.replaceChildren(notice("empty", "Pick a film.", "Click a point to rate the film and to see which are near. Click into the map, and the wheel zooms."));
   const near = latest((film) => ask("similar", { item: film.item, n: 8 }));
