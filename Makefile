@@ -40,7 +40,6 @@ bench: .venv/bench ## measure accuracy and speed (some hours), and write benchma
 	$(BIN)/python benchmarks/solver_speed.py
 	$(BIN)/python benchmarks/loading.py $(DATA)/ml-latest-small
 	$(BIN)/python benchmarks/scaling.py
-	$(BIN)/python benchmarks/data_parallel.py
 	$(BIN)/python benchmarks/spark_local.py
 	$(BIN)/python benchmarks/hub.py $(DATA)/ml-100k
 	$(BIN)/python benchmarks/space_api.py $(DATA)/ml-100k

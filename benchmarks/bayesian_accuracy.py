@@ -78,8 +78,10 @@ def coverage(rec: Recommender, test: Ratings) -> float:
     for user in np.unique(test.user_codes):
         mine = test.take(test.user_codes == user)
         names = np.repeat(test.users.decode([user]), len(mine))
-        stars, deviations = rec.predict(names, test.items.decode(mine.item_codes), return_std=True)
-        inside += int((np.abs(stars - mine.stars) <= EIGHTY * deviations).sum())
+        stars, standard_deviations = rec.predict(
+            names, test.items.decode(mine.item_codes), return_std=True
+        )
+        inside += int((np.abs(stars - mine.stars) <= EIGHTY * standard_deviations).sum())
     return inside / len(test)
 
 

@@ -24,7 +24,7 @@ from hf_cf.evaluation.cold_start import RETRAINED, WITH_PROFILE
 from hf_cf.evaluation.protocol import BIASES, ITEM_MEAN, MOST_POPULAR
 from hf_cf.evaluation.report import MODEL
 from hf_cf.training import fit
-from hf_cf.training.newcomer_curves import draw_newcomers
+from hf_cf.training.cold_start_curves import draw_newcomers
 
 ROOT = Path(__file__).parents[1]
 RESULT, PICTURE = ROOT / "benchmarks/results/cold_start.md", ROOT / "docs/images/cold_start.png"
@@ -60,9 +60,9 @@ def measure(data: str, models: list[str], seed: int, retrain_at: list[int]) -> p
             **{system: f"{model} {system}" for system in (WITH_PROFILE, RETRAINED)},
         }
         # Every model comes with the same ranking head, so it is shown once.
-        heads = {MODEL: "ranking head", WITH_PROFILE: f"ranking head {WITH_PROFILE}"}
-        head = found[found["system"].isin(heads)].assign(rmse=float("nan"))
-        head["system"] = head["system"].replace(heads)
+        scorer = {MODEL: "ranking head", WITH_PROFILE: f"ranking head {WITH_PROFILE}"}
+        head = found[found["system"].isin(scorer)].assign(rmse=float("nan"))
+        head["system"] = head["system"].replace(scorer)
         own = found.assign(system=found["system"].replace(names))
         own.loc[own["system"] != MOST_POPULAR, "ndcg"] = float("nan")
         tables.append(pd.concat([own, head]))

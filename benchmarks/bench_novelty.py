@@ -29,8 +29,8 @@ import torch
 from matplotlib.figure import Figure
 
 import hf_cf
+from hf_cf.data.history import History
 from hf_cf.evaluation import metrics
-from hf_cf.history import History
 from hf_cf.training import fit
 
 ROOT = Path(__file__).parent

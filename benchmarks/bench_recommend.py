@@ -34,9 +34,11 @@ from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
 from scipy.sparse import csr_matrix
 
 import hf_cf
-from hf_cf.history import History
-from hf_cf.models import EmbeddingDotBias, ImplicitALS, RankingHead, UserPrior
-from hf_cf.ratings import RatingScale, Vocab
+from hf_cf.data.history import History
+from hf_cf.data.scale import RatingScale
+from hf_cf.data.vocab import Vocab
+from hf_cf.inference.ranking_head import RankingHead
+from hf_cf.models import EmbeddingDotBias, ImplicitALS, UserPrior
 from hf_cf.training.ranking import ImplicitALSConfig
 
 RESULT = Path(__file__).parent / "results" / "recommend.md"

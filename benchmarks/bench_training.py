@@ -32,9 +32,9 @@ from fastai.collab import CollabDataLoaders, collab_learner
 from fastai.learner import Learner
 
 import hf_cf
-from hf_cf.settings import settings_for
 from hf_cf.training import fit
 from hf_cf.training.learner import train_with_fastai
+from hf_cf.training.settings import settings_for
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = range(5)
@@ -115,7 +115,7 @@ def accuracy(data: Path, rows: list[tuple[str, dict[str, Any], str]], item: str)
         last, best, finished = [], [], []
         for train, valid in splits:
             rec = fit(train, valid, progress=False, ranking=None, **options)
-            course = [epoch["valid_mse"] for epoch in rec.facts.epochs]
+            course = [epoch["valid_mse"] for epoch in rec.metadata.epochs]
             last.append(course[-1])
             best.append(min(course))
             finished.append(rec.metrics["valid_mse"])

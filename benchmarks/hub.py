@@ -112,7 +112,8 @@ def warm(model: Recommender, scratch: Path) -> str:
     with HubServer(scratch / "hub") as hub:
         surroundings = environment(hub, home, token=hub.token) | {"OMP_NUM_THREADS": "1"}
         push = (
-            "import sys; from hf_cf.publish import push; push(*sys.argv[1:], include_history=True)"
+            "import sys; from hf_cf.space.deployment import push; "
+            "push(*sys.argv[1:], include_history=True)"
         )
         alone(push, scratch / "small", REPO, env=surroundings)
         alone(WARM, REPO, env=surroundings)

@@ -30,13 +30,13 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 from ratings_25m import generate
 
-from hf_cf.datasets import load_ratings
+from hf_cf.data.readers import load_ratings
 
 RESULT = Path(__file__).parent / "results" / "loading.md"
 REPETITIONS = 100
 ALONE = """
 import json, pathlib, sys, time, warnings
-from hf_cf.datasets import load_ratings
+from hf_cf.data.readers import load_ratings
 warnings.simplefilter("ignore")
 start = time.perf_counter()
 ratings = load_ratings(pathlib.Path(sys.argv[1]), **json.loads(sys.argv[2]))

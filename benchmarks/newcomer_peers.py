@@ -32,12 +32,12 @@ import pandas as pd
 from kept import kept
 
 import hf_cf
-from hf_cf.baselines import popularity, same_order_for_all
+from hf_cf.data.history import History
+from hf_cf.data.vocab import Codes
 from hf_cf.evaluation import metrics
-from hf_cf.evaluation.newcomers import part
+from hf_cf.evaluation.baselines import popularity, same_order_for_all
 from hf_cf.evaluation.protocol import default_threshold
-from hf_cf.history import History
-from hf_cf.ratings import Codes
+from hf_cf.evaluation.simulated_visitors import part
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results/newcomer_peers.md"

@@ -31,9 +31,11 @@ import torch
 from torch.nn.functional import normalize
 
 import hf_cf
-from hf_cf.history import History
-from hf_cf.models import EmbeddingDotBias, ImplicitALS, RankingHead, UserPrior
-from hf_cf.ratings import RatingScale, Vocab
+from hf_cf.data.history import History
+from hf_cf.data.scale import RatingScale
+from hf_cf.data.vocab import Vocab
+from hf_cf.inference.ranking_head import RankingHead
+from hf_cf.models import EmbeddingDotBias, ImplicitALS, UserPrior
 
 RESULT = Path(__file__).parent / "results" / "retrieval.md"
 ITEMS, FACTORS, PER_CENTRE = 1_000_000, 64, 500

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from ratings_25m import SyntheticRatings, generate
 
-from hf_cf.solver import Prior, SparseRows, solve_rows
+from hf_cf.models.solver import Prior, SparseRows, solve_rows
 
 UNOBSERVED = 0.1
 Timing = tuple[float, float]

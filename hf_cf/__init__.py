@@ -2,7 +2,10 @@
 
 __version__ = "0.1.0"
 
-from hf_cf.datasets import load_ratings
+from hf_cf.data.ratings import Ratings
+from hf_cf.data.readers import load_ratings
+from hf_cf.data.scale import DataSource, RatingScale
+from hf_cf.data.vocab import Vocab
 from hf_cf.errors import (
     DataFormatError,
     DownloadError,
@@ -11,7 +14,6 @@ from hf_cf.errors import (
     UnknownItem,
     UnknownUser,
 )
-from hf_cf.ratings import DataSource, Ratings, RatingScale, Vocab
 from hf_cf.recommender import Recommender
 
 __all__ = [

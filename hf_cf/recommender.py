@@ -12,18 +12,19 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from hf_cf.catalogue import Catalogue, plain_ids
-from hf_cf.datasets.layouts import DATASETS
+from hf_cf.data.catalogue import Catalogue, plain_ids
+from hf_cf.data.history import History
+from hf_cf.data.ratings import in_code_order
+from hf_cf.data.readers.layouts import DATASETS
+from hf_cf.data.vocab import Codes, Vocab
 from hf_cf.errors import DataFormatError, UnknownUser
-from hf_cf.filters import Filters
-from hf_cf.heads import People
-from hf_cf.history import History
-from hf_cf.models.sittings import checked_times
-from hf_cf.profiles import Profile
-from hf_cf.ratings import Codes, Vocab, in_code_order
-from hf_cf.top_n import Choice
+from hf_cf.inference.filters import Filters
+from hf_cf.inference.profiles import Profile
+from hf_cf.inference.scorer import UserVectors
+from hf_cf.inference.top_n import ListOptions
+from hf_cf.inference.visitors import OnUnknown, VisitorRatings, visitors_history
+from hf_cf.models.sessions import checked_times
 from hf_cf.trained_model import TrainedModel
-from hf_cf.visitors import OnUnknown, VisitorRatings, visitors_history
 
 _GRID_CELLS = 4_000_000  # scores held at once: 16 MB
 
@@ -83,7 +84,7 @@ class Recommender(TrainedModel):
             A visitor's ratings, in place of `users`.
         profile : mapping of str to value, optional
             What else is known of a visitor, such as ``{"age": 25}``, where the training data had
-            it of its users; see `hf_cf.profiles`. It counts less with each rating.
+            it of its users; see `hf_cf.inference.profiles`. It counts less with each rating.
         when : number or array_like of numbers, shape (n,), optional
             When known users rate, in seconds since 1970, for a model trained with ``dates=True``:
             it adds how the user rated in the same sitting.
@@ -122,12 +123,12 @@ class Recommender(TrainedModel):
         vectors = people.rating
         if len(vectors) not in (1, len(codes)):
             raise ValueError(f"{len(vectors)} users and {len(codes)} items: give one item a user")
-        rows = self.heads.rows(codes)
+        rows = self.scorer.rows(codes)
         added = 0.0 if when is None else self._stars_of_time(users, when, len(codes))
-        stars = self.heads.stars(vectors.expand(len(codes), -1), rows, added)
+        stars = self.scorer.stars(vectors.expand(len(codes), -1), rows, added)
         answers: list[Any] = [stars.numpy(force=True)]
         if return_std:
-            answers.append(self.heads.deviations(people, rows).numpy(force=True))
+            answers.append(self.scorer.standard_deviations(people, rows).numpy(force=True))
         if scalar:
             answers = [float(answer[0]) for answer in answers]
         return tuple(answers) if return_std else answers[0]
@@ -161,20 +162,21 @@ class Recommender(TrainedModel):
             column ``user`` beside ``item`` and ``rating`` holds those of several visitors.
         profile : mapping of str to value, optional
             What else is known of a single visitor, such as ``{"age": 25}``, where the training
-            data had it of its users; see `hf_cf.profiles`. It counts less with each rating.
+            data had it of its users; see `hf_cf.inference.profiles`. It counts less with each
+            rating.
         n : int
             Items a user; fewer where no more pass the filters.
         order_by : {"score", "stars"}
             The ranking head's order, what people of that taste choose and like; or the order of
             the predicted stars, which puts the rarely seen first.
         genres, years, exclude, min_ratings
-            Which items may appear; see `hf_cf.filters.Filters`.
+            Which items may appear; see `hf_cf.inference.filters.Filters`.
         novelty : float
             From 0 to 1: how much the well known gives way to the less known; see
-            `hf_cf.top_n`.
+            `hf_cf.inference.top_n`.
         diversity : float
             From 0 to 1: how much likeness among the items shown is avoided; see
-            `hf_cf.top_n`.
+            `hf_cf.inference.top_n`.
         include_rated : bool
             Whether items may appear that the user has rated.
         on_unknown : {"raise", "skip"}
@@ -203,7 +205,7 @@ class Recommender(TrainedModel):
             raise ValueError("give either a user or ratings=")
         if n < 1:
             raise ValueError(f"n is {n}; it must be at least 1")
-        choice = Choice(order_by, novelty, diversity)
+        choice = ListOptions(order_by, novelty, diversity)
         approximate = self._may_search_index(approximate, choice)
         filters = Filters(genres, years, exclude, min_ratings)
         hidden = torch.from_numpy(filters.hidden(self._catalogue))
@@ -226,18 +228,18 @@ class Recommender(TrainedModel):
         for start in range(0, max(1, len(names)), self.users_at_once):
             part = np.arange(start, min(start + self.users_at_once, len(names)))
             people = (
-                self.heads.known(known[part], self.history)
+                self.scorer.known(known[part], self.history)
                 if given is None
-                else self.heads.visitors(given.take(part), features)
+                else self.scorer.visitors(given.take(part), features)
             )
             if include_rated:
                 people = replace(people, rated=[])
             elif ratings is None:
                 self._say_history_is_missing()
-            rows, items, score = self.heads.best(
+            rows, items, score = self.scorer.best(
                 people, n, choice, hidden, self._log_popularity, room, approximate=approximate
             )
-            stars = self.heads.stars(people.rating[rows], items)
+            stars = self.scorer.stars(people.rating[rows], items)
             found.append((rows + start, items, stars, score))
         row, code, predicted, scored = (
             torch.cat(parts).numpy(force=True) for parts in zip(*found, strict=True)
@@ -270,7 +272,7 @@ class Recommender(TrainedModel):
             A visitor's ratings, in place of `user`.
         profile : mapping of str to value, optional
             What else is known of a visitor, such as ``{"age": 25}``, where the training data had
-            it of its users; see `hf_cf.profiles`. It counts less with each rating.
+            it of its users; see `hf_cf.inference.profiles`. It counts less with each rating.
         n : int
             Ratings to name; fewer where fewer were given.
         on_unknown : {"raise", "skip"}
@@ -296,7 +298,7 @@ class Recommender(TrainedModel):
         if n < 1:
             raise ValueError(f"n is {n}; it must be at least 1")
         features = self._features(profile)
-        target = self.heads.rows(self._catalogue.codes([item]))
+        target = self.scorer.rows(self._catalogue.codes([item]))
         if ratings is not None:
             names, given = visitors_history(ratings, self._catalogue, self.scale, on_unknown)
             _demand_one(names)
@@ -306,7 +308,7 @@ class Recommender(TrainedModel):
             given = self.history.take(self.user_codes([user]))
         codes, stars = given.of(0)
         given_stars = torch.from_numpy(stars)
-        moved = self.heads.effects(codes, given_stars, target, features=features)[0]
+        moved = self.scorer.effects(codes, given_stars, target, features=features)[0]
         order = moved.abs().argsort(descending=True, stable=True)[:n].numpy(force=True)
         table = self._catalogue.describe(codes[order])
         table = table.assign(rating=stars[order], effect=moved.numpy(force=True)[order])
@@ -332,7 +334,7 @@ class Recommender(TrainedModel):
             Questions; fewer where fewer items are left.
         profile : mapping of str to value, optional
             What else is known of a visitor, such as ``{"age": 25}``, where the training data had
-            it of its users; see `hf_cf.profiles`. It counts less with each rating.
+            it of its users; see `hf_cf.inference.profiles`. It counts less with each rating.
         exclude : sequence of ids or titles
             Items that the visitor was asked about already, or does not know.
         on_unknown : {"raise", "skip"}
@@ -344,7 +346,7 @@ class Recommender(TrainedModel):
             Best first: ``item``, ``title``, ``chance`` (0 to 1, that the visitor knows it) and
             ``gain`` (how far the answer is expected to move the visitor's predictions and scores,
             as a part of their standard deviation, once the questions above it were asked; see
-            `hf_cf.models.questions`). The order follows their product.
+            `hf_cf.inference.questions`). The order follows their product.
 
         Raises
         ------
@@ -359,7 +361,7 @@ class Recommender(TrainedModel):
         _demand_one(names)
         hidden = Filters(exclude=exclude).hidden(self._catalogue)
         hidden[given.items] = True
-        items, chances, gains = self.heads.questions(
+        items, chances, gains = self.scorer.questions(
             given, self._features(profile), torch.from_numpy(hidden), self._log_popularity, n
         )
         table = self._catalogue.describe(items.numpy(force=True))
@@ -379,7 +381,7 @@ class Recommender(TrainedModel):
         if n < 1:
             raise ValueError(f"n is {n}; it must be at least 1")
         code = int(self._catalogue.codes([item])[0])
-        vectors = self.heads.item_vectors()
+        vectors = self.scorer.item_vectors()
         lengths = vectors.norm(dim=1).clamp_min(1e-12)
         similarity = vectors @ (vectors[code] / lengths[code]) / lengths
         similarity[[0, code]] = -torch.inf
@@ -420,9 +422,9 @@ class Recommender(TrainedModel):
         if self.ranking is None:
             raise ValueError("this model has no ranking head, whose items an index is made of")
         ranking = self.ranking.with_index(seed=seed, progress=progress)
-        self.heads = replace(self.heads, ranking=ranking)
+        self.scorer = replace(self.scorer, ranking=ranking)
 
-    def _may_search_index(self, wanted: bool | None, choice: Choice) -> bool:
+    def _may_search_index(self, wanted: bool | None, choice: ListOptions) -> bool:
         possible = choice.order_by == "score" and not choice.novelty
         has_index = self.ranking is not None and self.ranking.index is not None
         if wanted is None:
@@ -467,7 +469,7 @@ class Recommender(TrainedModel):
         users = Vocab([*self.users.ids.tolist(), *names])
         codes = np.arange(len(self.users), len(users), dtype=np.int32)
         history = self.history and self.history.updated(codes, given, len(users))
-        return self._with_people(users, codes, self.heads.visitors(given), history)
+        return self._with_users(users, codes, self.scorer.visitors(given), history)
 
     def update(self, ratings: pd.DataFrame) -> Recommender:
         """Refresh known users after new ratings, without training.
@@ -497,8 +499,8 @@ class Recommender(TrainedModel):
         if self.history is None:
             raise ValueError("give the model its history first, with rec.attach_history")
         history = self.history.updated(codes, given, len(self.users))
-        people = self.heads.visitors(history.take(codes))
-        return self._with_people(self.users, codes, people, history)
+        people = self.scorer.visitors(history.take(codes))
+        return self._with_users(self.users, codes, people, history)
 
     def add_items(self, items: pd.DataFrame, ratings: pd.DataFrame | None = None) -> Recommender:
         """Place new items by their features, and by a few ratings, without training.
@@ -548,16 +550,16 @@ class Recommender(TrainedModel):
         owners = users[given.user_codes()] if given else users
         stars = given.stars if given else np.zeros(0, np.float32)
         given_to = History.from_codes(codes, owners, stars, len(new))
-        heads = self.heads.with_items(self.catalogue, new, given_to)
+        scorer = self.scorer.with_items(self.catalogue, new, given_to)
         history = self.history
         if history is not None and given is not None:
             history = history.updated(users, given, len(self.users))
         return Recommender(
-            heads.model, heads.prior, heads.ranking,
+            scorer.model, scorer.prior, scorer.ranking,
             users=self.users, items=vocab, catalogue=table, history=history,
-            held_out=self.held_out, scale=self.scale, source=self.source, facts=self.facts,
+            held_out=self.held_out, scale=self.scale, source=self.source, metadata=self.metadata,
             pictures=self.pictures, profiles=self.profiles,
-        ).to(heads.device)  # fmt: skip
+        ).to(scorer.device)  # fmt: skip
 
     def _several(self, ratings: pd.DataFrame, catalogue: Catalogue) -> tuple[list[Any], History]:
         names, given = visitors_history(ratings, catalogue, self.scale)
@@ -565,11 +567,11 @@ class Recommender(TrainedModel):
             raise ValueError("ratings are a table with the columns user, item and rating")
         return names, given
 
-    def _with_people(
-        self, users: Vocab, codes: Codes, people: People, history: History | None
+    def _with_users(
+        self, users: Vocab, codes: Codes, people: UserVectors, history: History | None
     ) -> Recommender:
         """The same model with the vectors of some user codes, old or new ones, replaced."""
-        heads = self.heads.with_people(len(users), codes, people)
+        scorer = self.scorer.with_users(len(users), codes, people)
         held_out = None
         if history is not None and self.held_out is not None:
             told = history.take(codes)
@@ -577,24 +579,24 @@ class Recommender(TrainedModel):
             told = History.from_codes(owners, told.items, told.stars, len(users))
             held_out = self.held_out.without(told)
         return Recommender(
-            heads.model, heads.prior, heads.ranking,
+            scorer.model, scorer.prior, scorer.ranking,
             users=users, items=self.items, catalogue=self.catalogue, history=history,
-            held_out=held_out, scale=self.scale, source=self.source, facts=self.facts,
+            held_out=held_out, scale=self.scale, source=self.source, metadata=self.metadata,
             pictures=self.pictures, profiles=self.profiles,
-        ).to(heads.device)  # fmt: skip
+        ).to(scorer.device)  # fmt: skip
 
     # Names to codes, people to vectors
 
-    def _known(self, raw: Any) -> People:
-        return self.heads.known(self.user_codes(raw), self.history)
+    def _known(self, raw: Any) -> UserVectors:
+        return self.scorer.known(self.user_codes(raw), self.history)
 
     def _stars_of_time(self, users: Any, when: Any, n: int) -> Tensor:
         """Stars that the times of n ratings by known users add, (n,)."""
         if users is None:
             raise ValueError("when= is for known users: nobody knows a visitor's other sittings")
         known = self.user_codes([users] if _is_single(users) else users)
-        times = torch.from_numpy(checked_times(when, n)).to(self.heads.device)
-        return self.heads.model.stars_of_time(self.heads.rows(known).expand(n), times)
+        times = torch.from_numpy(checked_times(when, n)).to(self.scorer.device)
+        return self.scorer.model.stars_of_time(self.scorer.rows(known).expand(n), times)
 
     def user_codes(self, raw: Any) -> Codes:
         """Codes of known users: raw ids, shape (n,), to int32, shape (n,).
@@ -628,10 +630,10 @@ class Recommender(TrainedModel):
 
     def _one_visitor(
         self, ratings: VisitorRatings, on_unknown: OnUnknown, profile: Profile | None
-    ) -> People:
+    ) -> UserVectors:
         names, given = visitors_history(ratings, self._catalogue, self.scale, on_unknown)
         _demand_one(names)
-        return self.heads.visitors(given, self._features(profile))
+        return self.scorer.visitors(given, self._features(profile))
 
     def _features(self, profile: Profile | None) -> Tensor | None:
         if profile is None:

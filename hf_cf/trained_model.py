@@ -12,17 +12,20 @@ import numpy as np
 import pandas as pd
 import torch
 
-from hf_cf.calibration import trained_vectors
-from hf_cf.catalogue import Catalogue
-from hf_cf.facts import TrainingFacts
-from hf_cf.fastai_learner import read_model, read_ratings
-from hf_cf.heads import Heads
-from hf_cf.history import History
-from hf_cf.hub import local_folder, table_of_files, upload, writing_token
-from hf_cf.models import RankingHead, RatingModel, UserPrior
-from hf_cf.persistence import StoredType, parts_of, to_model_folder
-from hf_cf.profiles import ProfileStart
-from hf_cf.ratings import DataSource, Ratings, RatingScale, Vocab
+from hf_cf.data.catalogue import Catalogue
+from hf_cf.data.history import History
+from hf_cf.data.ratings import Ratings
+from hf_cf.data.scale import DataSource, RatingScale
+from hf_cf.data.vocab import Vocab
+from hf_cf.inference.calibration import trained_vectors
+from hf_cf.inference.metadata import TrainingMetadata
+from hf_cf.inference.profiles import ProfileStart
+from hf_cf.inference.ranking_head import RankingHead
+from hf_cf.inference.scorer import Scorer
+from hf_cf.models import RatingModel, UserPrior
+from hf_cf.storage.fastai_learner import read_model, read_ratings
+from hf_cf.storage.hub import local_folder, table_of_files, upload, writing_token
+from hf_cf.storage.serialization import StoredType, parts_of, to_model_folder
 
 
 class TrainedModel:
@@ -69,15 +72,15 @@ class TrainedModel:
         held_out: History | None = None,
         scale: RatingScale,
         source: DataSource | None = None,
-        facts: TrainingFacts | None = None,
+        metadata: TrainingMetadata | None = None,
         pictures: Mapping[str, bytes] | None = None,
         profiles: ProfileStart | None = None,
     ) -> None:
-        self.heads = Heads(model.eval().requires_grad_(False), prior, ranking, scale, profiles)
+        self.scorer = Scorer(model.eval().requires_grad_(False), prior, ranking, scale, profiles)
         self.users, self.items = users, items
         self.history, self.held_out = history, held_out
         self.source = source or DataSource()
-        self.facts = facts or TrainingFacts()
+        self.metadata = metadata or TrainingMetadata()
         self._pictures = dict(pictures or {})
         self._draw: Callable[[Any], dict[str, bytes]] | None = None
         self._catalogue = Catalogue(items, catalogue)
@@ -93,27 +96,27 @@ class TrainedModel:
     @property
     def model(self) -> RatingModel:
         """The rating model, which predicts stars."""
-        return self.heads.model
+        return self.scorer.model
 
     @property
     def prior(self) -> UserPrior:
         """What is known of a user before their first rating."""
-        return self.heads.prior
+        return self.scorer.prior
 
     @property
     def ranking(self) -> RankingHead | None:
         """The ranking head, which orders recommendations."""
-        return self.heads.ranking
+        return self.scorer.ranking
 
     @property
     def profiles(self) -> ProfileStart | None:
         """Where visitors start of whom more is known than their ratings."""
-        return self.heads.profiles
+        return self.scorer.profiles
 
     @property
     def scale(self) -> RatingScale:
         """The values that a rating can take."""
-        return self.heads.scale
+        return self.scorer.scale
 
     @property
     def catalogue(self) -> pd.DataFrame:
@@ -123,7 +126,7 @@ class TrainedModel:
     @property
     def metrics(self) -> dict[str, float]:
         """Metrics of the finished model: ``valid_mse``, ``valid_rmse``, ``valid_mae``, ..."""
-        return self.facts.metrics
+        return self.metadata.metrics
 
     @property
     def pictures(self) -> dict[str, bytes]:
@@ -318,7 +321,7 @@ class TrainedModel:
 
     def to(self, device: str | torch.device) -> Self:
         """Move all that is computed with to a device, and return the model."""
-        self.heads = self.heads.to(device)
+        self.scorer = self.scorer.to(device)
         self._log_popularity = self._log_popularity.to(device)
         return self
 
@@ -348,7 +351,7 @@ class TrainedModel:
         ranking: RankingHead | None = None,
         prior: UserPrior | None = None,
         noise: float | None = None,
-        facts: TrainingFacts | None = None,
+        metadata: TrainingMetadata | None = None,
         profiles: ProfileStart | None = None,
         held_out: Ratings | None = None,
     ) -> Self:
@@ -388,7 +391,7 @@ class TrainedModel:
             held_out=None if held_out is None else History.from_ratings(held_out),
             scale=ratings.scale,
             source=ratings.source,
-            facts=facts,
+            metadata=metadata,
             profiles=profiles,
         )
 

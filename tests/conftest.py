@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; threads would fight
 
@@ -19,8 +18,6 @@ torch.set_num_threads(1)
 # A shared machine may be slow for a while; how long an example takes is no property of the code.
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
-
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="session")

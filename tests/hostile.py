@@ -13,10 +13,11 @@ import torch
 
 import hf_cf
 from hf_cf import Recommender
-from hf_cf.history import History
-from hf_cf.model_folder import _checksum
-from hf_cf.models import EmbeddingDotBias, RankingHead, RatingModel
+from hf_cf.data.history import History
+from hf_cf.inference.ranking_head import RankingHead
+from hf_cf.models import EmbeddingDotBias, RatingModel
 from hf_cf.models.ranking import ImplicitALS
+from hf_cf.storage.model_folder import _checksum
 
 Files = dict[str, bytes]
 N_USERS, N_ITEMS = 12, 15

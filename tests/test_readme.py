@@ -17,10 +17,10 @@ import httpx
 import pytest
 from hub_server import HubServer
 from hub_server import environment as client_environment
+from locations import ROOT
 
 import hf_cf
 
-ROOT = Path(__file__).parents[1]
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
 README = (ROOT / "README.md").read_text("utf-8")
 

@@ -401,7 +401,7 @@ def test_a_loaded_model_answers_bit_for_bit_as_before(small: Recommender, saved:
     assert (loaded.metrics, loaded.scale, loaded.source) == (
         small.metrics, small.scale, small.source
     )  # fmt: skip
-    assert loaded.facts.epochs == small.facts.epochs
+    assert loaded.metadata.epochs == small.metadata.epochs
 
 
 def test_saved_again_it_is_still_the_same(small: Recommender, saved: Path) -> None:

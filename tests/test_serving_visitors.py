@@ -54,22 +54,22 @@ def test_one_prediction_is_for_one_visitor(
 
 def test_ratings_make_the_stars_surer(trained: hf_cf.Recommender) -> None:
     items = trained.items.ids
-    deviations = [
+    standard_deviations = [
         trained.predict(items=items[-1], ratings=dict.fromkeys(items[:n], 4), return_std=True)[1]
         for n in (0, 1, 5, 50)
     ]
-    assert deviations == sorted(deviations, reverse=True)
-    assert deviations[0] > deviations[-1] > trained.prior.noise**0.5
+    assert standard_deviations == sorted(standard_deviations, reverse=True)
+    assert standard_deviations[0] > standard_deviations[-1] > trained.prior.noise**0.5
 
 
 def test_a_known_user_has_deviations_where_there_is_a_history(
     trained: hf_cf.Recommender, tmp_path: Path
 ) -> None:
     users, items = trained.users.ids[:2], trained.items.ids[:2]
-    stars, deviations = trained.predict(users, items, return_std=True)
+    stars, standard_deviations = trained.predict(users, items, return_std=True)
     np.testing.assert_array_equal(stars, trained.predict(users, items))
     one = trained.predict(users[1], items[1], return_std=True)
-    assert one == pytest.approx((stars[1], deviations[1]), abs=1e-4)
+    assert one == pytest.approx((stars[1], standard_deviations[1]), abs=1e-4)
     trained.save_pretrained(tmp_path, include_history=False)
     loaded = hf_cf.Recommender.from_pretrained(tmp_path)
     with pytest.raises(ValueError, match="attach_history"):
@@ -92,7 +92,7 @@ def test_a_model_without_noise_says_so(trained: hf_cf.Recommender, tmp_path: Pat
     trained.save_pretrained(tmp_path)
     loaded = hf_cf.Recommender.from_pretrained(tmp_path)
     prior = UserPrior(loaded.prior.mean, loaded.prior.precision)
-    loaded.heads = replace(loaded.heads, prior=prior)
+    loaded.scorer = replace(loaded.scorer, prior=prior)
     loaded.save_pretrained(tmp_path)
     old = hf_cf.Recommender.from_pretrained(tmp_path)
     assert old.predict(items=9, ratings={}) == loaded.predict(items=9, ratings={})

@@ -23,7 +23,6 @@ _EXTRAS = {
     "matplotlib": "train",
     "gradio": "space",
     "pyspark": "spark",
-    "accelerate": "distributed",
 }
 
 

@@ -107,7 +107,7 @@ def _recommend_to_all(arguments: argparse.Namespace, options: dict[str, Any]) ->
     from tqdm import tqdm
 
     from hf_cf import Recommender
-    from hf_cf.model_folder import replacing
+    from hf_cf.storage.model_folder import replacing
 
     rec = Recommender.from_pretrained(arguments.model)
     users, block = rec.users.ids, rec.users_at_once

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hf_cf.ratings import Ratings
+    from hf_cf.data.ratings import Ratings
 
 SYNTHETIC = "These ratings are synthetic: generated for trying things out, not given by people."
 
@@ -49,7 +49,7 @@ def add_data_flags(parser: argparse.ArgumentParser, *, held_out: str, sample: bo
 
 def load_split(arguments: argparse.Namespace) -> tuple[Ratings, Ratings | None]:
     """Load the ratings, and those held out, or None where nothing is."""
-    from hf_cf.datasets import load_ratings
+    from hf_cf.data.readers import load_ratings
 
     columns = {
         name: getattr(arguments, name)

@@ -74,7 +74,7 @@ def contents(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _push(arguments: argparse.Namespace) -> None:
-    from hf_cf.publish import push
+    from hf_cf.space.deployment import push
 
     address = push(
         arguments.folder, arguments.repo,
@@ -85,7 +85,7 @@ def _push(arguments: argparse.Namespace) -> None:
 
 
 def _pull(arguments: argparse.Namespace) -> None:
-    from hf_cf.publish import pull
+    from hf_cf.space.deployment import pull
 
     model = pull(arguments.repo, arguments.folder, revision=arguments.revision)
     print(f"{model}\nSaved to {arguments.folder}")

@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _deploy(arguments: argparse.Namespace) -> None:
-    from hf_cf.publish import deploy_space
+    from hf_cf.space.deployment import deploy_space
 
     token = _token() if arguments.secret_token else None
     print(f"Publishing the Space {arguments.repo} for the model {arguments.model} ...", flush=True)
@@ -63,7 +63,7 @@ def _token() -> str:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from hf_cf.space_files import MODEL_VARIABLE, export_space
+    from hf_cf.space.files import MODEL_VARIABLE, export_space
 
     written = export_space(arguments.folder, arguments.model)
     print(

@@ -55,7 +55,7 @@ def _run(arguments: argparse.Namespace) -> None:
     # The workers are this Python, unless Spark's own variables say otherwise.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     from hf_cf import spark as hf_cf_spark
-    from hf_cf.ratings import DataSource, RatingScale
+    from hf_cf.data.scale import DataSource, RatingScale
     from hf_cf.spark.session import read, session
 
     settings = hf_cf_spark.SparkSettings(

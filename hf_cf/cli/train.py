@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from hf_cf.cli.data import SYNTHETIC, add_data_flags, load_split
 from hf_cf.cli.hub import add_contents, add_destination, contents, is_private
-from hf_cf.processes import processes
 
 if TYPE_CHECKING:
     from hf_cf.recommender import Recommender
@@ -53,7 +52,7 @@ def add_index_flag(parser: argparse.ArgumentParser) -> None:
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     # The flags are the fields of TrainingSettings. Reading them imports the models, not fastai.
-    from hf_cf.settings import TrainingSettings
+    from hf_cf.training.settings import TrainingSettings
 
     group = parser.add_argument_group("hyperparameters (default: tuned for each model)")
     for item in fields(TrainingSettings):
@@ -71,7 +70,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from hf_cf.settings import TrainingSettings
+    from hf_cf.training.settings import TrainingSettings
 
     names = [item.name for item in fields(TrainingSettings)]
     chosen = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
@@ -81,14 +80,13 @@ def _run(arguments: argparse.Namespace) -> None:
         chosen["layers"] = tuple(chosen["layers"])
 
     if arguments.push_to_hub:
-        from hf_cf.hub import writing_token
+        from hf_cf.storage.hub import writing_token
 
         writing_token(arguments.push_to_hub, None)  # rather now than after the training
     train, valid = load_split(arguments)
-    if processes().is_main:
-        print(train if valid is None else f"{train}\nHeld out: {len(valid):,} ratings")
-        if train.source.synthetic:
-            print(SYNTHETIC)
+    print(train if valid is None else f"{train}\nHeld out: {len(valid):,} ratings")
+    if train.source.synthetic:
+        print(SYNTHETIC)
 
     from hf_cf.training import fit
     from hf_cf.training.checkpoint import FILE
@@ -127,15 +125,15 @@ def _y_range(words: list[str]) -> tuple[float, float] | str | None:
 
 def save(rec: Recommender, out: Path, **contents: Any) -> None:
     """Write the model folder, and ``metrics.json`` beside."""
-    from hf_cf.model_folder import replacing
+    from hf_cf.storage.model_folder import replacing
 
     rec.save_pretrained(out, **contents)
     report = {
         "final": rec.metrics,
-        "epochs": rec.facts.epochs,
-        "settings": rec.facts.settings,
+        "epochs": rec.metadata.epochs,
+        "settings": rec.metadata.settings,
         "data": rec.source.name,
-        "versions": rec.facts.versions,
+        "versions": rec.metadata.versions,
     }
     with replacing(out / "metrics.json") as temporary:
         temporary.write_text(json.dumps(report, indent=2) + "\n", "utf-8")

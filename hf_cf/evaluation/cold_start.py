@@ -9,12 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hf_cf.baselines import Biases, damped_biases, item_mean, popularity, same_order_for_all
-from hf_cf.evaluation.newcomers import Newcomers, plain_table
+from hf_cf.data.history import History
+from hf_cf.data.ratings import Ratings
+from hf_cf.evaluation.baselines import (
+    Biases,
+    damped_biases,
+    item_mean,
+    popularity,
+    same_order_for_all,
+)
 from hf_cf.evaluation.protocol import BIASES, ITEM_MEAN, MOST_POPULAR
 from hf_cf.evaluation.report import MODEL
-from hf_cf.history import History
-from hf_cf.ratings import Ratings
+from hf_cf.evaluation.simulated_visitors import Newcomers, plain_table
 from hf_cf.recommender import Recommender
 
 GIVEN = (0, 1, 2, 3, 5, 10, 20, 50)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hf_cf.history import History
-from hf_cf.ratings import Ratings
+from hf_cf.data.history import History
+from hf_cf.data.ratings import Ratings
 from hf_cf.recommender import Recommender
 
 

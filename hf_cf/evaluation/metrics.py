@@ -12,8 +12,8 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from hf_cf.history import History
-from hf_cf.ratings import Codes
+from hf_cf.data.history import History
+from hf_cf.data.vocab import Codes
 
 Hits = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]

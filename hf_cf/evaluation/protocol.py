@@ -10,14 +10,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from hf_cf.baselines import damped_biases, item_mean, popularity, same_order_for_all
+from hf_cf.data.ratings import Ratings
+from hf_cf.data.scale import RatingScale, Stars
+from hf_cf.data.vocab import Codes
+from hf_cf.evaluation.baselines import damped_biases, item_mean, popularity, same_order_for_all
 from hf_cf.evaluation.bootstrap import Estimates, ratios_of_sums
 from hf_cf.evaluation.groups import ITEM_EDGES, USER_EDGES
 from hf_cf.evaluation.held_out import HeldOut
-from hf_cf.evaluation.measuring import ranking, rating_errors
+from hf_cf.evaluation.measurement import ranking, rating_errors
 from hf_cf.evaluation.metrics import Values
 from hf_cf.evaluation.report import MODEL, Evaluation, Measurement
-from hf_cf.ratings import Codes, Ratings, RatingScale, Stars
 from hf_cf.recommender import Recommender
 
 ITEM_MEAN, BIASES, MOST_POPULAR = "item mean", "damped biases", "most popular"
@@ -44,8 +46,8 @@ def evaluate(
     """Measure rating error and ranking on held-out ratings of known users, beside baselines.
 
     Rating error: the stars of the model, the item mean and the damped biases (see
-    `hf_cf.baselines`), all kept within the rating scale, against every held-out rating; for an
-    item that the model does not know, its ``#na#`` row answers.
+    `hf_cf.evaluation.baselines`), all kept within the rating scale, against every held-out
+    rating; for an item that the model does not know, its ``#na#`` row answers.
 
     Ranking: of all items of the catalogue that a user has not rated in training, none sampled,
     each system shows k. Relevant are the user's held-out ratings of `relevant_from` stars and

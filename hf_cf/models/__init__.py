@@ -7,12 +7,10 @@ from typing import Any
 from hf_cf.models.base import RatingModel
 from hf_cf.models.bayesian import BayesianFactorization
 from hf_cf.models.dot import BiasedFactorization, DotProduct, DotProductBias, EmbeddingDotBias
-from hf_cf.models.explanation import effects
-from hf_cf.models.fold_in import UserPrior, fold_in, posterior_root, stars_variance
-from hf_cf.models.item_index import ItemIndex
+from hf_cf.models.effects import effects
+from hf_cf.models.fold_in import UserPrior, fold_in, posterior_root, predictive_variance
 from hf_cf.models.networks import CollabNN, EmbeddingNN, RatingClassifier
-from hf_cf.models.questions import next_questions
-from hf_cf.models.ranking import ImplicitALS, RankingHead
+from hf_cf.models.ranking import ImplicitALS
 
 RATING_MODELS: dict[str, type[RatingModel]] = {
     model.name: model
@@ -59,8 +57,6 @@ __all__ = [
     "EmbeddingDotBias",
     "EmbeddingNN",
     "ImplicitALS",
-    "ItemIndex",
-    "RankingHead",
     "RatingClassifier",
     "RatingModel",
     "UserPrior",
@@ -68,7 +64,6 @@ __all__ = [
     "build_rating_model",
     "effects",
     "fold_in",
-    "next_questions",
     "posterior_root",
-    "stars_variance",
+    "predictive_variance",
 ]

@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from hf_cf.models.explanation import effects
-from hf_cf.models.fold_in import UserPrior, fold_in, posterior_root, stars_variance
+from hf_cf.models.effects import effects
+from hf_cf.models.fold_in import UserPrior, fold_in, posterior_root, predictive_variance
 
 LinearParts: TypeAlias = tuple[Tensor, Tensor | float, Callable[[Tensor], tuple[Tensor, Tensor]]]
 
@@ -101,15 +101,15 @@ class RatingModel(nn.Module):
         """Return the same model without what it knows of known users' times."""
         return self
 
-    def stars_and_slopes(self, vectors: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    def stars_and_gradients(self, vectors: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Stars as `stars` gives them, (B,), and their derivatives by the vectors, (B, d)."""
         # Copies, because autograd does not take tensors that inference mode has made.
         with torch.inference_mode(False), torch.enable_grad():
             vectors = vectors.detach().clone().requires_grad_(True)
             stars = self.stars(vectors, items.clone())
             # Each of the stars depends on its own vector alone, so one pass back gives all slopes.
-            (slopes,) = torch.autograd.grad(stars.sum(), vectors)
-        return stars.detach(), slopes
+            (gradients,) = torch.autograd.grad(stars.sum(), vectors)
+        return stars.detach(), gradients
 
     def own_prior(self) -> UserPrior:
         """What a model with `has_own_prior` knows of a user before the first rating."""
@@ -135,13 +135,13 @@ class RatingModel(nn.Module):
         """Vectors of users with the given ratings, (B, d); see `hf_cf.models.fold_in`."""
         return fold_in(self, prior, indptr, items, stars)
 
-    def stars_variance(
+    def predictive_variance(
         self, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
     ) -> Tensor:
         """Variance of a user's ratings around their predictions, in squared stars, (m,)."""
-        return stars_variance(self, prior, vector, rated, items)
+        return predictive_variance(self, prior, vector, rated, items)
 
-    def posterior_slopes(
+    def posterior_gradients(
         self, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
     ) -> Tensor:
         """Derivatives of a user's stars by coordinates in which what is not known is N(0, I).
@@ -149,8 +149,8 @@ class RatingModel(nn.Module):
         In deviations of a rating's noise: the squares of an item's, (m, any), add up to the
         variance of its stars, and products of two items' to their covariance.
         """
-        _, slopes = self.stars_and_slopes(vector.expand(len(items), -1), items)
-        return slopes @ posterior_root(self, prior, vector, rated)
+        _, gradients = self.stars_and_gradients(vector.expand(len(items), -1), items)
+        return gradients @ posterior_root(self, prior, vector, rated)
 
     def effects(
         self,
@@ -193,8 +193,8 @@ class RatingModel(nn.Module):
         """
 
         def look(z: Tensor) -> tuple[Tensor, Tensor]:
-            stars, slopes = self.stars_and_slopes(mean + z @ root.T, items)
-            return stars, slopes @ root
+            stars, gradients = self.stars_and_gradients(mean + z @ root.T, items)
+            return stars, gradients @ root
 
         return look
 

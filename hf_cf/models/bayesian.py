@@ -9,14 +9,14 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from hf_cf.features import design_matrix, from_json, n_columns, to_json
+from hf_cf.data.features import design_matrix, from_json, n_columns, to_json
 from hf_cf.models.base import RatingModel, embedding
 from hf_cf.models.fold_in import UserPrior
-from hf_cf.models.sittings import Sittings
-from hf_cf.solver import Prior, RowSolutions, SparseRows, solve_rows
+from hf_cf.models.sessions import Sessions
+from hf_cf.models.solver import Prior, RowSolutions, SparseRows, solve_rows
 
 _NOISE_STEPS = 3
-_SLOPE_DRAWS = 8
+_GRADIENT_SAMPLES = 8
 _ENTRIES = 2_000_000  # ratings times draws that are solved for at once
 
 
@@ -42,7 +42,7 @@ class BayesianFactorization(RatingModel):
     n_implicit_items, n_implicit_users : int
         How many items count as features of the users who rated them, and users of the items.
     user_features, item_features : sequence of mappings
-        What else the prior means depend on, as `hf_cf.features.to_json` writes it.
+        What else the prior means depend on, as `hf_cf.data.features.to_json` writes it.
     noise_freedom : float
         Degrees of freedom by which the noise differs between users; 0: it is the same for all.
     windows, n_sittings : sequence of int
@@ -94,7 +94,7 @@ class BayesianFactorization(RatingModel):
             user_features=to_json(self.user_features), item_features=to_json(self.item_features),
             noise_freedom=noise_freedom,
         )  # fmt: skip
-        self.sittings = Sittings(windows, n_sittings) if windows else None
+        self.sittings = Sessions(windows, n_sittings) if windows else None
         if windows:
             self.settings |= {"windows": list(windows), "n_sittings": list(n_sittings)}
         self.n_factors, self.n_samples = n_factors, n_samples
@@ -166,7 +166,7 @@ class BayesianFactorization(RatingModel):
         dot = vectors[:, : factors.shape[1]] @ factors.T / self.n_samples
         return dot + (self._bias(vectors)[:, None] + biases.mean(1) + self.mean)
 
-    def stars_and_slopes(self, vectors: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    def stars_and_gradients(self, vectors: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Stars as `stars` gives them, (B,), and their derivatives by the vectors, (B, d)."""
         factors = self.item_embeddings()[items] / self.n_samples
         ones = factors.new_full((len(items), self.n_samples), 1 / self.n_samples)
@@ -270,7 +270,7 @@ class BayesianFactorization(RatingModel):
             [found[:, :, :-1].flatten(1), found[:, :, -1], variance[:, None], weight[:, None]], 1
         )
 
-    def stars_variance(
+    def predictive_variance(
         self, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
     ) -> Tensor:
         """Variance of a user's ratings around their predictions, in squared stars, (m,).
@@ -285,7 +285,7 @@ class BayesianFactorization(RatingModel):
         sitting = 0.0 if self.sittings is None else self.sittings.variances.sum()
         return vector[-2] + sitting + between + half.square().sum(1).mean(0)
 
-    def posterior_slopes(
+    def posterior_gradients(
         self, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
     ) -> Tensor:
         """Derivatives of a user's stars by coordinates in which what is not known is N(0, I).
@@ -297,7 +297,7 @@ class BayesianFactorization(RatingModel):
         half = torch.linalg.solve_triangular(
             lower, self._design(items).permute(1, 2, 0), upper=False
         )
-        half = half[:: -(-self.n_samples // _SLOPE_DRAWS)]
+        half = half[:: -(-self.n_samples // _GRADIENT_SAMPLES)]
         return (half / (len(half) * vector[-2]).sqrt()).flatten(0, 1).T
 
     def effects(

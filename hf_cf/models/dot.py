@@ -97,11 +97,11 @@ class DotModel(RatingModel):
             dot = dot + vectors[:, -1:] + (biases if items is None else biases[items])
         return self._ranged(dot)
 
-    def stars_and_slopes(self, vectors: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    def stars_and_gradients(self, vectors: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Stars as `stars` gives them, (B,), and their derivatives by the vectors, (B, d)."""
         inner, fixed, link = self.linear_parts(items)
-        stars, slopes = link((vectors * inner).sum(1) + fixed)
-        return stars, slopes[:, None] * inner
+        stars, gradients = link((vectors * inner).sum(1) + fixed)
+        return stars, gradients[:, None] * inner
 
     def linear_parts(self, items: Tensor) -> LinearParts:
         """Item vectors, item biases, and the range."""
@@ -117,8 +117,8 @@ class DotModel(RatingModel):
         turned = inner @ root
 
         def look(z: Tensor) -> tuple[Tensor, Tensor]:
-            stars, slopes = link((turned * z).sum(1) + fixed)
-            return stars, slopes[:, None] * turned
+            stars, gradients = link((turned * z).sum(1) + fixed)
+            return stars, gradients[:, None] * turned
 
         return look
 

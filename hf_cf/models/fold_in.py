@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hf_cf.solver import Prior, SparseRows, solve_rows
+from hf_cf.models.solver import Prior, SparseRows, solve_rows
 
 if TYPE_CHECKING:
     from hf_cf.models.base import RatingModel
@@ -175,20 +175,22 @@ def _single_user(
     turned = inner @ prior.root
     gram = turned @ turned.T
     fixed = inner @ mean + fixed
-    predicted, slopes = link(fixed)
+    predicted, gradients = link(fixed)
     left = stars - predicted
     a = moved = torch.zeros_like(left)  # the function moves by gram @ a
     lowest = float(left.dot(left))
     for _ in range(steps):
-        values = torch.addcmul(left, slopes, moved)
-        lower, failed = torch.linalg.cholesky_ex(_plus_identity(gram * slopes * slopes[:, None]))
+        values = torch.addcmul(left, gradients, moved)
+        lower, failed = torch.linalg.cholesky_ex(
+            _plus_identity(gram * gradients * gradients[:, None])
+        )
         if failed:
             return None
-        step = slopes * torch.cholesky_solve(values[:, None], lower)[:, 0] - a
+        step = gradients * torch.cholesky_solve(values[:, None], lower)[:, 0] - a
         for halving in range(_HALVINGS + 1):
             tried = a + step
             moved = gram @ tried
-            predicted, slopes = link(fixed + moved)
+            predicted, gradients = link(fixed + moved)
             left = stars - predicted
             reached = float(moved.dot(tried) + left.dot(left))
             if reached <= lowest * (1 + 1e-6):
@@ -201,7 +203,7 @@ def _single_user(
     return (mean + prior.root @ (a @ turned)).unsqueeze(0) if math.isfinite(lowest) else None
 
 
-def stars_variance(
+def predictive_variance(
     model: RatingModel, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
 ) -> Tensor:
     """Variance of a user's ratings around their predictions, in squared stars.
@@ -230,23 +232,23 @@ def stars_variance(
     """
     assert prior.noise is not None
     both = torch.cat([rated, items])
-    _, slopes = model.stars_and_slopes(vector.expand(len(both), -1), both)
-    slopes, n = slopes @ prior.root, len(rated)
-    design, slopes = slopes[:n], slopes[n:]
+    _, gradients = model.stars_and_gradients(vector.expand(len(both), -1), both)
+    gradients, n = gradients @ prior.root, len(rated)
+    design, gradients = gradients[:n], gradients[n:]
     if n >= design.shape[1]:
         lower = torch.linalg.cholesky(_plus_identity(design.T @ design))
-        left = torch.linalg.solve_triangular(lower, slopes.T, upper=False)
+        left = torch.linalg.solve_triangular(lower, gradients.T, upper=False)
         return prior.noise * (1 + left.square().sum(0))
     # With a matrix of the ratings in place of one of the factors: S - S D' (D D' + I)^-1 D S'.
     lower = torch.linalg.cholesky(_plus_identity(design @ design.T))
-    told = torch.linalg.solve_triangular(lower, design @ slopes.T, upper=False)
-    return prior.noise * (1 + slopes.square().sum(1) - told.square().sum(0))
+    told = torch.linalg.solve_triangular(lower, design @ gradients.T, upper=False)
+    return prior.noise * (1 + gradients.square().sum(1) - told.square().sum(0))
 
 
 def posterior_root(model: RatingModel, prior: UserPrior, vector: Tensor, rated: Tensor) -> Tensor:
     """R with ``R R' = (J'J + precision)^-1``, (d, d); J holds the slopes for the rated items."""
-    _, slopes = model.stars_and_slopes(vector.expand(len(rated), -1), rated)
-    design = slopes @ prior.root
+    _, gradients = model.stars_and_gradients(vector.expand(len(rated), -1), rated)
+    design = gradients @ prior.root
     lower = torch.linalg.cholesky(_plus_identity(design.T @ design))
     return torch.linalg.solve_triangular(lower, prior.root.T, upper=False).T
 

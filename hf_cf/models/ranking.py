@@ -8,18 +8,16 @@ training and a visitor go through the same lines.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from hf_cf.models.item_index import ItemIndex
-from hf_cf.solver import Prior, SparseRows, solve_rows
+from hf_cf.models.solver import Prior, SparseRows, solve_rows
 
 ENTRIES_AT_ONCE = 2**22
-_QUERIES = 512  # known users, or made-up visitors, that an index is made for
 
 
 class ImplicitALS(nn.Module):
@@ -158,7 +156,7 @@ class ImplicitALS(nn.Module):
             return vectors
         return torch.where((indptr.diff() > 0)[:, None], vectors, average)
 
-    def posterior_slopes(self, items: Tensor, ratings: Tensor, candidates: Tensor) -> Tensor:
+    def posterior_gradients(self, items: Tensor, ratings: Tensor, candidates: Tensor) -> Tensor:
         """Derivatives of a user's scores by coordinates in which what is not known is N(0, I).
 
         The user has given `ratings`, (n,), to `items`, (n,); the slopes are those of the scores of
@@ -291,7 +289,7 @@ class ImplicitALS(nn.Module):
     def _by_stars(self, ratings: Tensor) -> Tensor:
         """Read the curves, which are given at 1 to 5 stars out of five: (n,) to (c, n)."""
         floor = min(self.settings["low"], 0.0)
-        knots, slopes = (table.to(ratings.device) for table in self._curves)
+        knots, gradients = (table.to(ratings.device) for table in self._curves)
         read = torch.empty(len(knots), len(ratings), device=ratings.device)
         for part, into in zip(
             ratings.split(ENTRIES_AT_ONCE), read.split(ENTRIES_AT_ONCE, dim=1), strict=True
@@ -299,57 +297,9 @@ class ImplicitALS(nn.Module):
             stars = (part - floor) * (5 / (self.settings["high"] - floor)) - 1
             stars = stars.clamp_(0, knots.shape[1] - 1)
             below = stars.int()
-            at_knots, slope = knots.index_select(1, below), slopes.index_select(1, below)
+            at_knots, slope = knots.index_select(1, below), gradients.index_select(1, below)
             torch.addcmul(at_knots, slope, stars - below, out=into)
         return read
-
-
-@dataclass(frozen=True)
-class RankingHead:
-    """A ranking model with the vectors of the users that it was trained on.
-
-    Attributes
-    ----------
-    model : ImplicitALS
-    user_vectors : Tensor, shape (n_users, k)
-        By user code. They are what `model.user_vectors` gives for the users' ratings, kept so
-        that known users are served where their ratings are not.
-    index : ItemIndex, optional
-        Of the model's item vectors, for catalogues of which not every item can be scored.
-    """
-
-    model: ImplicitALS
-    user_vectors: Tensor
-    index: ItemIndex | None = None
-
-    def to(self, device: str | torch.device) -> RankingHead:
-        """Return the same head on a device; the model itself moves."""
-        model = self.model.to(device)
-        index = None if self.index is None else self.index.to(device, model.item_factors)
-        return RankingHead(model, self.user_vectors.to(device), index)
-
-    def with_index(self, *, seed: int = 0, progress: bool = True) -> RankingHead:
-        """Return the same head with an index, made for the users that it knows, or for visitors."""
-        known = self.user_vectors[self.user_vectors.any(1)]
-        generator = torch.Generator().manual_seed(seed)
-        drawn = torch.randperm(len(known), generator=generator)[:_QUERIES]
-        queries = known[drawn.to(known.device)] if len(drawn) else self._visitors(generator)
-        index = ItemIndex.build(self.model.item_factors, queries, seed=seed, progress=progress)
-        return RankingHead(self.model, self.user_vectors, index)
-
-    def _visitors(self, generator: torch.Generator) -> Tensor:
-        """Vectors of made-up people who love ten items near one that is often chosen."""
-        factors = self.model.item_factors
-        lengths = factors.norm(dim=1).cpu().clamp_min(1e-12)[: 2**24]  # all that PyTorch draws from
-        often = torch.multinomial(lengths, _QUERIES, replacement=True, generator=generator)
-        loved = [
-            (part @ factors.T).topk(min(10, len(factors))).indices
-            for part in factors[often.to(factors.device)].split(64)
-        ]
-        items = torch.cat(loved).flatten()
-        indptr = torch.arange(_QUERIES + 1, device=items.device) * (len(items) // _QUERIES)
-        stars = torch.full_like(items, self.model.settings["high"], dtype=torch.float32)
-        return self.model.user_vectors(indptr, items, stars)
 
 
 def row_weights(rows: SparseRows) -> Tensor:

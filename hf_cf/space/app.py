@@ -34,7 +34,7 @@ def _add_pages(demo: gr.Blocks, service: Service) -> None:
     # The key that gradio encrypts with is part of the page, so it keeps nothing secret; it must
     # only stay the same, or a restart of the Space would lose everybody's list.
     kept = gr.BrowserState(
-        {"list": {}}, storage_key=f"hf_cf.ratings.{service.rec.source.name}", secret="hf_cf"
+        {"list": {}}, storage_key=f"hf_cf.data.ratings.{service.rec.source.name}", secret="hf_cf"
     )
     masthead = components.page("masthead", server_functions=PageFunctions(service).all())
     with gr.Tabs(overflow_behavior="wrap"):

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hf_cf.datasets.column_names import USUAL_NAMES
-from hf_cf.ratings import RatingScale
+from hf_cf.data.readers.column_names import USUAL_NAMES
+from hf_cf.data.scale import RatingScale
+from hf_cf.data.titles import normalise
 from hf_cf.space.errors import InvalidInput
-from hf_cf.titles import normalise
 
 LONGEST_FILE = 2_000_000
 MOST_LINES = 20_000

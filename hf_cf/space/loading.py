@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from hf_cf.recommender import Recommender
+from hf_cf.space.files import MODEL_VARIABLE
 from hf_cf.space.service import Service
-from hf_cf.space_files import MODEL_VARIABLE
 
 DEFAULT_MODEL = "models/sample"
 

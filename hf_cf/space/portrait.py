@@ -50,7 +50,7 @@ def portrait(rec: Recommender) -> dict[str, Any]:
         (of the ranking metrics), ``popularity``, ``most_liked`` and ``least_liked`` (pairs of id
         and bias, among the items that are rated at least as often as the average).
     """
-    evaluation = rec.facts.evaluation
+    evaluation = rec.metadata.evaluation
     table = rec.item_bias()
     often = max(_RARELY, float(rec.catalogue["n_ratings"].mean()))
     table = table[table["n_ratings"] >= often]

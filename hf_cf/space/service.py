@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hf_cf.catalogue import Catalogue
-from hf_cf.filters import Filters
-from hf_cf.heads import People
-from hf_cf.history import History
+from hf_cf.data.catalogue import Catalogue
+from hf_cf.data.history import History
+from hf_cf.inference.filters import Filters
+from hf_cf.inference.scorer import UserVectors
+from hf_cf.inference.top_n import ListOptions
+from hf_cf.inference.visitors import visitors_history
 from hf_cf.recommender import Recommender, reason
 from hf_cf.space import inputs
 from hf_cf.space.errors import InvalidInput
 from hf_cf.space.films import Films, Json
-from hf_cf.top_n import Choice
-from hf_cf.visitors import visitors_history
 
 Item = str | int
 GivenRatings = dict[str, float] | list[Json]
@@ -125,7 +125,7 @@ class Service:
         wanted = _Wanted.checked(n, genres, years, novelty, diversity, exclude, min_ratings)
         reasons = REASONS if inputs.flag(explain, "explain") else 0
         given = self._given(ratings)
-        people = self.rec.heads.visitors(given)
+        people = self.rec.scorer.visitors(given)
         return self._cards(people, given, wanted, reasons, people.rating[0])
 
     @torch.inference_mode()
@@ -200,8 +200,8 @@ class Service:
         """
         codes = self._catalogue.codes(inputs.items(items, "items"))
         people = self._who(ratings, user)[0]
-        rows = self.rec.heads.rows(codes)
-        stars = self.rec.heads.stars(people.rating.expand(len(rows), -1), rows)
+        rows = self.rec.scorer.rows(codes)
+        stars = self.rec.scorer.stars(people.rating.expand(len(rows), -1), rows)
         return [
             {"item": film["item"], "title": film["title"], "stars": own, "std": std}
             for film, own, std in zip(
@@ -263,7 +263,7 @@ class Service:
         _, given = self._who(ratings, user)
         if given is None:
             raise InvalidInput("this model does not know what its users rated; give ratings")
-        return self._reasons(given, self.rec.heads.rows(target), wanted)[0]
+        return self._reasons(given, self.rec.scorer.rows(target), wanted)[0]
 
     def next_questions(
         self,
@@ -326,9 +326,9 @@ class Service:
             "genres": self._films.genres,
             "years": self._films.years,
             "metrics": rec.metrics,
-            "epochs": rec.facts.epochs,
-            "settings": rec.facts.settings,
-            "versions": rec.facts.versions,
+            "epochs": rec.metadata.epochs,
+            "settings": rec.metadata.settings,
+            "versions": rec.metadata.versions,
         }
 
     def users(self, n: int = 50) -> list[Json]:
@@ -367,9 +367,9 @@ class Service:
         (code,) = self.rec.user_codes([inputs.item(user, "user")])
         codes, stars = self.rec.held_out.of(code)
         best = np.argsort(-stars, kind="stable")[: inputs.whole_number(n, "n", most=1000)]
-        rows = self.rec.heads.rows(codes[best])
-        vector = self.rec.heads.known(np.array([code]), None).rating
-        predicted = _numbers(self.rec.heads.stars(vector.expand(len(rows), -1), rows))
+        rows = self.rec.scorer.rows(codes[best])
+        vector = self.rec.scorer.known(np.array([code]), None).rating
+        predicted = _numbers(self.rec.scorer.stars(vector.expand(len(rows), -1), rows))
         rated = zip(self._films[codes[best]], stars[best].tolist(), predicted, strict=True)
         return [film | {"rating": given, "stars": own} for film, given, own in rated]
 
@@ -390,37 +390,37 @@ class Service:
         given = inputs.ratings(ratings)
         return visitors_history(given, self._catalogue, self.rec.scale)[1]
 
-    def _known(self, user: Any) -> tuple[People, History | None]:
+    def _known(self, user: Any) -> tuple[UserVectors, History | None]:
         codes = self.rec.user_codes([inputs.item(user, "user")])
         history = self.rec.history
-        people = self.rec.heads.known(codes, history)
+        people = self.rec.scorer.known(codes, history)
         return people, None if history is None else history.take(codes)
 
-    def _who(self, ratings: Any, user: Any) -> tuple[People, History | None]:
+    def _who(self, ratings: Any, user: Any) -> tuple[UserVectors, History | None]:
         if (ratings is None) == (user is None):
             raise InvalidInput("give either ratings or a user")
         if ratings is None:
             return self._known(user)
         given = self._given(ratings)
-        return self.rec.heads.visitors(given), given
+        return self.rec.scorer.visitors(given), given
 
     # What they get
 
     def _cards(
         self,
-        people: People,
+        people: UserVectors,
         given: History | None,
         wanted: _Wanted,
         reasons: int,
         vector: Tensor | None = None,
     ) -> list[Json]:
-        heads = self.rec.heads
+        scorer = self.rec.scorer
         hidden = torch.from_numpy(wanted.filters.hidden(self._catalogue))
         room = torch.empty(1, len(self.rec.items))
-        _, items, scores = heads.best(
+        _, items, scores = scorer.best(
             people, wanted.n, wanted.choice, hidden, self._log_popularity, room
         )
-        stars = heads.stars(people.rating.expand(len(items), -1), items)
+        stars = scorer.stars(people.rating.expand(len(items), -1), items)
         because: list[list[Json]] = [[] for _ in range(len(items))]
         if reasons and given is not None and len(given) and len(items):
             because = self._reasons(given, items, reasons, vector)
@@ -436,17 +436,17 @@ class Service:
             )
         ]
 
-    def _deviations(self, people: People, items: Tensor) -> list[float] | list[None]:
+    def _deviations(self, people: UserVectors, items: Tensor) -> list[float] | list[None]:
         if self.rec.prior.noise is None or not people.rated:
             return [None] * len(items)
-        return _numbers(self.rec.heads.deviations(people, items))
+        return _numbers(self.rec.scorer.standard_deviations(people, items))
 
     def _reasons(
         self, given: History, items: Tensor, n: int, vector: Tensor | None = None
     ) -> list[list[Json]]:
         """The n ratings that moved the stars of each item most, largest effect first."""
         codes, stars = given.of(0)
-        found = self.rec.heads.effects(codes, torch.from_numpy(stars), items, vector)
+        found = self.rec.scorer.effects(codes, torch.from_numpy(stars), items, vector)
         moved = found.numpy(force=True)
         most = np.argsort(-np.abs(moved), axis=1, kind="stable")[:, :n]
         rated, ratings = self._films[codes], stars.tolist()
@@ -470,7 +470,7 @@ class _Wanted:
     """What a list of recommendations should be like."""
 
     n: int
-    choice: Choice
+    choice: ListOptions
     filters: Filters
 
     @classmethod
@@ -486,7 +486,7 @@ class _Wanted:
     ) -> _Wanted:
         return cls(
             inputs.whole_number(n, "n"),
-            Choice(
+            ListOptions(
                 novelty=inputs.fraction(novelty, "novelty"),
                 diversity=inputs.fraction(diversity, "diversity"),
             ),

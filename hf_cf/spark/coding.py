@@ -11,8 +11,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from hf_cf.data.scale import RatingScale
+from hf_cf.data.vocab import Vocab
 from hf_cf.errors import DataFormatError
-from hf_cf.ratings import RatingScale, Vocab
 
 _WHOLE = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 _AS_TEXT = (T.StringType, T.BooleanType, T.DateType, T.TimestampType)

@@ -1,4 +1,4 @@
-"""Damped user and item effects in Spark: `hf_cf.baselines.damped_biases` where ratings are many."""
+"""Damped user and item effects in Spark, as `damped_biases` of `hf_cf.evaluation.baselines`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def damped_effects(
     item_damping: float = 2.0,
     sweeps: int = 5,
 ) -> Effects:
-    """Fit the effects as `hf_cf.baselines.damped_biases` does, items first, by turns.
+    """Fit the effects as `hf_cf.evaluation.baselines.damped_biases` does, items first, by turns.
 
     Parameters
     ----------

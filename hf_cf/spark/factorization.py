@@ -10,8 +10,8 @@ from pyspark.ml.recommendation import ALS, ALSModel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from hf_cf.data.scale import RatingScale
 from hf_cf.models import BiasedFactorization, ImplicitALS
-from hf_cf.ratings import RatingScale
 from hf_cf.spark.coding import Coded
 from hf_cf.spark.effects import Effects
 from hf_cf.spark.vectors import factors_of
@@ -31,7 +31,7 @@ class SparkSettings:
     regularization : float
         MLlib's ``regParam``: shrinkage of the factors, times the ratings of a user or item.
     user_damping, item_damping : float
-        Shrinkage of the effects; see `hf_cf.baselines.damped_biases`.
+        Shrinkage of the effects; see `hf_cf.evaluation.baselines.damped_biases`.
     sweeps : int
         Alternations between user and item effects.
     ranking_factors, ranking_iterations : int
@@ -155,8 +155,8 @@ def _by_stars(curve: tuple[float, ...], scale: RatingScale) -> Column:
     stars = F.least(F.greatest(stars, F.lit(0.0)), F.lit(float(len(curve) - 1)))
     below = F.floor(stars).cast("int")
     knots = F.array(*map(F.lit, curve))
-    slopes = F.array(*map(F.lit, [*np.diff(curve).tolist(), 0.0]))
-    return F.element_at(knots, below + 1) + F.element_at(slopes, below + 1) * (stars - below)
+    gradients = F.array(*map(F.lit, [*np.diff(curve).tolist(), 0.0]))
+    return F.element_at(knots, below + 1) + F.element_at(gradients, below + 1) * (stars - below)
 
 
 def _sample(factors: DataFrame, coded: Coded) -> DataFrame:

@@ -20,12 +20,15 @@ import torch
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from hf_cf.calibration import calibrated_prior
-from hf_cf.facts import TrainingFacts
-from hf_cf.heads import Heads
-from hf_cf.history import History
-from hf_cf.models import BiasedFactorization, ImplicitALS, RankingHead, UserPrior
-from hf_cf.ratings import DataSource, Ratings, RatingScale, Vocab, in_code_order
+from hf_cf.data.history import History
+from hf_cf.data.ratings import Ratings, in_code_order
+from hf_cf.data.scale import DataSource, RatingScale
+from hf_cf.data.vocab import Vocab
+from hf_cf.inference.calibration import calibrated_prior
+from hf_cf.inference.metadata import TrainingMetadata
+from hf_cf.inference.ranking_head import RankingHead
+from hf_cf.inference.scorer import Scorer
+from hf_cf.models import BiasedFactorization, ImplicitALS, UserPrior
 from hf_cf.recommender import Recommender
 from hf_cf.spark.coding import Coded, check, encode, plain_table, vocab_of
 from hf_cf.spark.effects import damped_effects
@@ -143,20 +146,20 @@ def fit(
         ranking = ranking_model(train, coded, settings)
         say("the factors for the order are fitted")
         kept_back = coded.ratings.where(drawn).withColumn("held", held)
-        heads, metrics = _calibrated(model, ranking, vectors, kept_back, items, scale)
+        scorer, metrics = _calibrated(model, ranking, vectors, kept_back, items, scale)
         users, history = Vocab(np.zeros(0, np.int64)), None
         if include_users:
-            heads = fold_users(heads, coded.ratings, coded.n_users, f"{place}/vectors")
+            scorer = fold_users(scorer, coded.ratings, coded.n_users, f"{place}/vectors")
             users = vocab_of(coded.users, coded.n_users)
             say("known users have their vectors")
             if include_history or (include_history is None and coded.n_ratings <= _MOST_HISTORY):
                 history = history_of(coded.ratings, coded.n_users)
         metrics["seconds"] = time.perf_counter() - started
         rec = Recommender(
-            heads.model, heads.prior, heads.ranking,
+            scorer.model, scorer.prior, scorer.ranking,
             users=users, items=items, catalogue=_catalogue(coded, items, catalogue),
             history=history, scale=scale, source=source,
-            facts=TrainingFacts(
+            metadata=TrainingMetadata(
                 {"model": "als", **asdict(settings)}, metrics, [], _versions(),
                 hardware=f"Apache Spark {df.sparkSession.version}",
             ),
@@ -190,7 +193,7 @@ def _calibrated(
     kept_back: DataFrame,
     items: Vocab,
     scale: RatingScale,
-) -> tuple[Heads, dict[str, float]]:
+) -> tuple[Scorer, dict[str, float]]:
     """Both heads, still without users, and how well they predict what was kept back."""
     table = kept_back.orderBy("user", "item").toArrow()
     held = table["held"].to_numpy()
@@ -211,23 +214,23 @@ def _calibrated(
     prior = UserPrior.from_vectors(vectors, 1.0)
     if len(asked):
         for _ in range(2):  # a first guess of the noise, from the prior that it is a part of
-            errors = _errors(Heads(model, prior, head, scale), given, asked)
+            errors = _errors(Scorer(model, prior, head, scale), given, asked)
             prior = UserPrior.from_vectors(vectors, float(errors.square().mean()))
     prior = calibrated_prior(model, vectors, asked, prior.noise or 1.0)
-    heads = Heads(model, prior, head, scale)
+    scorer = Scorer(model, prior, head, scale)
     metrics = {}
     if len(asked):
-        errors = _errors(heads, given, asked)
+        errors = _errors(scorer, given, asked)
         mse = float(errors.square().mean())
         metrics = {
             "valid_mse": mse, "valid_rmse": mse**0.5, "valid_mae": float(errors.abs().mean())
         }  # fmt: skip
-    return heads, metrics
+    return scorer, metrics
 
 
-def _errors(heads: Heads, given: History, asked: Ratings) -> torch.Tensor:
-    people = heads.visitors(given)
-    stars = heads.stars(people.rating[asked.user_codes], heads.rows(asked.item_codes))
+def _errors(scorer: Scorer, given: History, asked: Ratings) -> torch.Tensor:
+    people = scorer.visitors(given)
+    stars = scorer.stars(people.rating[asked.user_codes], scorer.rows(asked.item_codes))
     return stars - torch.from_numpy(asked.stars)
 
 

@@ -17,11 +17,11 @@ import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from hf_cf.hub import local_folder
-from hf_cf.model_folder import CONFIG
 from hf_cf.recommender import Recommender
 from hf_cf.spark.batches import Batches, map_batches, whole_users
 from hf_cf.spark.coding import plain_table
+from hf_cf.storage.hub import local_folder
+from hf_cf.storage.model_folder import CONFIG
 
 _KNOWN_AT_ONCE = 1_000
 

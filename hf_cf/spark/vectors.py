@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import torch
 from pyspark.sql import DataFrame
 
-from hf_cf.heads import Heads, People
-from hf_cf.history import History
+from hf_cf.data.history import History
+from hf_cf.inference.scorer import Scorer, UserVectors
 from hf_cf.spark.batches import Batches, map_batches, starts_of_users, whole_users
 from hf_cf.spark.coding import collect
 
@@ -56,7 +56,7 @@ def _matrix(column: pa.ChunkedArray, size: int) -> Table:
     return matrix
 
 
-def fold_users(heads: Heads, ratings: DataFrame, n_users: int, path: str) -> Heads:
+def fold_users(scorer: Scorer, ratings: DataFrame, n_users: int, path: str) -> Scorer:
     """Give the heads their known users, who are folded in on the executors.
 
     Parameters
@@ -71,22 +71,22 @@ def fold_users(heads: Heads, ratings: DataFrame, n_users: int, path: str) -> Hea
         Where the executors write the vectors to.
     """
     spark = ratings.sparkSession
-    shared = spark.sparkContext.broadcast(heads)
+    shared = spark.sparkContext.broadcast(scorer)
     schema = "user int, rating array<float>, ranking array<float>"
     by_user = ratings.repartition("user").sortWithinPartitions("user")
     map_batches(by_user, _folding(shared), schema).write.parquet(path)
     shared.destroy()
-    ranking = heads.ranking
-    size = heads.model.vector_size
+    ranking = scorer.ranking
+    size = scorer.model.vector_size
     found = collect(spark.read.parquet(path), "user", n_users)
-    people = People(
+    people = UserVectors(
         torch.from_numpy(_matrix(found["rating"], size)),
         None
         if ranking is None
         else torch.from_numpy(_matrix(found["ranking"], ranking.model.vector_size)),
         [],
     )
-    return heads.with_people(n_users, found["user"].to_numpy().copy(), people)
+    return scorer.with_users(n_users, found["user"].to_numpy().copy(), people)
 
 
 def _folding(shared: Any) -> Callable[[Batches], Iterator[pa.RecordBatch]]:

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from hf_cf.history import History
+from hf_cf.data.history import History
+from hf_cf.data.ratings import Ratings
 from hf_cf.models import BiasedFactorization
-from hf_cf.ratings import Ratings
-from hf_cf.settings import TrainingSettings
-from hf_cf.solver import Prior, SparseRows, solve_rows
+from hf_cf.models.solver import Prior, SparseRows, solve_rows
 from hf_cf.training.checkpoint import Checkpoint, State
 from hf_cf.training.errors import star_errors
+from hf_cf.training.settings import TrainingSettings
 
 
 def train_als(
@@ -62,7 +62,7 @@ def train_als(
     epochs: list[dict[str, float]] = []
     state = None if checkpoint is None else checkpoint.load()
     if state is not None:
-        epochs = state.facts["epochs"]
+        epochs = state.metadata["epochs"]
         item_side = state.tensors["items"].to(device)
         _take(model, state.tensors["users"], item_side)
     done = range(len(epochs), settings.epochs)

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from hf_cf.data.ratings import Ratings
 from hf_cf.models import BayesianFactorization
-from hf_cf.ratings import Ratings
-from hf_cf.settings import TrainingSettings
 from hf_cf.training.checkpoint import Checkpoint, State
 from hf_cf.training.gibbs import Chain, dots, widened
+from hf_cf.training.settings import TrainingSettings
 
 _ENTRIES = 1_000_000  # ratings that are predicted at once
 
@@ -82,7 +82,7 @@ def train_bayesian(
     start = 0
     state = None if checkpoint is None else checkpoint.load()
     if state is not None:
-        records = state.facts["epochs"]
+        records = state.metadata["epochs"]
         _restore(state.tensors, model, chain, running, len(records))
         start = int(model.sweeps)
     elif resume is not None:

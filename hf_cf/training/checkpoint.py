@@ -13,10 +13,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from hf_cf.data.ratings import Ratings
+from hf_cf.data.vocab import Vocab
 from hf_cf.errors import ModelFormatError
-from hf_cf.model_folder import replacing
-from hf_cf.ratings import Ratings, Vocab
-from hf_cf.settings import TrainingSettings
+from hf_cf.storage.model_folder import replacing
+from hf_cf.training.settings import TrainingSettings
 
 FILE = "checkpoint.safetensors"
 
@@ -33,7 +34,7 @@ class State(NamedTuple):
     """
 
     tensors: dict[str, Tensor]
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
 
 
 class Checkpoint:
@@ -57,7 +58,7 @@ class Checkpoint:
     def save(self, state: State) -> None:
         """Write a state, then put it into the place of the last one."""
         tensors = {name: t.detach().cpu().contiguous() for name, t in state.tensors.items()}
-        words = json.dumps({"run": self.run, "facts": state.facts})
+        words = json.dumps({"run": self.run, "facts": state.metadata})
         with replacing(self.path) as temporary:
             save_file(tensors, temporary, metadata={"state": words})
 
@@ -76,7 +77,7 @@ class Checkpoint:
         try:
             with safe_open(self.path, framework="pt") as file:
                 words = json.loads((file.metadata() or {})["state"])
-                run, facts = words["run"], words["facts"]
+                run, metadata = words["run"], words["facts"]
                 differences = list(_differences(run, self.run))
                 # Copies: a file that stays mapped would be read again after it was replaced.
                 names = [] if differences else file.keys()
@@ -88,7 +89,7 @@ class Checkpoint:
                 f"{self.path} is the checkpoint of another run: {'; '.join(differences)}. "
                 "Give what it was begun with, or delete the file to begin anew"
             )
-        return State(tensors, facts)
+        return State(tensors, metadata)
 
 
 def describe_run(

@@ -7,26 +7,26 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from hf_cf.facts import TrainingFacts
+from hf_cf.inference.metadata import TrainingMetadata
 
 _TRAIN, _VALID, _INK = "#8a94a6", "#d9480f", "#212529"
 
 
-def draw_learning_curves(facts: TrainingFacts, path: Path) -> None:
+def draw_learning_curves(metadata: TrainingMetadata, path: Path) -> None:
     """Draw training and validation loss by epoch as a PNG; the kept epoch is marked."""
-    epochs = [epoch["epoch"] for epoch in facts.epochs]
+    epochs = [epoch["epoch"] for epoch in metadata.epochs]
     figure = Figure(figsize=(7, 4.2), layout="constrained", dpi=144)
     axes = figure.add_subplot()
     curves = {"train_loss": ("training", _TRAIN), "valid_loss": ("validation", _VALID)}
     for name, (label, colour) in curves.items():
-        losses = [epoch[name] for epoch in facts.epochs if name in epoch]
+        losses = [epoch[name] for epoch in metadata.epochs if name in epoch]
         if losses:
             axes.plot(epochs, losses, "o-", color=colour, linewidth=2, markersize=4)
             axes.annotate(
                 f"{label} {losses[-1]:.3f}", (epochs[-1], losses[-1]), (8, 0),
                 textcoords="offset points", color=colour, va="center", fontweight="bold",
             )  # fmt: skip
-    best = facts.metrics.get("best_epoch")
+    best = metadata.metrics.get("best_epoch")
     if best is not None:
         axes.axvline(best, color=_INK, linewidth=1, linestyle=":")
         axes.annotate(
@@ -35,7 +35,10 @@ def draw_learning_curves(facts: TrainingFacts, path: Path) -> None:
         )  # fmt: skip
     axes.set(xlabel="epoch", ylabel="loss")
     axes.set_title(
-        f"{facts.settings.get('model', '')}: loss by epoch", loc="left", fontweight="bold", pad=12
+        f"{metadata.settings.get('model', '')}: loss by epoch",
+        loc="left",
+        fontweight="bold",
+        pad=12,
     )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(epochs) == 1:

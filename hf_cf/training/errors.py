@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from hf_cf.data.ratings import Ratings
 from hf_cf.models import RatingModel
-from hf_cf.ratings import Ratings
 
 _PAIRS = 65_536
 

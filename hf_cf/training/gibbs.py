@@ -11,14 +11,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from hf_cf.features import Feature, design_matrix, find_features, to_json
-from hf_cf.history import History
+from hf_cf.data.features import Feature, design_matrix, find_features, to_json
+from hf_cf.data.history import History
+from hf_cf.data.ratings import Ratings
+from hf_cf.data.vocab import Codes
 from hf_cf.models import BayesianFactorization
-from hf_cf.ratings import Codes, Ratings
-from hf_cf.settings import TrainingSettings
-from hf_cf.solver import Prior, SparseRows, solve_rows
-from hf_cf.training.link import LinkedPrior
-from hf_cf.training.sittings import WINDOWS, SittingSampler
+from hf_cf.models.solver import Prior, SparseRows, solve_rows
+from hf_cf.training.factor_prior import LinkedPrior
+from hf_cf.training.sessions import WINDOWS, SittingSampler
+from hf_cf.training.settings import TrainingSettings
 
 Floats = npt.NDArray[Any]
 

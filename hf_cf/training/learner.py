@@ -19,17 +19,16 @@ from fastprogress.fastprogress import IN_NOTEBOOK
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hf_cf.data.ratings import Ratings
+from hf_cf.data.scale import RatingScale
 from hf_cf.models import RatingClassifier, RatingModel, build_rating_model
-from hf_cf.processes import Processes, processes
-from hf_cf.ratings import Ratings, RatingScale
-from hf_cf.settings import TrainingSettings
-from hf_cf.threads import one_thread
+from hf_cf.models.threads import one_thread
 from hf_cf.training.checkpoint import Checkpoint
-from hf_cf.training.data_parallel import SumOfProcesses, join
+from hf_cf.training.epoch_log import EpochRecord
 from hf_cf.training.large_batches import InPlaceAdam, SumOfParts, kept_gradients
 from hf_cf.training.loaders import RatingsDataLoaders
-from hf_cf.training.record import EpochRecord
 from hf_cf.training.resume import Resume
+from hf_cf.training.settings import TrainingSettings
 
 SMALL_MODEL = 2_000_000
 """Parameters below which a second thread does not help."""
@@ -52,10 +51,9 @@ def train_with_fastai(
     epochs : list of dict
         See `run`.
     """
-    here = join()
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        learn, model = build_learner(settings, train, valid, here)
+        learn, model = build_learner(settings, train, valid)
         epochs = run(learn, model, settings, progress=progress, checkpoint=checkpoint)
     # A Learner and its callbacks hold each other; without this, its tensors outlive many fits.
     learn.remove_cbs(list(learn.cbs))
@@ -67,7 +65,6 @@ def build_learner(
     settings: TrainingSettings,
     train: Ratings,
     valid: Ratings | None,
-    here: Processes = Processes(),  # noqa: B008  (it cannot change)
 ) -> tuple[Learner, RatingModel]:
     """Build the fastai ``Learner`` of some settings, and the pure module that its weights go to.
 
@@ -79,7 +76,7 @@ def build_learner(
     scale = train.scale
     ranges = {"auto": scale.output_range, "scale": (scale.min, scale.max)}
     y_range = ranges[settings.y_range] if isinstance(settings.y_range, str) else settings.y_range
-    dls = RatingsDataLoaders.from_ratings(train, valid, settings.batch_size, settings.seed, here)
+    dls = RatingsDataLoaders.from_ratings(train, valid, settings.batch_size, settings.seed)
     shape: dict[str, Any] = {"n_users": len(train.users), "n_items": len(train.items)}
     options_of: dict[str, dict[str, Any]] = {
         "dot_product": {"n_factors": settings.n_factors, "y_range": y_range},
@@ -115,8 +112,6 @@ def build_learner(
         learn = Learner(dls, _TrainingOutput(model), loss_func=loss, **common)
     if any(part.share < 1 for part in dls.train.parts):
         learn.add_cb(SumOfParts())
-    if here.size > 1:
-        learn.add_cb(SumOfProcesses(here))
     if settings.mixed_precision:
         learn.to_fp16()
     _initialise(learn.model, settings)
@@ -144,7 +139,6 @@ def run(
     if checkpoint is not None:
         resume = Resume(checkpoint, record)
         callbacks, first = [record, resume], resume.epochs_done
-    progress = progress and processes().is_main
     if progress and not (IN_NOTEBOOK or sys.stdout.isatty()):
         # A bar redrawn in a log file is noise; a line an epoch says the same.
         progress, record.log = False, print

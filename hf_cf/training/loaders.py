@@ -10,8 +10,8 @@ import torch
 from fastai.data.core import DataLoaders
 from torch import Tensor
 
-from hf_cf.processes import Processes
-from hf_cf.ratings import NA, Ratings, Vocab
+from hf_cf.data.ratings import Ratings
+from hf_cf.data.vocab import NA, Vocab
 
 ROWS_AT_ONCE = 16_384
 """Rows for which a processor computes at once: what lies between still fits its cache."""
@@ -43,9 +43,6 @@ class RatingsLoader:
         Seed of that order.
     at_once : int, optional
         Most rows to yield at once: a larger batch comes in parts, see `parts`.
-    here : Processes
-        Of several processes each yields its own share of every batch: with the same seed they
-        have the same batches, and each row is visited by one of them.
 
     Attributes
     ----------
@@ -61,11 +58,10 @@ class RatingsLoader:
         shuffle: bool = False,
         seed: int = 0,
         at_once: int | None = None,
-        here: Processes = Processes(),  # noqa: B008  (it cannot change)
     ) -> None:
         pairs = np.stack([ratings.user_codes, ratings.item_codes], 1)
         self.pairs, self.stars = torch.from_numpy(pairs), torch.from_numpy(ratings.stars)
-        self.bs, self.shuffle, self.here = batch_size, shuffle, here
+        self.bs, self.shuffle = batch_size, shuffle
         self.generator = torch.Generator().manual_seed(seed)
         self.device = torch.device("cpu")
         self.cut(at_once or len(self.stars) + 1)
@@ -75,16 +71,13 @@ class RatingsLoader:
         self.at_once = at_once
         self.parts: list[Part] = []
         self._spans: list[slice] = []
-        begin = 0
-        for batch in _cut(len(self.stars), self.bs, least=max(2, self.here.size)):
-            ranks = (self.here.rank, self.here.rank + 1)
-            first, end = (begin + batch * rank // self.here.size for rank in ranks)
-            sizes = _cut(end - first, at_once)
+        first = 0
+        for batch in _cut(len(self.stars), self.bs):
+            sizes = _cut(batch, at_once)
             for i, size in enumerate(sizes):
                 self.parts.append(Part(size / batch, i == len(sizes) - 1))
                 self._spans.append(slice(first, first + size))
                 first += size
-            begin += batch
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -110,11 +103,11 @@ class RatingsLoader:
         return tensor.detach().cpu() if cpu else tensor.detach()
 
 
-def _cut(n: int, size: int, least: int = 2) -> list[int]:
-    """Sizes of the pieces of n rows; fewer than `least` at the end join the piece before them."""
+def _cut(n: int, size: int) -> list[int]:
+    """Sizes of the pieces of n rows; a last row alone joins the piece before it."""
     whole, rest = divmod(n, size)
     sizes = [size] * whole
-    if whole and rest < least:
+    if whole and rest < 2:
         sizes[-1] += rest
     elif rest:
         sizes.append(rest)
@@ -140,14 +133,13 @@ class RatingsDataLoaders(DataLoaders):
         valid: Ratings | None,
         batch_size: int,
         seed: int,
-        here: Processes = Processes(),  # noqa: B008
     ) -> RatingsDataLoaders:
         """Loaders of training and validation ratings; without the latter nothing is validated."""
         held_out = valid if valid is not None else train.take(np.arange(0))
         at_once = None if torch.cuda.is_available() else ROWS_AT_ONCE
         return cls(
-            RatingsLoader(train, batch_size, shuffle=True, seed=seed, at_once=at_once, here=here),
-            RatingsLoader(held_out, max(batch_size, 65_536), here=here),
+            RatingsLoader(train, batch_size, shuffle=True, seed=seed, at_once=at_once),
+            RatingsLoader(held_out, max(batch_size, 65_536)),
             train.users,
             train.items,
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hf_cf.models.ranking import ImplicitALS, effective_number
-from hf_cf.training.samples import by_users_drawn
+from hf_cf.training.subsampling import by_users_drawn
 
 _Rows: TypeAlias = tuple[Tensor, Tensor, Tensor]
 

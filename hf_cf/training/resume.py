@@ -9,7 +9,7 @@ from fastai.callback.core import Callback
 from torch import Tensor
 
 from hf_cf.training.checkpoint import Checkpoint, State
-from hf_cf.training.record import EpochRecord
+from hf_cf.training.epoch_log import EpochRecord
 
 
 class Resume(Callback):
@@ -35,13 +35,13 @@ class Resume(Callback):
         self._state = checkpoint.load()
         self.epochs_done = 0
         if self._state is not None:
-            self.epochs_done = len(self._state.facts["epochs"])
+            self.epochs_done = len(self._state.metadata["epochs"])
 
     def before_fit(self) -> None:
         """Put the state that was kept into the place of the new one."""
         if self._state is None:
             return
-        tensors, facts = self._state
+        tensors, metadata = self._state
         self._state = None
         self.model.load_state_dict(_named("model.", tensors))
         for position, parameter in enumerate(self._parameters()):
@@ -55,11 +55,11 @@ class Resume(Callback):
         torch.set_rng_state(tensors["torch"])
         if "cuda" in tensors:
             torch.cuda.set_rng_state(tensors["cuda"])
-        if facts["scaler"]:
-            self.learn.scaler.load_state_dict(facts["scaler"])
-        self.recorder.smooth_loss.count = facts["steps"]
+        if metadata["scaler"]:
+            self.learn.scaler.load_state_dict(metadata["scaler"])
+        self.recorder.smooth_loss.count = metadata["steps"]
         self.recorder.smooth_loss.val = tensors["smooth_loss"]
-        self._record.go_on_from(facts["epochs"], _named("best.", tensors))
+        self._record.go_on_from(metadata["epochs"], _named("best.", tensors))
 
     def after_epoch(self) -> None:
         """Keep the state."""
@@ -76,12 +76,12 @@ class Resume(Callback):
             tensors["cuda"] = torch.cuda.get_rng_state()
         tensors["smooth_loss"] = self.recorder.smooth_loss.val
         scaler = getattr(self.learn, "scaler", None)
-        facts = {
+        metadata = {
             "epochs": self._record.epochs,
             "steps": self.recorder.smooth_loss.count,
             "scaler": {} if scaler is None else scaler.state_dict(),
         }
-        self._checkpoint.save(State(tensors, facts))
+        self._checkpoint.save(State(tensors, metadata))
 
     def _parameters(self) -> list[Any]:
         return [parameter for group in self.opt.opt.param_groups for parameter in group["params"]]

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from hf_cf.baselines import same_order_for_all
+from hf_cf.data.history import History
 from hf_cf.evaluation import metrics as m
-from hf_cf.history import History
+from hf_cf.evaluation.baselines import same_order_for_all
 
 
 def sets(*rows: list[int]) -> History:

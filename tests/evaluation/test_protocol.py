@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import hf_cf
-from hf_cf.baselines import damped_biases, item_mean
 from hf_cf.evaluation import Evaluation, evaluate
+from hf_cf.evaluation.baselines import damped_biases, item_mean
 from hf_cf.evaluation.protocol import default_threshold
 
 

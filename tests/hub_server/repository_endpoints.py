@@ -179,7 +179,7 @@ def _delete_ref(
     hub: Hub, request: Request, kind: str, repo_id: str, sort: str, name: str
 ) -> Response:
     repository = hub.writable(request, kind, repo_id)
-    ref = f"refs/{'heads' if sort == 'branch' else 'tags'}/{name}"
+    ref = f"refs/{'scorer' if sort == 'branch' else 'tags'}/{name}"
     if ref == "refs/heads/main":
         raise Refusal(403, "Cannot delete the main branch")
     if ref not in repository.refs:

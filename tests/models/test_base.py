@@ -84,7 +84,7 @@ def test_na_is_a_row_like_any_other(case: str) -> None:
 def test_slopes_are_the_derivatives_of_stars(case: str) -> None:
     model = small_model(case).double()
     vector, items = model.user_vectors(torch.tensor([2]))[0], torch.tensor([1, 4, 4, 22])
-    stars, slopes = model.stars_and_slopes(vector.expand(len(items), -1), items)
+    stars, gradients = model.stars_and_gradients(vector.expand(len(items), -1), items)
     torch.testing.assert_close(stars, model.stars_grid(vector[None], items)[0])
     step = 1e-6
     for coordinate in range(model.vector_size):
@@ -93,7 +93,7 @@ def test_slopes_are_the_derivatives_of_stars(case: str) -> None:
         beside = torch.stack([vector + moved, vector - moved])
         up, down = model.stars_grid(beside, items)
         torch.testing.assert_close(
-            slopes[:, coordinate], (up - down) / (2 * step), rtol=1e-4, atol=1e-6
+            gradients[:, coordinate], (up - down) / (2 * step), rtol=1e-4, atol=1e-6
         )
 
 

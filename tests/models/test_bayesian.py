@@ -109,10 +109,10 @@ def test_the_variance_adds_noise_doubt_and_spread_of_the_draws() -> None:
         stars.append(float(design @ mean + model.item_bias.weight[11, draw]))
         doubts.append(float(design @ covariance @ design))
     expected = float(np.var(stars) + np.mean(doubts)) + float(vector[-2])
-    found = model.stars_variance(None, vector, ITEMS, target)
+    found = model.predictive_variance(None, vector, ITEMS, target)
     assert found.item() == pytest.approx(expected, rel=1e-4)
-    slopes = model.posterior_slopes(None, vector, ITEMS, target)
-    assert float(slopes.square().sum() * vector[-2]) == pytest.approx(np.mean(doubts), rel=1e-4)
+    gradients = model.posterior_gradients(None, vector, ITEMS, target)
+    assert float(gradients.square().sum() * vector[-2]) == pytest.approx(np.mean(doubts), rel=1e-4)
 
 
 def test_effects_add_up_to_what_the_ratings_change() -> None:

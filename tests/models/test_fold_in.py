@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from small_models import CASES, N_ITEMS, every_model, small_model
 from torch import Tensor
 
-from hf_cf.models import RatingModel, UserPrior, stars_variance
+from hf_cf.models import RatingModel, UserPrior, predictive_variance
 from hf_cf.models import fold_in as fold_in_rows
 from hf_cf.models.fold_in import _single_user
 
@@ -212,7 +212,7 @@ def test_the_variance_of_a_linear_model_is_that_of_bayesian_regression(case: str
     prior = prior_for(model)
     prior = UserPrior(prior.mean, prior.precision, noise=0.7)
     vector, items = fold_in(model, prior, ITEMS, MIXED), torch.tensor([2, 7])
-    found = stars_variance(model, prior, vector, ITEMS, items)
+    found = predictive_variance(model, prior, vector, ITEMS, items)
     design = model.item_vectors(ITEMS).double().numpy()
     new = model.item_vectors(items).double().numpy()
     covariance = 0.7 * np.linalg.inv(design.T @ design + prior.precision.double().numpy())

@@ -7,13 +7,13 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from locations import ROOT
 
 from hf_cf.space.endpoints import signatures
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
+GUIDE = (ROOT / "docs" / "api.md").read_text("utf-8")
 LOCAL = "http://127.0.0.1:7860/"
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_cf.ratings import RatingScale
+from hf_cf.data.scale import RatingScale
 from hf_cf.space.errors import InvalidInput
 from hf_cf.space.lists import MOST_LINES, ListReader
 

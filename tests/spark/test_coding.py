@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from hf_cf.data.ratings import Ratings
+from hf_cf.data.scale import RatingScale
 from hf_cf.errors import DataFormatError
-from hf_cf.ratings import Ratings, RatingScale
 from hf_cf.spark.coding import check, encode, plain_table, vocab_of
 
 pytestmark = pytest.mark.slow

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from locations import ROOT, SHARED_DATA
 from pyspark.sql import DataFrame, SparkSession
 from small_spark import QUICK, killing_once
 
@@ -17,7 +18,7 @@ from hf_cf.cli import main
 from hf_cf.evaluation import evaluate
 from hf_cf.training import fit as fit_here
 
-ML_100K = Path(__file__).parents[3] / "shared" / "data" / "ml-100k"
+ML_100K = SHARED_DATA / "ml-100k"
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +34,7 @@ def test_the_folder_holds_what_fit_returned(
     assert loaded.catalogue["title"].tolist() == sample.catalogue["title"].tolist()
     np.testing.assert_array_equal(loaded.catalogue["n_ratings"], sample.item_counts()[1:])
     assert loaded.scale == sample.scale
-    assert loaded.facts.versions["pyspark"]
+    assert loaded.metadata.versions["pyspark"]
     assert sorted(path.name for path in Path(folder).iterdir()) == [
         "README.md", "config.json", "history.parquet", "items.parquet", "model.safetensors",
         "users.parquet",
@@ -135,7 +136,7 @@ def test_the_page_of_the_documentation_does_what_it_shows(
         "at": pairs,
     }  # fmt: skip
     pd.DataFrame(table).to_parquet(tmp_path / "ratings")
-    page = (Path(__file__).parents[2] / "docs" / "spark.md").read_text("utf-8")
+    page = (ROOT / "docs" / "spark.md").read_text("utf-8")
     code = page.split("```python\n")[1].split("```")[0]
     monkeypatch.chdir(tmp_path)
     exec(code.replace("s3a://lake", tmp_path.as_uri()), {"spark": spark})

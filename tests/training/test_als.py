@@ -7,9 +7,9 @@ import pandas as pd
 import torch
 
 import hf_cf
-from hf_cf.settings import settings_for
 from hf_cf.training import fit
 from hf_cf.training.als import train_als
+from hf_cf.training.settings import settings_for
 
 
 def some_ratings() -> hf_cf.Ratings:
@@ -53,7 +53,7 @@ def test_it_beats_the_mean_on_held_out_ratings(sample: hf_cf.Ratings) -> None:
     train, valid = sample.split(seed=3)
     rec = fit(train, valid, "als", ranking=None, progress=False)
     assert rec.metrics["valid_mse"] < 0.85 * float(valid.stars.var())
-    assert len(rec.facts.epochs) == 15
+    assert len(rec.metadata.epochs) == 15
 
 
 def test_a_range_of_the_scale_itself_is_never_left() -> None:

@@ -81,7 +81,7 @@ def test_an_interrupted_run_of_any_model_ends_with_the_same_weights(
             fit(*few, model, checkpoint=tmp_path, **options)
     resumed = fit(*few, model, checkpoint=tmp_path, **options)
     assert_same_weights(whole, resumed)
-    for unbroken, record in zip(whole.facts.epochs, resumed.facts.epochs, strict=True):
+    for unbroken, record in zip(whole.metadata.epochs, resumed.metadata.epochs, strict=True):
         assert {**unbroken, "seconds": 0} == {**record, "seconds": 0}
 
 

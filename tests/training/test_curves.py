@@ -8,7 +8,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from hf_cf.facts import TrainingFacts
+from hf_cf.inference.metadata import TrainingMetadata
 from hf_cf.training.curves import draw_learning_curves
 
 
@@ -32,13 +32,13 @@ TRAIN, VALID = 0x8A94A6, 0xD9480F
 @pytest.mark.parametrize("n", [1, 30])
 def test_both_losses_are_drawn(tmp_path: Path, n: int) -> None:
     path = tmp_path / "curves.png"
-    draw_learning_curves(TrainingFacts(epochs=epochs(n, valid=True)), path)
+    draw_learning_curves(TrainingMetadata(epochs=epochs(n, valid=True)), path)
     assert {TRAIN, VALID} <= colours(path)
 
 
 def test_without_validation_only_the_training_loss_is_drawn(tmp_path: Path) -> None:
     path = tmp_path / "curves.png"
-    draw_learning_curves(TrainingFacts(epochs=epochs(3, valid=False)), path)
+    draw_learning_curves(TrainingMetadata(epochs=epochs(3, valid=False)), path)
     assert TRAIN in colours(path)
     assert VALID not in colours(path)
 
@@ -46,11 +46,11 @@ def test_without_validation_only_the_training_loss_is_drawn(tmp_path: Path) -> N
 def test_the_kept_epoch_is_marked(tmp_path: Path) -> None:
     plain, marked = tmp_path / "plain.png", tmp_path / "marked.png"
     records = epochs(5, valid=True)
-    draw_learning_curves(TrainingFacts(epochs=records), plain)
-    draw_learning_curves(TrainingFacts(metrics={"best_epoch": 2.0}, epochs=records), marked)
+    draw_learning_curves(TrainingMetadata(epochs=records), plain)
+    draw_learning_curves(TrainingMetadata(metrics={"best_epoch": 2.0}, epochs=records), marked)
     assert plain.read_bytes() != marked.read_bytes()
 
 
 def test_a_run_of_which_nothing_is_known_is_an_empty_picture(tmp_path: Path) -> None:
-    draw_learning_curves(TrainingFacts(), tmp_path / "curves.png")
+    draw_learning_curves(TrainingMetadata(), tmp_path / "curves.png")
     assert matplotlib.image.imread(tmp_path / "curves.png").size > 0

@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from hf_cf import Ratings, Recommender
+from hf_cf.data.vocab import Vocab
 from hf_cf.models import RATING_MODELS
-from hf_cf.ratings import Vocab
 from hf_cf.training import RECIPES, fit
-from hf_cf.training.record import best_epoch
+from hf_cf.training.epoch_log import best_epoch
 
 every_model = pytest.mark.parametrize("model", RATING_MODELS)
 Split = tuple[Ratings, Ratings]
@@ -91,7 +91,7 @@ BY_HEART = {"epochs": 8, "wd": 0.0, "lr": 0.05, "n_factors": 40, "schedule": "co
 
 def test_the_best_epoch_is_kept_when_validation_gets_worse(few: Split) -> None:
     rec = quick(few, **BY_HEART)
-    by_epoch = [epoch["valid_mse"] for epoch in rec.facts.epochs]
+    by_epoch = [epoch["valid_mse"] for epoch in rec.metadata.epochs]
     best = int(np.argmin(by_epoch))
     assert best < len(by_epoch) - 1
     assert by_epoch[-1] > by_epoch[best] + 0.02
@@ -104,7 +104,7 @@ def test_the_best_epoch_is_kept_when_validation_gets_worse(few: Split) -> None:
 def test_the_last_epoch_is_kept_where_that_is_asked_for(few: Split) -> None:
     rec = quick(few, **BY_HEART, keep_best=False)
     assert "best_epoch" not in rec.metrics
-    assert rec.metrics["valid_mse"] == pytest.approx(rec.facts.epochs[-1]["valid_mse"], rel=0.01)
+    assert rec.metrics["valid_mse"] == pytest.approx(rec.metadata.epochs[-1]["valid_mse"], rel=0.01)
 
 
 def test_it_says_so_when_an_earlier_epoch_is_kept(
@@ -143,8 +143,8 @@ def test_without_validation_ratings_there_are_no_validation_metrics(few: Split, 
     rec = quick((few[0], None), model)
     assert not any(name.startswith("valid") for name in rec.metrics)
     assert rec.metrics["train_mse"] < 2
-    assert all(not name.startswith("valid") for epoch in rec.facts.epochs for name in epoch)
-    assert len(rec.facts.epochs) == 2
+    assert all(not name.startswith("valid") for epoch in rec.metadata.epochs for name in epoch)
+    assert len(rec.metadata.epochs) == 2
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -225,7 +225,7 @@ def test_a_hyperparameter_makes_a_difference_and_is_recorded(
     base = {"decay": "decoupled", "decay_biases": False, "init": "normal", "wd": 0.2}
     one, other = quick(few, **base), quick(few, **{**base, **changes})
     assert not torch.equal(weights(one)["u_bias.weight"], weights(other)["u_bias.weight"])
-    assert other.facts.settings.items() >= changes.items()
+    assert other.metadata.settings.items() >= changes.items()
 
 
 @pytest.mark.parametrize(
@@ -250,19 +250,19 @@ def test_every_recipe_trains(few: Split, recipe: str) -> None:
     rec = fit(*few, recipe=recipe, epochs=1, progress=False, ranking=None)
     assert rec.model.name == RECIPES[recipe].model
     assert np.isfinite(rec.metrics["valid_mse"])
-    assert rec.facts.settings == replace(RECIPES[recipe], epochs=1).to_dict()
+    assert rec.metadata.settings == replace(RECIPES[recipe], epochs=1).to_dict()
 
 
 def test_a_record_of_each_epoch_and_the_versions_are_kept(few: Split) -> None:
     rec = quick(few, epochs=3)
-    assert [epoch["epoch"] for epoch in rec.facts.epochs] == [1, 2, 3]
-    for epoch in rec.facts.epochs:
+    assert [epoch["epoch"] for epoch in rec.metadata.epochs] == [1, 2, 3]
+    for epoch in rec.metadata.epochs:
         assert set(epoch) == {
             "epoch", "seconds", "train_loss", "valid_loss", "valid_mse", "valid_mae"
         }  # fmt: skip
         assert epoch["valid_loss"] == pytest.approx(epoch["valid_mse"], rel=1e-4)
-    assert rec.metrics["seconds"] == pytest.approx(sum(e["seconds"] for e in rec.facts.epochs))
-    assert rec.facts.versions["torch"] == torch.__version__
+    assert rec.metrics["seconds"] == pytest.approx(sum(e["seconds"] for e in rec.metadata.epochs))
+    assert rec.metadata.versions["torch"] == torch.__version__
 
 
 @pytest.mark.parametrize("rest", [0, 1, 2])

@@ -11,12 +11,13 @@ import pytest
 import torch
 from torch import nn
 
+from hf_cf.data.ratings import Ratings
+from hf_cf.data.vocab import Vocab
 from hf_cf.models import RatingModel
-from hf_cf.ratings import Ratings, Vocab
-from hf_cf.settings import TrainingSettings, for_size
 from hf_cf.training.large_batches import SumOfParts, kept_gradients
 from hf_cf.training.learner import build_learner, run, train_with_fastai
 from hf_cf.training.loaders import RatingsDataLoaders, RatingsLoader
+from hf_cf.training.settings import TrainingSettings, for_size
 
 # A course of the learning rate would be read at other moments by parts than by whole batches.
 SETTINGS = TrainingSettings(

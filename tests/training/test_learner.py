@@ -13,11 +13,12 @@ from fastai.collab import EmbeddingDotBias as FastaiDotBias
 from fastai.collab import EmbeddingNN as FastaiEmbeddingNN
 from torch.nn import functional as F
 
+from hf_cf.data.ratings import Ratings
+from hf_cf.data.scale import RatingScale
 from hf_cf.models import RatingClassifier, RatingModel
-from hf_cf.ratings import Ratings, RatingScale
-from hf_cf.settings import TrainingSettings
 from hf_cf.training.learner import LevelCrossEntropy, build_learner, run
 from hf_cf.training.loaders import RatingsLoader
+from hf_cf.training.settings import TrainingSettings
 
 SETTINGS = TrainingSettings(
     model="dot_product_bias", epochs=2, batch_size=128, lr=0.02, n_factors=6, seed=3
@@ -71,14 +72,14 @@ def trained_by_hand(
             p, q, b, c = weights
             dot = (p[u] * q[i]).sum(1) + b[u, 0] + c[i, 0]
             loss = (low + (high - low) * torch.sigmoid(dot) - stars).square().mean()
-            slopes = torch.autograd.grad(loss, weights)
+            gradients = torch.autograd.grad(loss, weights)
             lr, momentum = settings.lr, 0.9
             if settings.schedule == "one_cycle":
                 lr, momentum = one_cycle(step, steps, settings.lr)
             step += 1
             momentum_product *= momentum
             with torch.no_grad():
-                for w, slope, m, v in zip(weights, slopes, first, second, strict=True):
+                for w, slope, m, v in zip(weights, gradients, first, second, strict=True):
                     is_bias = w.shape[1] == 1
                     wd = 0.0 if is_bias and not settings.decay_biases else settings.wd
                     if settings.decay == "l2":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from itertools import chain
 
 import numpy as np
 import pytest
@@ -13,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hf_cf
-from hf_cf.processes import Processes
-from hf_cf.ratings import NA, Ratings, Vocab
+from hf_cf.data.ratings import Ratings
+from hf_cf.data.vocab import NA, Vocab
 from hf_cf.training.loaders import RatingsDataLoaders, RatingsLoader
 
 
@@ -117,34 +116,3 @@ def test_loaders_tell_collab_learner_names_and_classes(sample: hf_cf.Ratings) ->
 def test_without_validation_ratings_there_is_no_validation_batch(sample: hf_cf.Ratings) -> None:
     dls = RatingsDataLoaders.from_ratings(sample, None, batch_size=64, seed=0)
     assert list(dls.valid) == []
-
-
-@given(
-    n=st.integers(4, 300),
-    batch_size=st.integers(4, 70),
-    at_once=st.integers(2, 30),
-    size=st.integers(2, 4),
-    seed=st.integers(0, 2**31),
-)
-def test_several_processes_share_the_batches_of_one(
-    n: int, batch_size: int, at_once: int, size: int, seed: int
-) -> None:
-    def batches(here: Processes) -> tuple[list[list[int]], float]:
-        """Rows of each batch, and the sum of their shares."""
-        loader = RatingsLoader(
-            numbered(n), batch_size, shuffle=True, seed=seed, at_once=at_once, here=here
-        )
-        found: list[list[int]] = [[]]
-        for part, (_, stars) in zip(loader.parts, loader, strict=True):
-            found[-1] += stars.long().tolist()
-            if part.last:
-                found.append([])
-        return found[:-1], sum(part.share for part in loader.parts)
-
-    shares = [batches(Processes(rank, size)) for rank in range(size)]
-    assert sum(share for _, share in shares) == pytest.approx(len(shares[0][0]))
-    # Equally many batches each, or one process would wait for another's step.
-    together = [list(chain(*own)) for own in zip(*(rows for rows, _ in shares), strict=True)]
-    assert sorted(chain(*together)) == list(range(n))
-    if not 1 < n % batch_size < size:  # a rest that has not a row for each joins a batch
-        assert together == batches(Processes())[0]

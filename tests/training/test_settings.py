@@ -11,8 +11,14 @@ import torch
 
 from hf_cf import Ratings
 from hf_cf.models import RATING_MODELS
-from hf_cf.settings import MODEL_DEFAULTS, RECIPES, TrainingSettings, for_size, settings_for
 from hf_cf.training import fit
+from hf_cf.training.settings import (
+    MODEL_DEFAULTS,
+    RECIPES,
+    TrainingSettings,
+    for_size,
+    settings_for,
+)
 
 
 def test_an_unknown_model_is_answered_with_the_known_ones() -> None:

@@ -11,10 +11,10 @@ import torch
 
 import hf_cf
 from hf_cf.models import BayesianFactorization
-from hf_cf.settings import TrainingSettings, settings_for
 from hf_cf.training import fit
 from hf_cf.training.bayesian import r_hat, train_bayesian
 from hf_cf.training.gibbs import Chain
+from hf_cf.training.settings import TrainingSettings, settings_for
 
 QUICK = {"n_factors": 3, "burn_in": 4, "thin": 2, "implicit": 20, "progress": False}
 
@@ -129,9 +129,11 @@ def test_resuming_is_the_same_as_never_having_stopped(few: hf_cf.Ratings, tmp_pa
     expected = whole.model.state_dict()
     for name, tensor in resumed.model.state_dict().items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-4, atol=1e-4, msg=name)
-    assert [record["epoch"] for record in resumed.facts.epochs] == [6, 8, 10, 12, 14, 16]
-    found = [record["valid_mse"] for record in resumed.facts.epochs]
-    assert found == pytest.approx([record["valid_mse"] for record in whole.facts.epochs], rel=1e-4)
+    assert [record["epoch"] for record in resumed.metadata.epochs] == [6, 8, 10, 12, 14, 16]
+    found = [record["valid_mse"] for record in resumed.metadata.epochs]
+    assert found == pytest.approx(
+        [record["valid_mse"] for record in whole.metadata.epochs], rel=1e-4
+    )
 
 
 def test_what_cannot_be_resumed_says_so(few: hf_cf.Ratings, trained: hf_cf.Recommender) -> None:
@@ -158,8 +160,8 @@ def test_ratings_without_features_times_or_catalogue(tmp_path: Path) -> None:
     train, valid = bare().split(0.2, seed=0)
     rec = fit(train, valid, "bayesian_mf", epochs=8, **QUICK)
     assert rec.model.settings["user_features"] == rec.model.settings["item_features"] == []
-    stars, deviations = rec.predict([1, 2], [3, 4], return_std=True)
-    assert np.isfinite(stars).all() and (deviations > 0.1).all()
+    stars, standard_deviations = rec.predict([1, 2], [3, 4], return_std=True)
+    assert np.isfinite(stars).all() and (standard_deviations > 0.1).all()
     rec.save_pretrained(tmp_path)
     loaded = hf_cf.Recommender.from_pretrained(tmp_path)
     assert (loaded.predict([1, 2], [3, 4]) == stars).all()

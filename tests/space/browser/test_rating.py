@@ -145,9 +145,9 @@ def test_genres_years_and_novelty(page: Page) -> None:
     page.get_by_role("button", name="Animation").click()
     page.get_by_label("From year").select_option("1990")
     page.get_by_label("to year", exact=True).select_option("1999")
-    facts = page.locator("#discover .cards .poster-facts")
-    expect(facts.first).to_have_text(re.compile("Animation.*199"))
-    for said in facts.all_text_contents():
+    metadata = page.locator("#discover .cards .poster-facts")
+    expect(metadata.first).to_have_text(re.compile("Animation.*199"))
+    for said in metadata.all_text_contents():
         assert re.search(r"199\d$", said)
     page.get_by_label("From year").select_option("2020")
     expect(page.get_by_text("No film fits all of that.")).to_be_visible()

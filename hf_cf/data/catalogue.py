@@ -1,0 +1,121 @@
+"""The items of a model: ids and titles to codes, codes to tables that people read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hf_cf.data.titles import TitleIndex
+from hf_cf.data.vocab import Codes, Vocab
+from hf_cf.errors import UnknownItem
+
+_FEW = 10_000
+
+
+class Catalogue:
+    """Items by raw id or by title.
+
+    Parameters
+    ----------
+    items : Vocab
+        Raw ids and codes.
+    table : DataFrame
+        One row an item, indexed by code: ``id``, ``title``, ``n_ratings`` and what else is known.
+    """
+
+    def __init__(self, items: Vocab, table: pd.DataFrame) -> None:
+        self.items, self.table = items, table
+        self._titles = TitleIndex(table["title"], self.n_ratings)
+
+    @cached_property
+    def _title_of(self) -> npt.NDArray[np.object_]:
+        # pandas keeps text in Arrow; taking it out costs a millisecond per 10,000 titles, and
+        # several times the memory, which a model that is only loaded does without.
+        return self.table["title"].to_numpy(object)
+
+    @cached_property
+    def n_ratings(self) -> npt.NDArray[np.int64]:
+        """Ratings of each item in the training data, shape (n,), without ``#na#``."""
+        return self.table["n_ratings"].to_numpy()
+
+    @cached_property
+    def years(self) -> npt.NDArray[np.float64]:
+        """Year of each item, shape (n,), without ``#na#``; NaN where it is not known."""
+        return self.table["year"].to_numpy(np.float64, na_value=np.nan)
+
+    @cached_property
+    def genres(self) -> tuple[list[str], npt.NDArray[np.intp]]:
+        """Every combination of genres, as ``Comedy|Drama``, and which of them each item is."""
+        kind_of_item, kinds = pd.factorize(self.table["genres"].fillna(""))
+        return kinds.tolist(), kind_of_item
+
+    def codes(self, raw: Any) -> Codes:
+        """Codes of raw ids or titles, int32, shape (n,).
+
+        Raises
+        ------
+        UnknownItem
+            One of them is no id and no title, or the title of several items.
+        """
+        raw = plain_ids(raw)
+        if not raw:
+            return np.zeros(0, np.int32)
+        # A visitor's few names are looked up one by one: pandas would take longer to start.
+        if len(raw) <= _FEW and all(isinstance(name, (int, str)) for name in raw):
+            codes = np.array([self._by_name.get(name, 0) for name in raw], np.int32)
+        else:
+            codes = np.zeros(len(raw), np.int32)
+        missing = np.flatnonzero(codes == 0)
+        if len(missing):
+            codes[missing] = self.items.encode(pd.Index(raw, dtype=object)[missing])
+        for at in missing[codes[missing] == 0]:
+            codes[at] = self._code_of_title(raw[at])
+        return codes
+
+    def find(self, text: str, n: int) -> pd.DataFrame:
+        """Rows of the table whose titles are nearest to `text`, best first, and ``likeness``."""
+        if n < 1:
+            raise ValueError(f"n is {n}; it must be at least 1")
+        codes, likeness = self._titles.nearest(str(text), n)
+        return self.table.loc[codes].reset_index(drop=True).assign(likeness=likeness)
+
+    def describe(self, codes: npt.NDArray[Any], **columns: npt.NDArray[Any]) -> pd.DataFrame:
+        """Table of items in the order of `codes`: ``item`` (raw id), ``title``, more columns."""
+        titles = self._title_of[codes - 1]
+        return pd.DataFrame({"item": self.items.ids[codes - 1], "title": titles, **columns})
+
+    @cached_property
+    def _by_name(self) -> dict[int | str, int]:
+        """Codes by raw id, by its text, and by title where a single item has it."""
+        ids = self.items.ids.tolist()
+        codes = range(1, len(ids) + 1)
+        by_title = dict(zip(self._title_of.tolist(), codes, strict=True))
+        if len(by_title) < len(ids):
+            times = Counter(self._title_of.tolist())
+            by_title = {title: code for title, code in by_title.items() if times[title] == 1}
+        for names in (map(str, ids), ids):
+            by_title.update(zip(names, codes, strict=True))
+        return by_title
+
+    def _code_of_title(self, name: Any) -> int:
+        codes = self._titles.exact(name) if isinstance(name, str) else []
+        if len(codes) == 1:
+            return codes[0]
+        if codes:
+            ids = ", ".join(str(self.items.decode(code)) for code in codes)
+            raise UnknownItem(f"{name!r} is the title of several items; use an id: {ids}", [name])
+        nearest = self.find(name, 3)["title"].tolist() if isinstance(name, str) else []
+        hint = f"; the nearest titles are {', '.join(map(repr, nearest))}" if nearest else ""
+        raise UnknownItem(f"there is no item {name!r}{hint}", nearest)
+
+
+def plain_ids(raw: Any) -> list[Any]:
+    """Raw ids as Python's own values, as a message should show them, not as numpy's scalars."""
+    if isinstance(raw, (np.ndarray, pd.Series, pd.Index)):
+        return raw.tolist()
+    return [value.item() if isinstance(value, np.generic) else value for value in raw]

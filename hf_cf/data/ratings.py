@@ -1,0 +1,388 @@
+"""The table that every part of hf_cf passes on: who rated what, and how."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hf_cf.data.scale import DataSource, RatingScale, Stars
+from hf_cf.data.vocab import Codes, Vocab
+from hf_cf.errors import DataFormatError
+
+Timestamps = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Ratings:
+    """Ratings in columns, with the vocabularies and the catalogue that give them meaning.
+
+    Attributes
+    ----------
+    user_codes, item_codes : int32 array, shape (n,)
+        Codes of user and item; 0 is ``#na#``, an id outside the vocabulary.
+    stars : float32 array, shape (n,)
+        The ratings, in units of `scale`.
+    users, items : Vocab
+        Raw ids and their codes.
+    catalogue : DataFrame
+        One row an item in code order (its index is the code): ``id``, ``title``, ``year``,
+        ``genres`` (joined by ``|``), and whatever else the source has, such as links.
+    timestamps : int64 array, shape (n,), optional
+        Seconds since 1970.
+    user_features : DataFrame, optional
+        One row a user in code order (its index is the code): ``id`` and features.
+    scale : RatingScale
+        The values that a rating can take.
+    source : DataSource
+        Name, licence and citation of the data.
+    """
+
+    user_codes: Codes
+    item_codes: Codes
+    stars: Stars
+    users: Vocab
+    items: Vocab
+    catalogue: pd.DataFrame
+    timestamps: Timestamps | None = None
+    user_features: pd.DataFrame | None = None
+    scale: RatingScale = field(default_factory=lambda: RatingScale(1, 5, 1))
+    source: DataSource = field(default_factory=DataSource)
+
+    @classmethod
+    def from_frame(
+        cls,
+        df: pd.DataFrame,
+        items: pd.DataFrame | None = None,
+        users: pd.DataFrame | None = None,
+        *,
+        scale: RatingScale | None = None,
+        source: DataSource | None = None,
+    ) -> Ratings:
+        """Ratings from a table with the columns ``user``, ``item``, ``rating`` [, ``timestamp``].
+
+        Parameters
+        ----------
+        df : DataFrame
+            One row a rating, raw ids.
+        items : DataFrame, optional
+            The catalogue: a column ``id``, and where known ``title``, ``year``, ``genres``, others.
+        users : DataFrame, optional
+            User features: a column ``id`` and one column a feature.
+        scale : RatingScale, optional
+            The rating scale; inferred from the ratings where not given.
+        source : DataSource, optional
+            Name and licence of the data.
+
+        Raises
+        ------
+        DataFormatError
+            A column is missing, a value is missing, or a rating is not a finite number.
+        """
+        for column in ("user", "item", "rating"):
+            if column not in df.columns:
+                have = ", ".join(map(str, df.columns))
+                raise DataFormatError(
+                    f"the column is missing; it has {have}. Rename columns so that there are "
+                    "user, item and rating",
+                    column=column,
+                )
+        if df.empty:
+            raise DataFormatError("there are no ratings")
+        for column in ("user", "item"):
+            missing = df[column].isna().to_numpy()
+            if missing.any():
+                row = int(missing.argmax())
+                raise DataFormatError("the id is missing", line=row, column=column)
+        numbers = pd.to_numeric(df["rating"], errors="coerce")
+        # A copy: pandas lends out its own memory read-only, of which PyTorch warns.
+        stars = numbers.to_numpy(np.float32, na_value=np.nan, copy=True)
+        bad = ~np.isfinite(stars)
+        if bad.any():
+            row = int(bad.argmax())
+            value = df["rating"].iloc[row]
+            raise DataFormatError(f"{str(value)!r} is not a rating", line=row, column="rating")
+        timestamps = None
+        if "timestamp" in df.columns:
+            times = pd.to_numeric(df["timestamp"], errors="coerce").to_numpy(np.float64)
+            if not np.isfinite(times).all():
+                row = int((~np.isfinite(times)).argmax())
+                value = df["timestamp"].iloc[row]
+                raise DataFormatError(
+                    f"{str(value)!r} is not a time in seconds", line=row, column="timestamp"
+                )
+            timestamps = times.astype(np.int64)
+        return cls.assemble(
+            df["user"].to_numpy(),
+            df["item"].to_numpy(),
+            stars,
+            timestamps,
+            catalogue=items,
+            user_features=users,
+            scale=scale,
+            source=source,
+        )
+
+    @classmethod
+    def assemble(
+        cls,
+        users: npt.NDArray[Any] | pd.Categorical[Any],
+        items: npt.NDArray[Any] | pd.Categorical[Any],
+        stars: Stars,
+        timestamps: Timestamps | None = None,
+        *,
+        catalogue: pd.DataFrame | None = None,
+        user_features: pd.DataFrame | None = None,
+        scale: RatingScale | None = None,
+        source: DataSource | None = None,
+    ) -> Ratings:
+        """Ratings from checked columns of raw ids: builds the vocabularies, drops duplicates.
+
+        The catalogue is cut to the items that were rated and put into code order; an item that it
+        does not have keeps its id for a title.
+        """
+        user_vocab, user_codes = Vocab.build(users)
+        item_vocab, item_codes = Vocab.build(items)
+        keep = _latest_of_duplicates(user_codes, item_codes, len(item_vocab), timestamps)
+        if keep is not None:
+            dropped = len(stars) - len(keep)
+            # An item whose every rating was dropped cannot exist: one rating of each pair stays.
+            warnings.warn(
+                f"{dropped:,} rating{'s' * (dropped > 1)} dropped: the user had rated the same "
+                "item more than once, and the latest rating was kept",
+                stacklevel=3,
+            )
+            user_codes, item_codes, stars = user_codes[keep], item_codes[keep], stars[keep]
+            timestamps = None if timestamps is None else timestamps[keep]
+        return cls(
+            user_codes=user_codes,
+            item_codes=item_codes,
+            stars=stars,
+            timestamps=timestamps,
+            users=user_vocab,
+            items=item_vocab,
+            catalogue=in_code_order(catalogue, item_vocab, default_title=True),
+            user_features=None
+            if user_features is None
+            else in_code_order(user_features, user_vocab, default_title=False),
+            scale=scale or RatingScale.infer(stars),
+            source=source or DataSource(),
+        )
+
+    def __len__(self) -> int:
+        return len(self.stars)
+
+    def __repr__(self) -> str:
+        return (
+            f"Ratings({self.source.name}: {len(self):,} ratings of {len(self.items) - 1:,} items "
+            f"by {len(self.users) - 1:,} users, {self.scale.min:g} to {self.scale.max:g})"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Ratings as a table with raw ids: ``user``, ``item``, ``rating`` [, ``timestamp``]."""
+        columns = {
+            "user": self.users.decode(self.user_codes),
+            "item": self.items.decode(self.item_codes),
+            "rating": self.stars,
+        }
+        if self.timestamps is not None:
+            columns["timestamp"] = self.timestamps
+        return pd.DataFrame(columns)
+
+    def item_counts(self) -> npt.NDArray[np.int64]:
+        """Number of ratings of each item, shape (len(items),), in code order with ``#na#``."""
+        return np.bincount(self.item_codes, minlength=len(self.items))
+
+    def user_counts(self) -> npt.NDArray[np.int64]:
+        """Number of ratings by each user, shape (len(users),), in code order with ``#na#``."""
+        return np.bincount(self.user_codes, minlength=len(self.users))
+
+    def take(self, rows: npt.NDArray[Any]) -> Ratings:
+        """The ratings of some rows (positions or a mask), with the same vocabularies."""
+        return replace(
+            self,
+            user_codes=self.user_codes[rows],
+            item_codes=self.item_codes[rows],
+            stars=self.stars[rows],
+            timestamps=None if self.timestamps is None else self.timestamps[rows],
+        )
+
+    def recode(self, users: Vocab, items: Vocab) -> Ratings:
+        """The same ratings with other vocabularies; ids that those do not have get code 0."""
+
+        def translate(codes: Codes, ours: Vocab, theirs: Vocab) -> Codes:
+            table = np.concatenate([np.zeros(1, np.int32), theirs.encode(ours.ids)])
+            return table[codes]
+
+        features = self.user_features
+        return replace(
+            self,
+            user_codes=translate(self.user_codes, self.users, users),
+            item_codes=translate(self.item_codes, self.items, items),
+            users=users,
+            items=items,
+            catalogue=in_code_order(self.catalogue, items, default_title=True),
+            user_features=None
+            if features is None
+            else in_code_order(features, users, default_title=False),
+        )
+
+    def split(
+        self,
+        valid_pct: float = 0.2,
+        seed: int = 42,
+        by: Literal["random", "time", "user"] = "random",
+    ) -> tuple[Ratings, Ratings]:
+        """Split into training and validation ratings that share their vocabularies.
+
+        Parameters
+        ----------
+        valid_pct : float
+            Share that is held out, between 0 and 1, both excluded.
+        seed : int
+            Seed of the draw; the same seed gives the same split.
+        by : {"random", "time", "user"}
+            ``"random"`` draws ratings; ``"time"`` holds out the last share of each user's ratings
+            (at least one rating of each user stays); ``"user"`` holds out all ratings of a share
+            of the users.
+
+        Returns
+        -------
+        train, valid : Ratings
+        """
+        if not 0 < valid_pct < 1:
+            raise ValueError(f"valid_pct is {valid_pct}; it must lie between 0 and 1")
+        if by not in _SPLITS:
+            raise ValueError(f"by={by!r} is not a split; choose from {', '.join(_SPLITS)}")
+        held_out = _SPLITS[by](self, valid_pct, np.random.default_rng(seed))
+        if held_out.all() or not held_out.any():
+            raise ValueError(
+                f"{len(self)} ratings are too few to hold out a share of {valid_pct} by {by}"
+            )
+        return self.take(~held_out), self.take(held_out)
+
+    def crosstab(self, users: int = 15, items: int = 15) -> pd.DataFrame:
+        """Ratings of the most active users (rows) for the most rated items (columns, by title).
+
+        Returns
+        -------
+        DataFrame
+            Stars, NaN where there is no rating. Its index holds raw user ids, its columns titles.
+        """
+        top_users = _most(self.user_counts(), users)
+        top_items = _most(self.item_counts(), items)
+        rows = np.isin(self.user_codes, top_users) & np.isin(self.item_codes, top_items)
+        table = pd.DataFrame(
+            {
+                "user": self.user_codes[rows],
+                "item": self.item_codes[rows],
+                "stars": self.stars[rows],
+            }
+        ).pivot(index="user", columns="item", values="stars")
+        table = table.reindex(index=top_users, columns=top_items)
+        table.index = pd.Index(self.users.decode(top_users), name="user")
+        table.columns = pd.Index(self.catalogue["title"].reindex(top_items), name="item")
+        return table
+
+
+def _most(counts: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
+    order = np.argsort(-counts[1:], kind="stable") + 1
+    return order[: min(n, int((counts[1:] > 0).sum()))]
+
+
+def _latest_of_duplicates(
+    users: Codes, items: Codes, n_items: int, timestamps: Timestamps | None
+) -> npt.NDArray[np.int64] | None:
+    """Rows to keep so that each (user, item) stands once; None where all can stay."""
+    pairs = users.astype(np.int64) * n_items + items
+    if (pairs[1:] > pairs[:-1]).all():
+        return None
+    in_order = np.sort(pairs)
+    again = in_order[1:] == in_order[:-1]
+    if not again.any():
+        return None
+    # Only the repeated pairs are sorted by time: few rows, where all would take seconds.
+    suspects = np.flatnonzero(np.isin(pairs, in_order[1:][again]))
+    pairs = pairs[suspects]
+    times = suspects if timestamps is None else timestamps[suspects]
+    order = np.lexsort((suspects, times, pairs))
+    last = np.append(pairs[order][1:] != pairs[order][:-1], True)
+    keep = np.ones(len(users), dtype=bool)
+    keep[suspects] = False
+    keep[suspects[order[last]]] = True
+    return np.flatnonzero(keep)
+
+
+def in_code_order(table: pd.DataFrame | None, vocab: Vocab, *, default_title: bool) -> pd.DataFrame:
+    """Cut a table with a column ``id`` to a vocabulary, one row a code, which is its index.
+
+    Of an id that stands twice the first row counts. Where `default_title` is set, there is a
+    column ``title``, with the id where no title is known.
+    """
+    index = pd.RangeIndex(1, len(vocab), name="code")
+    if table is None:
+        table = pd.DataFrame({"id": vocab.ids})
+    if "id" not in table.columns:
+        raise DataFormatError("a catalogue or a table of users needs this column", column="id")
+    codes = vocab.encode(table["id"])
+    row_of = np.full(len(vocab), -1)
+    # Of an id that stands twice the first row counts, so the rows go in backwards.
+    row_of[codes[::-1]] = np.arange(len(table) - 1, -1, -1)
+    row_of = row_of[1:]
+    if (row_of >= 0).all():
+        ordered = table.take(row_of).set_axis(index)
+    else:
+        known = row_of >= 0
+        ordered = table.take(row_of[known]).set_axis(index[known]).reindex(index)
+    columns: dict[Any, Any] = {"id": vocab.ids}
+    if default_title:
+        columns["title"] = _titles(ordered, vocab)
+        columns |= {name: ordered[name] for name in ("year", "genres") if name in ordered}
+    columns |= {name: ordered[name] for name in ordered if name not in columns}
+    return pd.DataFrame(columns, index=index)
+
+
+def _titles(ordered: pd.DataFrame, vocab: Vocab) -> pd.Series:
+    """The titles of a catalogue; the id where there is none."""
+    ids = pd.Series(vocab.ids, index=ordered.index)
+    if "title" not in ordered:
+        return ids.astype(str)
+    titles = ordered["title"]
+    if isinstance(titles.dtype, pd.StringDtype) and not titles.hasnans:
+        return titles
+    titles = titles.astype(object)
+    return titles.where(titles.notna(), ids.astype(str)).astype(str)
+
+
+def _random_rows(ratings: Ratings, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    held_out = np.zeros(len(ratings), dtype=bool)
+    held_out[rng.permutation(len(ratings))[: int(share * len(ratings))]] = True
+    return held_out
+
+
+def _last_of_each_user(
+    ratings: Ratings, share: float, rng: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    if ratings.timestamps is None:
+        raise ValueError("these ratings have no timestamps, so they cannot be split by time")
+    order = np.lexsort((np.arange(len(ratings)), ratings.timestamps, ratings.user_codes))
+    counts = ratings.user_counts()
+    starts = np.cumsum(counts) - counts
+    users = ratings.user_codes[order]
+    position = np.arange(len(ratings)) - starts[users]
+    first_held_out = np.maximum(1, np.ceil((1 - share) * counts)).astype(np.int64)
+    held_out = np.zeros(len(ratings), dtype=bool)
+    held_out[order] = position >= first_held_out[users]
+    return held_out
+
+
+def _some_users(ratings: Ratings, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    users = np.flatnonzero(ratings.user_counts())
+    return np.isin(ratings.user_codes, rng.permutation(users)[: round(share * len(users))])
+
+
+_SPLITS = {"random": _random_rows, "time": _last_of_each_user, "user": _some_users}

@@ -1,0 +1,119 @@
+"""Raw ids and their codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+NA = "#na#"
+"""The raw id of code 0 in every vocabulary, as in fastai's ``CategoryMap``."""
+
+Codes = npt.NDArray[np.int32]
+
+
+class Vocab:
+    """Raw ids and their codes. Code 0 is ``#na#``: an id that the vocabulary does not have.
+
+    Parameters
+    ----------
+    ids : array_like, shape (n,)
+        The raw ids in code order: ``ids[0]`` has code 1. Unique, none missing; integers or text.
+
+    Examples
+    --------
+    >>> vocab = Vocab([10, 20])
+    >>> vocab.encode([20, 99, "10"])
+    array([2, 0, 1], dtype=int32)
+    >>> len(vocab)
+    3
+    """
+
+    def __init__(self, ids: Any) -> None:
+        index = _as_ids(ids)
+        if not index.is_unique:
+            repeated = index[index.duplicated()][0]
+            raise ValueError(f"the id {repeated!r} stands twice in a vocabulary")
+        self._index = index
+
+    @property
+    def ids(self) -> npt.NDArray[Any]:
+        """The raw ids in code order, without ``#na#``, shape (n,): int64 or text."""
+        return np.asarray(self._index)
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the raw ids are integers."""
+        return bool(pd.api.types.is_integer_dtype(self._index.dtype))
+
+    def __len__(self) -> int:
+        """Number of codes, ``#na#`` included: the rows of an embedding table."""
+        return len(self._index) + 1
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocab) and self._index.equals(other._index)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __contains__(self, raw: object) -> bool:
+        return bool(self.encode([raw])[0])
+
+    def __repr__(self) -> str:
+        return f"Vocab({len(self._index)} ids)"
+
+    def encode(self, raw: Iterable[Any]) -> Codes:
+        """Codes of raw ids, int32, shape (n,); 0 where the vocabulary does not have the id.
+
+        Text that spells an integer finds an integer id, and an integer finds the text of it.
+        """
+        values = pd.Index(raw if isinstance(raw, (np.ndarray, pd.Index, pd.Series)) else list(raw))
+        if self.is_integer and not pd.api.types.is_integer_dtype(values.dtype):
+            values = pd.Index(pd.to_numeric(values.to_series(), errors="coerce"))
+        elif not self.is_integer:
+            values = values.astype(str).astype(object)
+        return (self._index.get_indexer(values) + 1).astype(np.int32)
+
+    def decode(self, codes: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Raw ids of codes, same shape; ``#na#`` for code 0."""
+        codes = np.asarray(codes)
+        if codes.size and codes.min() > 0:
+            return self.ids[codes - 1]
+        return np.concatenate([np.array([NA], dtype=object), self.ids.astype(object)])[codes]
+
+    @classmethod
+    def build(cls, raw: npt.NDArray[Any] | pd.Categorical[Any]) -> tuple[Vocab, Codes]:
+        """Vocabulary of the distinct values, sorted as fastai does, and the codes of `raw`.
+
+        Of a Categorical only the categories are looked at; those that are not used are dropped.
+        """
+        if isinstance(raw, pd.Categorical):
+            used = np.zeros(len(raw.categories), dtype=bool)
+            used[raw.codes] = True
+            vocab, codes_of_used = cls.build(np.asarray(raw.categories)[used])
+            codes_of_all = np.zeros(len(used), dtype=np.int32)
+            codes_of_all[used] = codes_of_used
+            return vocab, codes_of_all[raw.codes]
+        if np.issubdtype(raw.dtype, np.integer) and len(raw) and raw.min() >= 0:
+            span = int(raw.max()) + 1
+            if span <= 4 * len(raw) + 1_000_000:
+                present = np.zeros(span, dtype=bool)
+                present[raw] = True
+                ids = np.flatnonzero(present)
+                code_of = np.cumsum(present, dtype=np.int32)
+                return cls(ids), code_of[raw]
+        codes, distinct = pd.factorize(raw)
+        codes_of_distinct, sorted_ids = pd.factorize(_as_ids(distinct), sort=True)
+        return cls(sorted_ids), (codes_of_distinct + 1).astype(np.int32)[codes]
+
+
+def _as_ids(values: Any) -> pd.Index:
+    """Ids as int64 where all are whole numbers, whatever their type, otherwise as text."""
+    index = pd.Index(values).infer_objects()
+    if pd.api.types.is_float_dtype(index.dtype) and np.array_equal(index, np.rint(index)):
+        index = index.astype(np.int64)
+    if pd.api.types.is_integer_dtype(index.dtype):
+        return index.astype(np.int64)
+    return pd.Index([str(value) for value in index], dtype=object)

@@ -1,0 +1,141 @@
+"""What a model must beat: the item's mean, damped user and item biases, the most popular items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hf_cf.data.history import History
+from hf_cf.data.ratings import Ratings
+from hf_cf.data.scale import RatingScale, Stars
+from hf_cf.data.vocab import Codes
+
+Offsets = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Biases:
+    """Predicts ``mean + users[u] + items[i]`` stars: who rates high, and what is rated high.
+
+    Attributes
+    ----------
+    mean : float
+        Mean of the training ratings, in stars.
+    users : float64 array, shape (n_users,)
+        How far each user rates from it, by code; 0 for ``#na#`` and for users without ratings.
+    items : float64 array, shape (n_items,)
+        How far each item is rated from it, likewise.
+    scale : RatingScale
+        Predictions stay within it.
+    """
+
+    mean: float
+    users: Offsets
+    items: Offsets
+    scale: RatingScale
+
+    def predict(self, users: Codes, items: Codes) -> Stars:
+        """Stars of users and the items beside them: codes, both (n,), to float32, (n,)."""
+        stars = self.mean + self.users[users] + self.items[items]
+        return np.clip(stars, self.scale.min, self.scale.max).astype(np.float32)
+
+
+def item_mean(train: Ratings) -> Biases:
+    """Every item's mean rating, whoever asks; the mean of all where an item has no rating."""
+    _, items, stars, mean = _known(train)
+    return Biases(
+        mean,
+        np.zeros(len(train.users)),
+        _damped_mean(items, stars - mean, len(train.items), damping=0),
+        train.scale,
+    )
+
+
+def damped_biases(
+    train: Ratings, *, user_damping: float = 5.0, item_damping: float = 2.0, sweeps: int = 10
+) -> Biases:
+    """User and item biases, drawn towards 0 where there are few ratings.
+
+    Minimises ``sum((r - mean - b_u - b_i)**2) + user_damping * sum(b_u**2) + item_damping *
+    sum(b_i**2)``, as in Koren, Bell and Volinsky (2009), "Matrix Factorization Techniques for
+    Recommender Systems", equation 4 without its factors. Each half is solved exactly in turn:
+    ``b_i = sum(r - mean - b_u) / (n_i + item_damping)``, then the users likewise.
+
+    Parameters
+    ----------
+    train : Ratings
+        Those of an unknown user or item (``#na#``) are left out.
+    user_damping, item_damping : float
+        A bias counts as if so many ratings more had been given that show none. The defaults are
+        the best on validation ratings of MovieLens 100K and ml-latest-small.
+    sweeps : int
+        Alternations; ten are enough for four digits.
+    """
+    users, items, stars, mean = _known(train)
+    of_user, of_item = np.zeros(len(train.users)), np.zeros(len(train.items))
+    for _ in range(sweeps):
+        of_item = _damped_mean(items, stars - mean - of_user[users], len(of_item), item_damping)
+        of_user = _damped_mean(users, stars - mean - of_item[items], len(of_user), user_damping)
+    return Biases(mean, of_user, of_item, train.scale)
+
+
+def popularity(train: Ratings, at_least: float = -np.inf) -> npt.NDArray[np.int64]:
+    """Ratings of `at_least` so many stars that each item has, by code, shape (n_items,)."""
+    chosen = (train.stars >= at_least) & (train.user_codes > 0) & (train.item_codes > 0)
+    return np.bincount(train.item_codes[chosen], minlength=len(train.items))
+
+
+def same_order_for_all(scores: npt.NDArray[Any], rated: History, n: int) -> Codes:
+    """The n best items that each user has not rated, where all users share one order.
+
+    Of items with equal scores the one with the lower code comes first.
+
+    Parameters
+    ----------
+    scores : array, shape (n_items,)
+        By code; ``scores[0]``, that of ``#na#``, is not looked at.
+    rated : History
+        Row b holds what user b has rated, B rows.
+    n : int
+        Length of the lists.
+
+    Returns
+    -------
+    int32 array, shape (B, n)
+        Codes, best first; 0 where a user has fewer than n items left.
+    """
+    order = (np.argsort(-scores[1:], kind="stable") + 1).astype(np.int32)
+    place = np.zeros(len(scores), np.int64)
+    place[order] = np.arange(len(order))
+    users, places = rated.user_codes().astype(np.int64), place[rated.items]
+    places = places[np.lexsort((places, users))]
+    # A rated item at place p with r rated ones before it has p - r unrated ones before it, so the
+    # j-th unrated item stands as many places behind j as there are rated ones with p - r <= j.
+    unrated_before = places - (np.arange(len(places)) - rated.starts[users])
+    keys = users * len(scores) + unrated_before
+    wanted = np.arange(n)
+    rows = np.arange(len(rated.starts) - 1)[:, None] * len(scores)
+    behind = np.searchsorted(keys, rows + wanted, side="right") - rated.starts[:-1, None]
+    at = wanted + behind
+    return np.where(at < len(order), order[np.minimum(at, len(order) - 1)], np.int32(0))
+
+
+def _known(train: Ratings) -> tuple[Codes, Codes, Offsets, float]:
+    """Users, items, stars of the ratings without ``#na#``, and the mean of those stars."""
+    users, items, stars = train.user_codes, train.item_codes, train.stars
+    known = (users > 0) & (items > 0)
+    if not known.all():
+        users, items, stars = users[known], items[known], stars[known]
+    if not len(stars):
+        raise ValueError("there are no training ratings to take means of")
+    doubles = stars.astype(np.float64)
+    return users, items, doubles, float(doubles.mean())
+
+
+def _damped_mean(codes: Codes, values: Offsets, n_codes: int, damping: float) -> Offsets:
+    counts = np.bincount(codes, minlength=n_codes) + damping
+    sums = np.bincount(codes, values, minlength=n_codes)
+    return np.divide(sums, counts, out=np.zeros(n_codes), where=counts > 0)

@@ -1,0 +1,193 @@
+"""People whom a model was not trained on: what they may tell it, and what it is measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+
+from hf_cf.data.history import History
+from hf_cf.data.ratings import Ratings
+from hf_cf.data.scale import Stars
+from hf_cf.data.vocab import Codes
+from hf_cf.evaluation import metrics
+from hf_cf.evaluation.protocol import default_threshold
+from hf_cf.inference.top_n import ListOptions
+from hf_cf.recommender import Recommender
+
+
+@dataclass(frozen=True, eq=False)
+class Newcomers:
+    """Held-out people; the first half of each one's ratings may be told, the second is predicted.
+
+    Attributes
+    ----------
+    rec : Recommender
+        Trained on `train`.
+    train : Ratings
+        In the item codes of `rec`, with the people's codes among its users.
+    people : int64 array, shape (n,)
+        User codes of `train`.
+    told, target : History
+        First and second half of the people's ratings in a random order; row p is ``people[p]``.
+    relevant : History
+        Of `target` those with at least `threshold` stars; its rows are those of `ranked`.
+    ranked : int64 array
+        Rows of people with relevant ratings; the others are left out of the ranking.
+    k : int
+        Length of the lists.
+    threshold : float
+        In stars.
+    """
+
+    rec: Recommender
+    train: Ratings
+    people: npt.NDArray[np.int64]
+    told: History
+    target: History
+    relevant: History
+    ranked: npt.NDArray[np.int64]
+    k: int
+    threshold: float
+
+    @classmethod
+    def split(
+        cls,
+        rec: Recommender,
+        train: Ratings,
+        test: Ratings,
+        *,
+        k: int,
+        relevant_from: float | None,
+        seed: int,
+    ) -> Newcomers:
+        """Shuffle each person's ratings, and halve them.
+
+        Raises
+        ------
+        ValueError
+            `test` holds ratings of people in `train`, or there are none with at least two ratings.
+        """
+        train = train.recode(train.users, rec.items)
+        test = test.recode(train.users, rec.items)
+        test = test.take((test.user_codes > 0) & (test.item_codes > 0))
+        counts = test.user_counts()
+        if (train.user_counts()[counts > 0] > 0).any():
+            raise ValueError(
+                'the held-out people have ratings in training; split with by="user", --split user'
+            )
+        test = test.take(counts[test.user_codes] >= 2)
+        if not len(test):
+            raise ValueError("nobody has two ratings to measure with")
+        history = History.from_ratings(
+            test.take(np.random.default_rng(seed).permutation(len(test)))
+        )
+        people = np.flatnonzero(np.diff(history.starts))
+        history = history.take(people)
+        owners = history.user_codes()
+        first = _position(history) < (np.diff(history.starts) // 2)[owners]
+        threshold = default_threshold(rec.scale) if relevant_from is None else relevant_from
+        target = part(history, ~first)
+        relevant = part(target, target.stars >= np.float32(threshold))
+        ranked = np.flatnonzero(np.diff(relevant.starts))
+        return cls(
+            rec, train, people, part(history, first), target, relevant.take(ranked), ranked,
+            k, threshold,
+        )  # fmt: skip
+
+    @property
+    def ids(self) -> npt.NDArray[Any]:
+        """Raw ids of the people."""
+        return self.train.users.decode(self.people)
+
+    def first(self, n: int) -> History:
+        """The first n of what each may tell, or all where there are fewer."""
+        return part(self.told, _position(self.told) < n)
+
+    def features(self) -> Tensor | None:
+        """What is known of the people beside ratings, (n, p); None where the model takes none."""
+        table = self.train.user_features
+        if self.rec.profiles is None or table is None:
+            return None
+        return self.rec.profiles.read_table(table.loc[self.people])
+
+    def model_stars(self, given: History, features: Tensor | None = None) -> Stars:
+        """Stars that the model predicts for `target` when the people have told `given`."""
+        scorer = self.rec.scorer
+        vectors = scorer.visitors(given, features).rating
+        owners = torch.from_numpy(self.target.user_codes()).long().to(scorer.device)
+        return scorer.stars(vectors[owners], scorer.rows(self.target.items)).numpy(force=True)
+
+    def model_lists(self, given: History, features: Tensor | None = None) -> Codes:
+        """What the model recommends those of `ranked`, item codes, shape (len(ranked), k)."""
+        rec, n_items = self.rec, len(self.rec.items)
+        top = np.zeros((len(self.ranked), self.k), np.int32)
+        hidden = torch.zeros(n_items, dtype=torch.bool)
+        hidden[0] = True
+        for start in range(0, len(top), rec.users_at_once):
+            people = self.ranked[start : start + rec.users_at_once]
+            known = None if features is None else features[people]
+            rows, items, _ = rec.scorer.best(
+                rec.scorer.visitors(given.take(people), known), self.k, ListOptions(), hidden,
+                torch.zeros(n_items), torch.empty(len(people), n_items),
+            )  # fmt: skip
+            place = pd.Series(rows.numpy(force=True)).groupby(rows.numpy(force=True)).cumcount()
+            top[start + rows.numpy(force=True), place] = items.numpy(force=True)
+        return top
+
+    def lists_in(self, table: pd.DataFrame) -> Codes:
+        """Lists in a table of recommendations for people of `ranked`; zeros for the others."""
+        asked = self.ids[self.ranked]
+        top = np.zeros((len(asked), self.k), np.int32)
+        place = table.groupby("user").cumcount().to_numpy()
+        row_of = pd.Index(asked).get_indexer(pd.Index(table["user"]))
+        top[row_of, place] = self.rec.items.encode(table["item"])
+        return top
+
+    def rmse(self, stars: Stars) -> float:
+        """Error of predictions for `target`, in stars."""
+        error = stars.astype(np.float64) - self.target.stars
+        return float(np.sqrt(np.mean(error**2)))
+
+    def ndcg(self, top: Codes) -> float:
+        """Mean nDCG of lists for those of `ranked`."""
+        hits = metrics.find_hits(top, self.relevant)
+        return float(metrics.ndcg(hits, np.diff(self.relevant.starts)).mean())
+
+    def protocol(self, seed: int) -> dict[str, Any]:
+        """How it is measured, plain JSON values."""
+        return {
+            "model": self.rec.model.name,
+            "data": self.rec.source.name,
+            "k": self.k,
+            "relevant_from": self.threshold,
+            "train_users": int((self.train.user_counts() > 0).sum()),
+            "test_users": len(self.people),
+            "test_ratings": len(self.target),
+            "seed": seed,
+        }
+
+
+def plain_table(table: pd.DataFrame) -> list[dict[Hashable, Any]]:
+    """Rows of a table as plain JSON values; None for NaN."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")
+
+
+def part(history: History, chosen: npt.NDArray[np.bool_]) -> History:
+    """Some of the ratings, in the same rows."""
+    return History.from_codes(
+        history.user_codes()[chosen],
+        history.items[chosen],
+        history.stars[chosen],
+        len(history.starts) - 1,
+    )
+
+
+def _position(history: History) -> npt.NDArray[np.int64]:
+    return np.arange(len(history)) - history.starts[history.user_codes()]

@@ -1,0 +1,225 @@
+"""The best few of many scores, exactly and fast, and the same with more variety."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hf_cf.data.vocab import Codes
+
+_BLOCK = 64
+_FEW_SCORES = 2**13  # so many are sorted through before a first look at them would be over
+_CANDIDATES = 100
+
+
+def top_n(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """Highest scores of each row and where they stand, best first.
+
+    The best n of a row lie in the n blocks of 64 columns whose maxima are highest, so only those
+    blocks are sorted through; the rest is read once.
+
+    Parameters
+    ----------
+    scores : Tensor, shape (B, m)
+        Any order; ``-inf`` for what must not appear.
+    n : int
+        At most m.
+
+    Returns
+    -------
+    values, columns : Tensor, shape (B, n)
+    """
+    rows, width = scores.shape
+    n = min(n, width)
+    whole = width // _BLOCK * _BLOCK
+    if whole // _BLOCK <= n or rows * width <= _FEW_SCORES:
+        best = scores.topk(n)
+        return best.values, best.indices
+    blocks = scores[:, :whole].unflatten(1, (-1, _BLOCK))
+    kept = blocks.amax(2).topk(n).indices
+    candidates = blocks.gather(1, kept[:, :, None].expand(-1, -1, _BLOCK)).flatten(1)
+    columns = (kept[:, :, None] * _BLOCK + torch.arange(_BLOCK, device=scores.device)).flatten(1)
+    rest = torch.arange(whole, width, device=scores.device).expand(rows, -1)
+    best = torch.cat([candidates, scores[:, whole:]], 1).topk(n)
+    return best.values, torch.cat([columns, rest], 1).gather(1, best.indices)
+
+
+def places(mask: Tensor) -> Tensor:
+    """Where a mask, (m,), is true: int64; numpy finds them in a fraction of torch's time."""
+    return torch.from_numpy(np.flatnonzero(mask.numpy(force=True))).to(mask.device)
+
+
+@dataclass(frozen=True)
+class ListOptions:
+    """How items are chosen from scores.
+
+    Attributes
+    ----------
+    order_by : {"score", "stars"}
+        Whether scores come from the ranking head or are predicted stars.
+    novelty : float
+        From 0 to 1; see `discount_popularity`.
+    diversity : float
+        From 0 to 1; see `diversify`.
+    """
+
+    order_by: Literal["score", "stars"] = "score"
+    novelty: float = 0.0
+    diversity: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.order_by not in ("score", "stars"):
+            raise ValueError(f"order_by={self.order_by!r}; choose from score, stars")
+        for name in ("novelty", "diversity"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}={getattr(self, name)}; it must lie between 0 and 1")
+
+
+def choose(
+    scores: Tensor,
+    rated: Sequence[Codes],
+    n: int,
+    choice: ListOptions,
+    log_popularity: Tensor,
+    item_vectors: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Choose the n best items of each row.
+
+    Parameters
+    ----------
+    scores : Tensor, shape (B, m)
+        ``-inf`` for what must not appear. It is changed in place.
+    rated : sequence of B int32 arrays
+        What each row's user has rated, which does not appear; empty where nothing is hidden.
+    n : int
+        Items a row; fewer where fewer are left.
+    choice : Choice
+        Novelty and diversity.
+    log_popularity : Tensor, shape (m,)
+        ``log(1 + n_ratings)``.
+    item_vectors : Tensor, shape (m, k)
+        Say which items are alike.
+
+    Returns
+    -------
+    rows, columns, scores : Tensor, shape (at most B * n,)
+        Row by row, best first.
+    """
+    if choice.novelty:
+        scores = discount_popularity(scores, log_popularity, choice.novelty)
+    hide_rated(scores, rated)
+    values, columns = top_n(scores, candidates(n, choice))
+    if not choice.diversity or not len(scores):
+        rows, places = torch.nonzero(values > -torch.inf, as_tuple=True)
+        return rows, columns[rows, places], values[rows, places]
+    picked = []
+    for row, (own, codes) in enumerate(zip(values, columns, strict=True)):
+        left = own > -torch.inf
+        best, items = best_of(own[left], codes[left], n, choice, item_vectors)
+        picked.append((torch.full_like(items, row), items, best))
+    rows, columns, values = (torch.cat(parts) for parts in zip(*picked, strict=True))
+    return rows, columns, values
+
+
+def candidates(n: int, choice: ListOptions) -> int:
+    """How many of the best items a list of n is chosen from."""
+    return max(_CANDIDATES, 10 * n) if choice.diversity else n
+
+
+def best_of(
+    scores: Tensor, items: Tensor, n: int, choice: ListOptions, item_vectors: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Choose n of a row's candidates: scores and items, best first, shape (m,), to (at most n,)."""
+    if not choice.diversity:
+        return scores[:n], items[:n]
+    picks = diversify(scores, item_vectors[items], n, choice.diversity)
+    return scores[picks], items[picks]
+
+
+def hide_rated(scores: Tensor, rated: Sequence[Codes]) -> None:
+    """Set the scores of what each row's user has rated to ``-inf``, in place.
+
+    Parameters
+    ----------
+    scores : Tensor, shape (B, m)
+    rated : sequence of B int32 arrays
+        Columns of each row; an empty sequence hides nothing.
+    """
+    if not rated:
+        return
+    if len(rated) == 1:
+        scores[0].index_fill_(0, torch.from_numpy(rated[0]).long().to(scores.device), -torch.inf)
+        return
+    rows = np.repeat(np.arange(len(rated)), [len(codes) for codes in rated])
+    columns = np.concatenate(rated)
+    places = (torch.from_numpy(each).long().to(scores.device) for each in (rows, columns))
+    scores[tuple(places)] = -torch.inf
+
+
+def discount_popularity(scores: Tensor, log_popularity: Tensor, novelty: float) -> Tensor:
+    """Lower the scores of the well known.
+
+    ``score * (1 + n_ratings) ** (-novelty / 2)``: at 1, an item with a hundred times the ratings
+    of another needs ten times its score to stand before it; at 0 nothing changes. Scores below
+    zero stay as they are, last.
+
+    Parameters
+    ----------
+    scores : Tensor, shape (B, m)
+    log_popularity : Tensor, shape (m,)
+        ``log(1 + n_ratings)``.
+    novelty : float
+        From 0 to 1.
+
+    Returns
+    -------
+    Tensor, shape (B, m)
+    """
+    discount = torch.exp(-novelty / 2 * log_popularity)
+    return torch.where(scores > 0, scores * discount, scores)
+
+
+def diversify(scores: Tensor, vectors: Tensor, n: int, diversity: float) -> Tensor:
+    """Pick n candidates by maximal marginal relevance.
+
+    Each pick has the highest ``(1 - diversity) * relevance - diversity * likeness``, where
+    relevance is the score on a scale from 0 to 1 among the candidates, and likeness the highest
+    cosine to what is picked already (Carbonell and Goldstein 1998, equation 1).
+
+    Parameters
+    ----------
+    scores : Tensor, shape (m,)
+        Scores of the candidates, best first.
+    vectors : Tensor, shape (m, k)
+        Their item vectors.
+    n : int
+        How many to pick.
+    diversity : float
+        From 0, the order of the scores, to 1, as unlike each other as can be.
+
+    Returns
+    -------
+    Tensor of int64, shape (min(n, m),)
+        Positions of the picks, in the order in which they were picked.
+    """
+    if not len(scores):
+        return torch.zeros(0, dtype=torch.int64)
+    span = (scores.max() - scores.min()).clamp_min(1e-12)
+    relevance = (scores - scores.min()) / span
+    directions = torch.nn.functional.normalize(vectors, dim=1)
+    likeness = torch.zeros_like(scores)
+    left = torch.ones_like(scores, dtype=torch.bool)
+    picks = []
+    for _ in range(min(n, len(scores))):
+        value = (1 - diversity) * relevance - diversity * likeness
+        pick = int(value.masked_fill(~left, -torch.inf).argmax())
+        picks.append(pick)
+        left[pick] = False
+        cosine = directions @ directions[pick]
+        likeness = cosine if len(picks) == 1 else torch.maximum(likeness, cosine)
+    return torch.tensor(picks, dtype=torch.int64)

@@ -1,0 +1,117 @@
+"""The files of a Hugging Face Space that serves a model: an app, this package, what both need.
+
+``app.py``, ``README.md`` and ``requirements.txt`` are in ``space/`` at the root of the repository;
+the README is a template. A Space holds the package itself, so that it runs what it was made with.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+
+import hf_cf
+from hf_cf.storage.card import fill
+from hf_cf.storage.model_folder import replacing
+
+MODEL_VARIABLE = "HF_CF_MODEL"
+"""The environment variable from which a Space takes its model."""
+
+_PACKAGE = Path(hf_cf.__file__).parent
+_TEMPLATE = _PACKAGE / "space_template"
+_README = "README.md"
+
+
+def space_files(name: str | None = None, model: str | None = None) -> dict[str, bytes]:
+    """Make the files of a Space.
+
+    Parameters
+    ----------
+    name : str, optional
+        Of the Space, such as ``"user/movie-night"``; its title is made of it.
+    model : str, optional
+        The model on the Hub that it serves, such as ``"user/movies"`` or ``"user/movies@v1"``.
+
+    Returns
+    -------
+    dict of str to bytes
+        Contents by their paths in the Space.
+    """
+    last = (name or model or "").partition("@")[0].rpartition("/")[2]
+    title = re.sub(r"[\W_]+", " ", last).strip() or "what to try next"
+    values = {
+        "title": title[0].upper() + title[1:],
+        "model": model,
+        "model_id": model.partition("@")[0] if model else None,
+        "no_model": None if model else "yes",
+        "example": model or "user/movies",
+        "version": hf_cf.__version__,
+    }
+    files = {path.name: path.read_bytes() for path in _of_ours(_TEMPLATE)}
+    files[_README] = fill(files[_README].decode(), values).encode()
+    package = (path for path in _of_ours(_PACKAGE) if _TEMPLATE not in path.parents)
+    inside = {path.relative_to(_PACKAGE.parent).as_posix(): path.read_bytes() for path in package}
+    return files | inside
+
+
+def is_ours(path: str) -> bool:
+    """Whether a file of a Space is of this package; one that it lacks now may be removed."""
+    return path.startswith(f"{_PACKAGE.name}/")
+
+
+def export_space(folder: str | Path, model: str | None = None) -> list[str]:
+    """Write the files of a Space into a folder; those of an earlier export are replaced.
+
+    Parameters
+    ----------
+    folder : str or Path
+        New, empty, or a Space's: of an earlier export, or a clone of one on the Hub.
+    model : str, optional
+        The model on the Hub that it serves.
+
+    Returns
+    -------
+    list of str
+        The paths of the files.
+
+    Raises
+    ------
+    ValueError
+        The folder holds something else.
+    """
+    folder = Path(folder).expanduser()
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file; give a folder for the files of the Space")
+    if folder.is_dir() and any(folder.iterdir()) and not _is_space(folder):
+        raise ValueError(
+            f"{folder} holds something else than a Gradio Space, and nothing was written there; "
+            "give a new folder"
+        )
+    files = space_files(folder.resolve().name, model)
+    with ExitStack() as places:
+        for name, content in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            places.enter_context(replacing(folder / name)).write_bytes(content)
+    for path in _of_ours(folder / _PACKAGE.name):
+        if path.relative_to(folder).as_posix() not in files:
+            path.unlink()
+    return list(files)
+
+
+def _of_ours(folder: Path) -> list[Path]:
+    """Find the files in a folder that somebody wrote: none that Python or an editor left there."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(part[0] == "." or part == "__pycache__" for part in _parts(path, folder))
+    )
+
+
+def _parts(path: Path, folder: Path) -> tuple[str, ...]:
+    return path.relative_to(folder).parts
+
+
+def _is_space(folder: Path) -> bool:
+    readme = folder / _README
+    return readme.is_file() and "\nsdk: gradio\n" in readme.read_text("utf-8", errors="replace")

@@ -1,0 +1,327 @@
+"""Model folders from the Hugging Face Hub and to it.
+
+``huggingface_hub`` does the talking: cache, parallel and resumed downloads, LFS and Xet. Here is
+what it leaves open: which files, what is tried again, and errors that say what to do. It is
+imported when it is needed, so that loading a local folder does not wait for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hf_cf.errors import HubError
+from hf_cf.storage.hub_errors import may_pass, named, reason_of, tried
+from hf_cf.storage.model_folder import FILES, RATINGS_TABLES
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitInfo, HfApi
+
+_REPO_ID = re.compile(r"(?=.{1,96}$)(?:[\w-][\w.-]*/)?[\w-][\w.-]*", re.ASCII)
+_NO_TOKEN = (
+    "nobody is logged in to the Hugging Face Hub. Make a token with write access at "
+    "https://huggingface.co/settings/tokens, then run `hf auth login`, set the environment "
+    "variable HF_TOKEN, or pass token="
+)
+
+_PRIVATE = tuple(f"{name}.parquet" for name in RATINGS_TABLES)
+
+
+def local_folder(folder_or_repo: str | Path, **download_options: Any) -> Path:
+    """Find the folder of a model: the local one of that name, or a download of the repository.
+
+    Raises
+    ------
+    HubError
+        There is neither.
+    """
+    folder = Path(folder_or_repo).expanduser()
+    name = str(folder_or_repo)
+    # A mistyped path is no question to the Hub, whatever the folder's name looks like.
+    if isinstance(folder_or_repo, Path) or folder.is_dir() or not is_repo_id(name):
+        return folder
+    return download(name, **download_options)
+
+
+def is_repo_id(name: str) -> bool:
+    """Whether the Hub could have a repository of this name: ``movies`` or ``user/movies``."""
+    return _REPO_ID.fullmatch(name) is not None and ".." not in name and "--" not in name
+
+
+def download(
+    repo_id: str,
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+    force_download: bool = False,
+) -> Path:
+    """Download a model, as far as it is not in the cache, and return its folder there.
+
+    When the Hub cannot be reached, the copy in the cache is used, and a warning says so.
+
+    Parameters
+    ----------
+    repo_id : str
+        Such as ``"user/movies"``.
+    revision : str, optional
+        Branch, tag or commit; the main branch where not given.
+    token : str or bool, optional
+        For private repositories; the one of ``hf auth login`` where not given, none if False.
+    cache_dir : str or Path, optional
+        The cache; that of ``huggingface_hub`` where not given.
+    local_files_only : bool
+        Whether the Hub is not to be asked.
+    force_download : bool
+        Whether files are downloaded although they are in the cache.
+
+    Raises
+    ------
+    HubError
+        The Hub does not have it or does not give it, or cannot be reached and it is not cached.
+    """
+    from huggingface_hub import HfApi, constants, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    options: dict[str, Any] = {
+        "repo_id": repo_id,
+        "revision": revision,
+        "token": token,
+        "cache_dir": cache_dir,
+        "allow_patterns": list(FILES),
+        "library_name": "hf_cf",
+    }
+
+    def from_cache() -> Path:
+        return Path(snapshot_download(**options, local_files_only=True))
+
+    if local_files_only or constants.HF_HUB_OFFLINE:
+        try:
+            return from_cache()
+        except LocalEntryNotFoundError as error:
+            raise HubError(
+                f"{named(repo_id, revision)} is not in the cache, and the Hub may not be asked "
+                "(local_files_only, or HF_HUB_OFFLINE=1)"
+            ) from error
+    try:
+        # Asked first, because a snapshot falls back to the cache without a word.
+        head = tried(lambda: HfApi(token=token).model_info(repo_id, revision=revision))
+        with contextlib.suppress(LocalEntryNotFoundError):
+            if not force_download and from_cache().name == head.sha:
+                return from_cache()
+        return Path(tried(lambda: snapshot_download(**options, force_download=force_download)))
+    except Exception as error:
+        reason = reason_of(error, repo_id, revision)
+        if reason is None:
+            raise
+        if may_pass(error) and not force_download:
+            try:
+                folder = from_cache()
+            except LocalEntryNotFoundError:
+                pass
+            else:
+                warnings.warn(
+                    f"{reason}; the copy in the cache is used (commit {folder.name[:8]})",
+                    stacklevel=4,
+                )
+                return folder
+        raise HubError(reason) from error
+
+
+def writing_token(repo_id: str, token: str | None) -> str:
+    """Return the token to write with: the given one, or that of ``hf auth login``.
+
+    Raises
+    ------
+    ValueError
+        No repository can have this name.
+    HubError
+        Nobody is logged in.
+    """
+    from huggingface_hub import get_token
+
+    if not is_repo_id(repo_id):
+        raise ValueError(f'{repo_id!r} is no name of a repository; expected "user/name"')
+    token = token or get_token()
+    if token is None:
+        raise HubError(_NO_TOKEN)
+    return token
+
+
+def table_of_files(folder: Path, repo_id: str) -> str:
+    """Say which files of a model folder go to a repository, how large, and what they hold."""
+    sizes = {name: (folder / name).stat().st_size for name in FILES if (folder / name).is_file()}
+    lines = [f"To {repo_id}:"]
+    lines += [f"  {name:20} {_readable(size):>9}  {FILES[name]}" for name, size in sizes.items()]
+    lines.append(f"  {'together':20} {_readable(sum(sizes.values())):>9}")
+    lines += [f"  {name:20} {'-':>9}  left out" for name in _PRIVATE if name not in sizes]
+    return "\n".join(lines)
+
+
+def _readable(size: int) -> str:
+    for unit, bytes_in_unit in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= bytes_in_unit:
+            return f"{size / bytes_in_unit:.1f} {unit}"
+    return f"{size} B"
+
+
+def upload(
+    folder: Path,
+    repo_id: str,
+    *,
+    private: bool | None = None,
+    revision: str | None = None,
+    create_pr: bool = False,
+    message: str,
+    token: str | None = None,
+) -> str:
+    """Upload a model folder in one commit, which also removes files that the model lacks now.
+
+    Parameters
+    ----------
+    folder : Path
+        Written by ``save_pretrained``.
+    repo_id : str
+        Such as ``"user/movies"``; created where it does not exist.
+    private : bool, optional
+        Whether a new repository is private; the account's default where not given.
+    revision : str, optional
+        The branch; created from the main branch where it does not exist.
+    create_pr : bool
+        Whether to open a pull request instead of writing to the branch.
+    message : str
+        Title of the commit.
+    token : str, optional
+        With write access; the one of ``hf auth login`` where not given.
+
+    Returns
+    -------
+    str
+        Address of the model, or of the pull request.
+
+    Raises
+    ------
+    HubError
+        Nobody is logged in, the token may not write there, the Hub failed, or somebody else
+        changed the branch at the same time. What was there before is whole.
+    """
+    api = writer(repo_id, token)
+    files = {name: folder / name for name in FILES if (folder / name).is_file()}
+    try:
+        repo_id = full_name(api, repo_id)
+        make_repository(api, repo_id, private)
+        if revision is not None:
+            _make_branch(api, repo_id, revision)
+        commit = commit_files(
+            api, repo_id, files, FILES.__contains__,
+            message=message, revision=revision, create_pr=create_pr,
+        )  # fmt: skip
+    except Exception as error:
+        reason = reason_of(error, repo_id, revision)
+        if reason is None:
+            raise
+        raise HubError(f"{reason}. Nothing was changed there") from error
+    if commit.pr_url is not None:
+        return commit.pr_url
+    address = f"{api.endpoint}/{repo_id}"
+    return address if revision is None else f"{address}/tree/{revision}"
+
+
+def writer(repo_id: str, token: str | None) -> HfApi:
+    """Return a client that may write to a repository; raises what `writing_token` raises."""
+    from huggingface_hub import HfApi
+
+    return HfApi(token=writing_token(repo_id, token), library_name="hf_cf")
+
+
+def full_name(api: HfApi, repo_id: str) -> str:
+    """Put the user's name before a name without owner."""
+    return repo_id if "/" in repo_id else f"{tried(api.whoami)['name']}/{repo_id}"
+
+
+def make_repository(
+    api: HfApi, repo_id: str, private: bool | None, *, repo_type: str = "model", **creation: Any
+) -> bool:
+    """Create a repository where there is none, and say whether there was none.
+
+    Raises
+    ------
+    HubError
+        It is to be private, and exists and is public.
+    """
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    try:
+        info = tried(lambda: api.repo_info(repo_id, repo_type=repo_type))
+    except RepositoryNotFoundError:
+        api.create_repo(repo_id, private=private, exist_ok=True, repo_type=repo_type, **creation)
+        return True
+    if private and info.private is False:
+        raise HubError(
+            f"{repo_id} exists and is public, so nothing was uploaded; make it private in its "
+            "settings, or leave --private (private=True) out"
+        )
+    return False
+
+
+def commit_files(
+    api: HfApi,
+    repo_id: str,
+    files: Mapping[str, Path | bytes],
+    is_ours: Callable[[str], bool],
+    *,
+    message: str,
+    repo_type: str = "model",
+    revision: str | None = None,
+    create_pr: bool = False,
+) -> CommitInfo:
+    """Make one commit of files, which also removes those of ours that are not among them.
+
+    Parameters
+    ----------
+    api : HfApi
+        From `writer`.
+    repo_id : str
+        The repository, which exists.
+    files : mapping of str to Path or bytes
+        Contents by their paths in the repository.
+    is_ours : callable
+        Tells from a path whether the file may be removed; all others stay.
+    message, repo_type, revision, create_pr
+        As in ``HfApi.create_commit``.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    head = tried(lambda: api.repo_info(repo_id, repo_type=repo_type, revision=revision))
+    there = {file.rfilename for file in getattr(head, "siblings", None) or ()}
+    stale = sorted(name for name in there - files.keys() if is_ours(name))
+    with warnings.catch_warnings():
+        # The client takes a table for a data set that went astray.
+        warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
+        return api.create_commit(
+            repo_id,
+            [
+                *(CommitOperationAdd(name, content) for name, content in files.items()),
+                *map(CommitOperationDelete, stale),
+            ],
+            commit_message=message,
+            repo_type=repo_type,
+            revision=revision,
+            create_pr=create_pr,
+            # On the branch, this refuses to write over what somebody else has just written.
+            parent_commit=None if create_pr else head.sha,
+        )
+
+
+def _make_branch(api: HfApi, repo_id: str, revision: str) -> None:
+    from huggingface_hub.errors import RevisionNotFoundError
+
+    try:
+        tried(lambda: api.model_info(repo_id, revision=revision))
+    except RevisionNotFoundError:
+        api.create_branch(repo_id, branch=revision, exist_ok=True)

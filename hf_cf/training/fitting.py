@@ -1,0 +1,289 @@
+"""Ratings in, a `Recommender` out."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from hf_cf.data.features import find_features
+from hf_cf.data.ratings import Ratings
+from hf_cf.inference.calibration import calibrated_prior, trained_vectors
+from hf_cf.inference.metadata import TrainingMetadata
+from hf_cf.inference.profiles import ProfileStart, fit_profiles
+from hf_cf.inference.ranking_head import RankingHead
+from hf_cf.models import BayesianFactorization, RatingModel
+from hf_cf.recommender import Recommender
+from hf_cf.training.als import train_als
+from hf_cf.training.bayesian import train_bayesian, watched_r_hat
+from hf_cf.training.checkpoint import Checkpoint, describe_run
+from hf_cf.training.errors import star_errors
+from hf_cf.training.ranking import ImplicitALSConfig, fit_implicit_als
+from hf_cf.training.report import complete
+from hf_cf.training.settings import TrainingSettings, settings_for
+from hf_cf.training.subsampling import enough
+
+_SOLVED = ("als", "bayesian_mf")  # models that have no epochs to choose from
+
+
+def fit(
+    train: Ratings,
+    valid: Ratings | None = None,
+    model: str | None = None,
+    *,
+    recipe: str | None = None,
+    resume: Recommender | None = None,
+    ranking: ImplicitALSConfig | Literal["default"] | None = "default",
+    progress: bool = True,
+    checkpoint: str | Path | None = None,
+    **hyperparameters: Any,
+) -> Recommender:
+    """Train a recommender.
+
+    Parameters
+    ----------
+    train : Ratings
+        What the model learns from.
+    valid : Ratings, optional
+        Held-out ratings for the metrics and for choosing the best epoch. Of more than a million,
+        the epochs' errors are those of users drawn at random; the final one is of all.
+    model : str, optional
+        ``dot_product``, ``dot_product_bias``, ``collab_learner`` (the default), ``collab_nn``,
+        ``embedding_nn``, ``rating_classifier``, ``als`` or ``bayesian_mf``, with defaults tuned on
+        validation data.
+    recipe : str, optional
+        The settings of one of this project's sources instead: a key of `RECIPES`.
+    resume : Recommender, optional
+        A ``bayesian_mf`` trained on `train`, whose sampling goes on for ``epochs`` more sweeps
+        with the settings that it has, and with those of `hyperparameters`.
+    ranking : ImplicitALSConfig, optional
+        Settings of the ranking head, which orders recommendations; None trains none, and then
+        they are ordered by predicted stars.
+    progress : bool
+        Whether to show fastai's progress bar and its table of epochs.
+    checkpoint : str or Path, optional
+        A folder for the state of the training, which is kept in ``checkpoint.safetensors`` after
+        each epoch, or each kept draw of ``bayesian_mf``. If it holds the state of this same run,
+        training goes on from there, and ends with the same weights, to the last bit, as if it had
+        not been interrupted.
+    **hyperparameters
+        Single settings to replace: fields of `TrainingSettings`.
+
+    Returns
+    -------
+    Recommender
+        With ``metrics`` of the finished model on `valid`, where given: of predictions without
+        times, and ``valid_rmse_dated`` of predictions with them where it learned from ``dates``.
+
+    Raises
+    ------
+    ValueError
+        The model, the recipe or a hyperparameter does not exist, or a value is out of bounds; or
+        the checkpoint is of other ratings or settings.
+
+    Examples
+    --------
+    >>> import hf_cf
+    >>> train, valid = hf_cf.load_ratings("sample").split()
+    >>> rec = fit(train, valid, model="dot_product_bias", epochs=1, progress=False)
+    >>> sorted(rec.metrics)[-2:]
+    ['valid_mse', 'valid_rmse']
+    """
+    if isinstance(ranking, str) and ranking != "default":
+        raise ValueError(f"ranking={ranking!r}; give an ImplicitALSConfig, 'default' or None")
+    valid = _in_codes_of(train, valid)
+    if resume is None:
+        settings = settings_for(model, recipe, n_ratings=len(train), **hyperparameters)
+    else:
+        settings = _settings_of(resume, train, model, recipe, hyperparameters)
+    watched = None if valid is None else enough(valid, settings.seed)
+    module, epochs = _train(settings, train, watched, resume, checkpoint, progress=progress)
+    metrics = {"train_mse": star_errors(module, enough(train, settings.seed))["mse"]}
+    if not math.isfinite(metrics["train_mse"]):
+        raise ValueError(f"training diverged at lr={settings.lr:g}; choose a smaller one")
+    if valid is not None:
+        metrics |= _valid_errors(settings, module, valid)
+        metrics |= _best_epoch(settings, epochs, progress=progress)
+    if isinstance(module, BayesianFactorization):
+        metrics["r_hat"] = watched_r_hat(module, valid or train, seed=settings.seed)
+    metrics["seconds"] = sum(epoch["seconds"] for epoch in epochs)
+    head = None
+    if ranking is not None:
+        started = time.perf_counter()
+        head = _fit_ranking(train, ImplicitALSConfig() if ranking == "default" else ranking)
+        metrics["ranking_seconds"] = time.perf_counter() - started
+    noise = metrics.get("valid_mse", metrics["train_mse"])
+    rec = Recommender.from_parts(
+        module,
+        train,
+        ranking=head,
+        prior=(
+            module.own_prior()
+            if module.has_own_prior
+            else calibrated_prior(
+                module, trained_vectors(module, train), watched, noise, seed=settings.seed
+            )
+        ),
+        metadata=TrainingMetadata(settings.to_dict(), metrics, epochs, _versions()),
+        profiles=_fit_profiles(module, head, train),
+        held_out=valid,
+    )
+    return complete(rec, train, valid)
+
+
+def _in_codes_of(train: Ratings, valid: Ratings | None) -> Ratings | None:
+    for kind, ratings in (("training", train), ("validation", valid)):
+        if ratings is not None and not len(ratings):
+            raise ValueError(f"there are no {kind} ratings")
+    if valid is None or (valid.users is train.users and valid.items is train.items):
+        return valid
+    return valid.recode(train.users, train.items)
+
+
+def _settings_of(
+    rec: Recommender,
+    train: Ratings,
+    model: str | None,
+    recipe: str | None,
+    hyperparameters: dict[str, Any],
+) -> TrainingSettings:
+    """Settings of a model whose sampling goes on."""
+    own = rec.model.name
+    if own != "bayesian_mf" or model not in (None, own) or recipe is not None:
+        raise ValueError(f"sampling of a bayesian_mf can be resumed, not training of {own!r}")
+    if rec.users != train.users or rec.items != train.items:
+        raise ValueError("resume with the ratings that the model was trained on: the ids differ")
+    settings = {**rec.metadata.settings, **hyperparameters}
+    fixed = ("n_factors", "features", "implicit", "noise_freedom", "dates", "seed")
+    for name in fixed:
+        if name in hyperparameters and hyperparameters[name] != rec.metadata.settings.get(name):
+            raise ValueError(f"{name} cannot change when sampling is resumed")
+    settings["layers"] = tuple(settings["layers"])
+    return settings_for(settings.pop("model"), **settings)
+
+
+def _train(
+    settings: TrainingSettings,
+    train: Ratings,
+    valid: Ratings | None,
+    resume: Recommender | None,
+    checkpoint: str | Path | None,
+    *,
+    progress: bool,
+) -> tuple[RatingModel, list[dict[str, float]]]:
+    if resume is not None:
+        if checkpoint is not None:
+            raise ValueError("give either resume= or checkpoint=: only one says where to go on")
+        assert isinstance(resume.model, BayesianFactorization)
+        module, epochs = train_bayesian(
+            settings, train, valid, progress=progress, resume=resume.model
+        )
+        return module, [*resume.metadata.epochs, *epochs]
+    kept = None
+    if checkpoint is not None:
+        kept = Checkpoint(checkpoint, describe_run(settings, train, valid))
+    if settings.model == "bayesian_mf":
+        return train_bayesian(settings, train, valid, progress=progress, checkpoint=kept)
+    if settings.model == "als":
+        other: RatingModel
+        other, epochs = train_als(settings, train, valid, progress=progress, checkpoint=kept)
+    else:
+        from hf_cf.training.learner import train_with_fastai  # fastai's import takes seconds
+
+        other, epochs = train_with_fastai(
+            settings, train, valid, progress=progress, checkpoint=kept
+        )
+    give_untrained_rows_the_mean(other, train)
+    return other, epochs
+
+
+def _valid_errors(
+    settings: TrainingSettings, model: RatingModel, valid: Ratings
+) -> dict[str, float]:
+    """Errors without times, and where the model learned from them, the RMSE with them."""
+    errors = {f"valid_{k}": v for k, v in star_errors(model, valid).items()}
+    if settings.dates and valid.timestamps is not None:
+        errors["valid_rmse_dated"] = star_errors(model, valid, dated=True)["rmse"]
+    return errors
+
+
+def _best_epoch(
+    settings: TrainingSettings, epochs: list[dict[str, float]], *, progress: bool
+) -> dict[str, float]:
+    """Which epoch the weights are of, where it is not the last."""
+    if not settings.keep_best or settings.model in _SOLVED:
+        return {}
+    from hf_cf.training.epoch_log import best_epoch
+
+    best = best_epoch(epochs)
+    if not best or best is epochs[-1]:
+        return {}
+    if progress:
+        print(
+            f"Validation error rose after epoch {best['epoch']:.0f} of {len(epochs)}: "
+            "the weights of that epoch are kept."
+        )
+    return {"best_epoch": best["epoch"]}
+
+
+def _fit_ranking(train: Ratings, config: ImplicitALSConfig) -> RankingHead:
+    known = (train.user_codes > 0) & (train.item_codes > 0)
+    model, user_vectors = fit_implicit_als(
+        train.user_codes[known],
+        train.item_codes[known],
+        train.stars[known],
+        n_users=len(train.users),
+        n_items=len(train.items),
+        low=train.scale.min,
+        high=train.scale.max,
+        config=config,
+    )
+    return RankingHead(model.eval(), user_vectors)
+
+
+def _fit_profiles(
+    model: RatingModel, ranking: RankingHead | None, train: Ratings
+) -> ProfileStart | None:
+    """Fit how the trained users' vectors follow from what is known of them, if anything is."""
+    features = find_features(train.user_features)
+    if not features or (model.has_own_prior and ranking is None):
+        return None
+    assert train.user_features is not None
+    trained = np.flatnonzero(train.user_counts()[1:]) + 1
+    rows = torch.from_numpy(trained)
+    with torch.no_grad():
+        vectors = None if model.has_own_prior else model.user_vectors(rows)
+    return fit_profiles(
+        features,
+        train.user_features.loc[trained],
+        vectors,
+        None if ranking is None else ranking.user_vectors[rows],
+    )
+
+
+def give_untrained_rows_the_mean(model: RatingModel, train: Ratings) -> None:
+    """Give users and items without a training rating, and ``#na#``, the mean of the others.
+
+    Their rows hold random numbers otherwise; the mean is what is known of somebody unknown.
+    """
+    for tables, counts in zip(
+        model.tables(), (train.user_counts(), train.item_counts()), strict=True
+    ):
+        trained = torch.from_numpy(counts > 0)
+        trained[0] = False
+        for table in tables:
+            assert isinstance(table, nn.Embedding)
+            with torch.no_grad():
+                table.weight[~trained] = table.weight[trained].mean(0)
+
+
+def _versions() -> dict[str, str]:
+    names = ("hf-cf", "torch", "fastai", "pandas")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
