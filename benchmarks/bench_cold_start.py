@@ -21,10 +21,9 @@ from kept import kept
 import hf_cf
 from hf_cf.evaluation import cold_start
 from hf_cf.evaluation.cold_start import RETRAINED, WITH_PROFILE
-from hf_cf.evaluation.protocol import BIASES, ITEM_MEAN, MOST_POPULAR
-from hf_cf.evaluation.report import MODEL
+from hf_cf.inference.metadata import BIASES, ITEM_MEAN, MODEL, MOST_POPULAR
+from hf_cf.storage.pictures.cold_start_curves import draw_cold_start
 from hf_cf.training import fit
-from hf_cf.training.cold_start_curves import draw_newcomers
 
 ROOT = Path(__file__).parents[1]
 RESULT, PICTURE = ROOT / "benchmarks/results/cold_start.md", ROOT / "docs/images/cold_start.png"
@@ -118,7 +117,7 @@ def main() -> None:
         table = pd.concat(tables)
         RESULT.write_text(report(table, seed + 1), "utf-8")
         PICTURE.parent.mkdir(parents=True, exist_ok=True)
-        draw_newcomers(dict(iter(table.groupby("data", sort=False))), PICTURE, colours=COLOURS)
+        draw_cold_start(dict(iter(table.groupby("data", sort=False))), PICTURE, colours=COLOURS)
 
 
 if __name__ == "__main__":

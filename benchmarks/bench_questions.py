@@ -19,8 +19,7 @@ from kept import kept
 
 import hf_cf
 from hf_cf.evaluation import questions
-from hf_cf.evaluation.protocol import MOST_POPULAR
-from hf_cf.evaluation.report import MODEL
+from hf_cf.inference.metadata import MODEL, MOST_POPULAR
 from hf_cf.training import fit
 
 RESULT = Path(__file__).parent / "results/questions.md"

@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from hub_server import HubServer, environment
 
 from hf_cf import Ratings, RatingScale, Recommender, load_ratings
+from hf_cf.inference.trained_model import TrainedModel
 from hf_cf.models import EmbeddingDotBias
 from hf_cf.training import fit
 
@@ -231,7 +232,7 @@ def large(folder: Path) -> None:
     ratings = Ratings.from_frame(frame, catalogue, scale=RatingScale(0.5, 5, 0.5))
     torch.manual_seed(0)
     model = EmbeddingDotBias(len(ratings.users), len(ratings.items), 50, (0.0, 5.5))
-    recommender = Recommender.from_parts(model.eval(), ratings, noise=0.7)
+    recommender = Recommender(TrainedModel.from_modules(model, ratings, noise=0.7))
     recommender.save_pretrained(folder, include_history=False)
 
 

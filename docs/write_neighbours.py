@@ -23,7 +23,8 @@ def main() -> None:
     rec = hf_cf.Recommender.from_pretrained(sys.argv[1])
     columns = []
     for ranking in (rec.ranking, None):
-        rec.scorer = replace(rec.scorer, ranking=ranking)
+        scorer = replace(rec.trained.scorer, ranking=ranking)
+        rec = hf_cf.Recommender(replace(rec.trained, scorer=scorer))
         columns.append([", ".join(rec.similar(film, 3)["title"]) for film in FILMS])
     print("| | by the ranking head | by the rating model's factors |\n|---|---|---|")
     for film, by_ranking, by_rating in zip(FILMS, *columns, strict=True):

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from altered import altered
 
 import hf_cf
 from hf_cf import Recommender
 from hf_cf.data.history import History
 from hf_cf.inference.ranking_head import RankingHead
+from hf_cf.inference.trained_model import TrainedModel
 from hf_cf.models import EmbeddingDotBias, RatingModel
 from hf_cf.models.ranking import ImplicitALS
 from hf_cf.storage.model_folder import _checksum
@@ -55,13 +57,13 @@ def small_model(seed: int = 0, model: RatingModel | None = None) -> Recommender:
     )  # fmt: skip
     ranking.set_items(torch.randn(len(ratings.items), 3))
     head = RankingHead(ranking.eval(), torch.randn(len(ratings.users), 3))
-    rec = Recommender.from_parts(model.eval(), ratings, ranking=head, noise=1.0)
+    rec = Recommender(TrainedModel.from_modules(model, ratings, ranking=head, noise=1.0))
     rec.build_index(progress=False)
     users = np.repeat(np.arange(1, N_USERS + 1, dtype=np.int32), 4)
     items = np.tile(np.arange(1, N_ITEMS, 4, dtype=np.int32), N_USERS)
     held_out = History.from_codes(users, items, np.full(len(users), 3, np.float32), N_USERS + 1)
-    rec.held_out = held_out.without(rec.history)
-    return rec
+    assert rec.history is not None
+    return altered(rec, held_out=held_out.without(rec.history))
 
 
 def files_in(folder: Path) -> Files:

@@ -223,9 +223,9 @@ def test_users_come_in_blocks_that_fit_into_memory(
 ) -> None:
     users = list(range(1, 30))
     whole = trained.recommend(users, n=3)
-    monkeypatch.setattr("hf_cf.recommender._GRID_CELLS", 4 * len(trained.items))
+    monkeypatch.setattr("hf_cf.inference.trained_model._GRID_CELLS", 4 * len(trained.items))
     in_blocks = trained.recommend(users, n=3)
-    assert trained.users_at_once == 4
+    assert trained.trained.users_at_once == 4
     pd.testing.assert_frame_equal(whole, in_blocks, atol=1e-5, rtol=1e-5)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from altered import with_scorer
 
 import hf_cf
-from hf_cf.models import UserPrior
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,11 @@ def test_ratings_make_the_stars_surer(trained: hf_cf.Recommender) -> None:
         for n in (0, 1, 5, 50)
     ]
     assert standard_deviations == sorted(standard_deviations, reverse=True)
-    assert standard_deviations[0] > standard_deviations[-1] > trained.prior.noise**0.5
+    assert (
+        standard_deviations[0]
+        > standard_deviations[-1]
+        > trained.trained.scorer.rating.prior.noise**0.5
+    )
 
 
 def test_a_known_user_has_deviations_where_there_is_a_history(
@@ -91,8 +95,8 @@ def test_the_noise_is_saved(trained: hf_cf.Recommender, tmp_path: Path) -> None:
 def test_a_model_without_noise_says_so(trained: hf_cf.Recommender, tmp_path: Path) -> None:
     trained.save_pretrained(tmp_path)
     loaded = hf_cf.Recommender.from_pretrained(tmp_path)
-    prior = UserPrior(loaded.prior.mean, loaded.prior.precision)
-    loaded.scorer = replace(loaded.scorer, prior=prior)
+    rating = loaded.trained.scorer.rating
+    loaded = with_scorer(loaded, rating=replace(rating, prior=replace(rating.prior, noise=None)))
     loaded.save_pretrained(tmp_path)
     old = hf_cf.Recommender.from_pretrained(tmp_path)
     assert old.predict(items=9, ratings={}) == loaded.predict(items=9, ratings={})
@@ -184,18 +188,22 @@ def test_what_others_were_held_out_stays_so(
     rec.attach_history(sample)  # all of it, and so what was held out, too
     user, item = rec.users.ids[1], rec.items.ids[0]
     fresh = rec.update(pd.DataFrame({"user": [user], "item": [item], "rating": [3]}))
-    assert len(fresh.held_out.of(2)[0]) == 0
-    assert len(fresh.held_out) == len(rec.held_out) - len(rec.held_out.of(2)[0])
+    assert len(fresh.trained.held_out.of(2)[0]) == 0
+    assert len(fresh.trained.held_out) == len(rec.trained.held_out) - len(
+        rec.trained.held_out.of(2)[0]
+    )
 
 
 def test_what_is_told_is_no_longer_held_out(trained: hf_cf.Recommender, tmp_path: Path) -> None:
-    codes, stars = trained.held_out.of(2)
+    codes, stars = trained.trained.held_out.of(2)
     told = pd.DataFrame(
         {"user": trained.users.ids[1], "item": trained.items.decode(codes[:1]), "rating": stars[:1]}
     )
     fresh = trained.update(told)
-    assert fresh.held_out.of(2)[0].tolist() == codes[1:].tolist()
+    assert fresh.trained.held_out.of(2)[0].tolist() == codes[1:].tolist()
     grown = fresh.add_users(told.assign(user=1001))
-    assert len(grown.held_out.of(len(grown.users) - 1)[0]) == 0
+    assert len(grown.trained.held_out.of(len(grown.users) - 1)[0]) == 0
     grown.save_pretrained(tmp_path)
-    assert len(hf_cf.Recommender.from_pretrained(tmp_path).held_out) == len(fresh.held_out)
+    assert len(hf_cf.Recommender.from_pretrained(tmp_path).trained.held_out) == len(
+        fresh.trained.held_out
+    )

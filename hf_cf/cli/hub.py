@@ -74,9 +74,9 @@ def contents(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _push(arguments: argparse.Namespace) -> None:
-    from hf_cf.space.deployment import push
+    from hf_cf.storage.publishing import push_folder
 
-    address = push(
+    address = push_folder(
         arguments.folder, arguments.repo,
         private=is_private(arguments), revision=arguments.revision,
         create_pr=arguments.create_pr, commit_message=arguments.message, **contents(arguments),
@@ -85,7 +85,8 @@ def _push(arguments: argparse.Namespace) -> None:
 
 
 def _pull(arguments: argparse.Namespace) -> None:
-    from hf_cf.space.deployment import pull
+    from hf_cf.recommender import Recommender
+    from hf_cf.storage.publishing import pull
 
-    model = pull(arguments.repo, arguments.folder, revision=arguments.revision)
+    model = Recommender(pull(arguments.repo, arguments.folder, revision=arguments.revision))
     print(f"{model}\nSaved to {arguments.folder}")

@@ -84,7 +84,7 @@ class Catalogue:
         codes, likeness = self._titles.nearest(str(text), n)
         return self.table.loc[codes].reset_index(drop=True).assign(likeness=likeness)
 
-    def describe(self, codes: npt.NDArray[Any], **columns: npt.NDArray[Any]) -> pd.DataFrame:
+    def describe(self, codes: npt.NDArray[Any], **columns: Any) -> pd.DataFrame:
         """Table of items in the order of `codes`: ``item`` (raw id), ``title``, more columns."""
         titles = self._title_of[codes - 1]
         return pd.DataFrame({"item": self.items.ids[codes - 1], "title": titles, **columns})

@@ -18,14 +18,11 @@ from hf_cf.evaluation.baselines import (
     popularity,
     same_order_for_all,
 )
-from hf_cf.evaluation.protocol import BIASES, ITEM_MEAN, MOST_POPULAR
-from hf_cf.evaluation.report import MODEL
 from hf_cf.evaluation.simulated_visitors import Newcomers, plain_table
+from hf_cf.inference.metadata import BIASES, ITEM_MEAN, MODEL, MOST_POPULAR, RETRAINED, WITH_PROFILE
 from hf_cf.recommender import Recommender
 
 GIVEN = (0, 1, 2, 3, 5, 10, 20, 50)
-RETRAINED = "retrained"
-WITH_PROFILE = "with profile"
 USER_DAMPING = 5.0
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,13 @@ from hf_cf.evaluation.groups import ITEM_EDGES, USER_EDGES
 from hf_cf.evaluation.held_out import HeldOut
 from hf_cf.evaluation.measurement import ranking, rating_errors
 from hf_cf.evaluation.metrics import Values
-from hf_cf.evaluation.report import MODEL, Evaluation, Measurement
+from hf_cf.evaluation.report import Evaluation, Measurement
+from hf_cf.inference.answers import recommend
+from hf_cf.inference.filters import Filters
+from hf_cf.inference.metadata import BIASES, ITEM_MEAN, MODEL, MOST_POPULAR
+from hf_cf.inference.top_n import ListOptions
+from hf_cf.inference.users import KnownUsers
 from hf_cf.recommender import Recommender
-
-ITEM_MEAN, BIASES, MOST_POPULAR = "item mean", "damped biases", "most popular"
 
 _PAIRS = 65_536  # ratings predicted at once
 _USERS = 1_000  # users recommended to at once
@@ -174,17 +177,22 @@ def _recommended(
     progress: bool,
 ) -> Codes:
     """Lists of `Recommender.recommend` for user codes in ascending order, shape (B, k)."""
-    rec = copy.copy(rec)
-    rec.history = data.history
+    lists = ListOptions(**_chosen(ListOptions, options))
+    filters = Filters(**_chosen(Filters, options))
+    others = {name: options[name] for name in ("include_rated", "approximate") if name in options}
     top = np.zeros((len(users), k), np.int32)
     with tqdm(
         total=len(users), desc="Ranking", unit=" users", disable=None if progress else True
     ) as bar:
         for start in range(0, len(users), _USERS):
             some = users[start : start + _USERS]
-            table = rec.recommend(user=rec.users.decode(some), n=k, **options)
-            rows = np.searchsorted(some, rec.users.encode(table["user"]))
-            places = np.arange(len(rows)) - np.searchsorted(rows, rows)
-            top[start + rows, places] = rec.items.encode(table["item"])
+            asking = KnownUsers(some, data.history)
+            found = recommend(rec.trained, asking, k, lists, filters, **others)
+            top[start : start + len(some)] = found.lists(len(some), k)
             bar.update(len(some))
     return top
+
+
+def _chosen(kind: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the options that are fields of a dataclass."""
+    return {each.name: options[each.name] for each in fields(kind) if each.name in options}

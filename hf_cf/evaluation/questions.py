@@ -13,9 +13,8 @@ import pandas as pd
 from hf_cf.data.history import History
 from hf_cf.data.ratings import Ratings
 from hf_cf.evaluation.baselines import popularity
-from hf_cf.evaluation.protocol import MOST_POPULAR
-from hf_cf.evaluation.report import MODEL
 from hf_cf.evaluation.simulated_visitors import Newcomers, part, plain_table
+from hf_cf.inference.metadata import MODEL, MOST_POPULAR
 from hf_cf.recommender import Recommender
 
 ASKED = (0, 3, 5, 10)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-MODEL = "model"
+from hf_cf.inference.metadata import MODEL
+
 OVERALL = "all"
 ERROR_METRICS = ("rmse", "mae", "mse")
 

@@ -18,7 +18,8 @@ from hf_cf.data.scale import Stars
 from hf_cf.data.vocab import Codes
 from hf_cf.evaluation import metrics
 from hf_cf.evaluation.protocol import default_threshold
-from hf_cf.inference.top_n import ListOptions
+from hf_cf.inference.answers import recommend
+from hf_cf.inference.users import Visitors
 from hf_cf.recommender import Recommender
 
 
@@ -113,33 +114,22 @@ class Newcomers:
     def features(self) -> Tensor | None:
         """What is known of the people beside ratings, (n, p); None where the model takes none."""
         table = self.train.user_features
-        if self.rec.profiles is None or table is None:
+        if self.rec.trained.scorer.profiles is None or table is None:
             return None
-        return self.rec.profiles.read_table(table.loc[self.people])
+        return self.rec.trained.scorer.profiles.read_table(table.loc[self.people])
 
     def model_stars(self, given: History, features: Tensor | None = None) -> Stars:
         """Stars that the model predicts for `target` when the people have told `given`."""
-        scorer = self.rec.scorer
-        vectors = scorer.visitors(given, features).rating
+        scorer = self.rec.trained.scorer
+        vectors = scorer.vectors(Visitors(given, features)).rating
         owners = torch.from_numpy(self.target.user_codes()).long().to(scorer.device)
         return scorer.stars(vectors[owners], scorer.rows(self.target.items)).numpy(force=True)
 
     def model_lists(self, given: History, features: Tensor | None = None) -> Codes:
         """What the model recommends those of `ranked`, item codes, shape (len(ranked), k)."""
-        rec, n_items = self.rec, len(self.rec.items)
-        top = np.zeros((len(self.ranked), self.k), np.int32)
-        hidden = torch.zeros(n_items, dtype=torch.bool)
-        hidden[0] = True
-        for start in range(0, len(top), rec.users_at_once):
-            people = self.ranked[start : start + rec.users_at_once]
-            known = None if features is None else features[people]
-            rows, items, _ = rec.scorer.best(
-                rec.scorer.visitors(given.take(people), known), self.k, ListOptions(), hidden,
-                torch.zeros(n_items), torch.empty(len(people), n_items),
-            )  # fmt: skip
-            place = pd.Series(rows.numpy(force=True)).groupby(rows.numpy(force=True)).cumcount()
-            top[start + rows.numpy(force=True), place] = items.numpy(force=True)
-        return top
+        asking = Visitors(given, features).take(self.ranked)
+        found = recommend(self.rec.trained, asking, self.k, approximate=False)
+        return found.lists(len(self.ranked), self.k)
 
     def lists_in(self, table: pd.DataFrame) -> Codes:
         """Lists in a table of recommendations for people of `ranked`; zeros for the others."""

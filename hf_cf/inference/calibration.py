@@ -27,13 +27,6 @@ _EM_STEPS = 5
 _TRAINED_COUNT = 50.0  # how many validation users the trained users' covariance counts as
 
 
-def trained_vectors(model: RatingModel, train: Ratings) -> Tensor:
-    """Vectors of the users that have a rating in `train`, shape (n, d)."""
-    trained = np.flatnonzero(train.user_counts()[1:]) + 1
-    with torch.no_grad():
-        return model.user_vectors(torch.from_numpy(trained))
-
-
 @one_thread()
 def calibrated_prior(
     model: RatingModel, trained: Tensor, valid: Ratings | None, noise: float, *, seed: int = 0

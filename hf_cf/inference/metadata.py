@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+MODEL, ITEM_MEAN, BIASES, MOST_POPULAR = "model", "item mean", "damped biases", "most popular"
+RETRAINED, WITH_PROFILE = "retrained", "with profile"
+"""Names of the systems that evaluations compare, as folders keep them."""
+
 
 @dataclass(frozen=True)
 class TrainingMetadata:

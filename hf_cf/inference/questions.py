@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from hf_cf.models.base import RatingModel
-from hf_cf.models.fold_in import UserPrior
 from hf_cf.models.ranking import ImplicitALS
+from hf_cf.models.user_prior import UserPrior
 
 MOST_CANDIDATES = 2000
 """How many of the most rated items are asked about, and count in what an answer tells."""

@@ -7,10 +7,11 @@ from typing import Any
 from hf_cf.models.base import RatingModel
 from hf_cf.models.bayesian import BayesianFactorization
 from hf_cf.models.dot import BiasedFactorization, DotProduct, DotProductBias, EmbeddingDotBias
-from hf_cf.models.effects import effects
-from hf_cf.models.fold_in import UserPrior, fold_in, posterior_root, predictive_variance
+from hf_cf.models.fold_in import fold_in, posterior_root, predictive_variance
 from hf_cf.models.networks import CollabNN, EmbeddingNN, RatingClassifier
 from hf_cf.models.ranking import ImplicitALS
+from hf_cf.models.rating_effects import effects
+from hf_cf.models.user_prior import UserPrior
 
 RATING_MODELS: dict[str, type[RatingModel]] = {
     model.name: model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
 
@@ -9,19 +10,18 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from hf_cf.models.effects import effects
-from hf_cf.models.fold_in import UserPrior, fold_in, posterior_root, predictive_variance
+from hf_cf.models.user_prior import UserPrior
 
 LinearParts: TypeAlias = tuple[Tensor, Tensor | float, Callable[[Tensor], tuple[Tensor, Tensor]]]
 
 
-class RatingModel(nn.Module):
+class RatingModel(nn.Module, ABC):
     """Predicts how many stars a user gives an item.
 
     A subclass is its equation: `user_vectors` looks known users up, and `stars` and `stars_grid`
     answer for any vector, looked up or folded in. Items are codes; code 0 is ``#na#``. How a new
     user's vector is inferred, and how sure it is, follows from a Gaussian prior of user vectors
-    unless a model has a posterior of its own.
+    (`hf_cf.models.gaussian_users`) unless a model has a posterior of its own.
 
     Attributes
     ----------
@@ -45,13 +45,13 @@ class RatingModel(nn.Module):
         """Whether stars are linear in the user vector."""
         return False
 
+    @abstractmethod
     def user_vectors(self, users: Tensor) -> Tensor:
         """Vectors of known users: codes, shape (B,), to shape (B, d)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tables(self) -> tuple[list[nn.Embedding], list[nn.Embedding]]:
         """The tables with one row a user, and those with one row an item."""
-        raise NotImplementedError
 
     def with_user_vectors(self, vectors: Tensor) -> RatingModel:
         """Return the same model with other users, by code: vectors of shape (n_users, d)."""
@@ -65,9 +65,9 @@ class RatingModel(nn.Module):
         copy.load_state_dict(state, assign=True)
         return copy.eval().requires_grad_(False)
 
+    @abstractmethod
     def item_embeddings(self) -> Tensor:
         """Factors that say which items are alike, shape (n_items, k), ``#na#`` first."""
-        raise NotImplementedError
 
     def item_biases(self) -> Tensor | None:
         """Liking beyond taste in units of the output before its range, shape (n_items,).
@@ -76,13 +76,13 @@ class RatingModel(nn.Module):
         """
         return None
 
+    @abstractmethod
     def stars(self, vectors: Tensor, items: Tensor) -> Tensor:
         """Stars that each vector gives the item beside it: (B, d) and (B,) to (B,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stars_grid(self, vectors: Tensor, items: Tensor | None = None) -> Tensor:
         """Stars that every vector gives every item: (B, d) and (m,) to (B, m); None: all items."""
-        raise NotImplementedError
 
     def stars_of_time(self, users: Tensor, times: Tensor) -> Tensor:
         """Stars that the times of ratings add for known users: codes and seconds, (B,), to (B,).
@@ -113,7 +113,7 @@ class RatingModel(nn.Module):
 
     def own_prior(self) -> UserPrior:
         """What a model with `has_own_prior` knows of a user before the first rating."""
-        raise NotImplementedError
+        raise ValueError(f"{self.name} has no prior of its own; one is fitted to its users")
 
     def with_items(
         self, table: pd.DataFrame, indptr: Tensor, users: Tensor, stars: Tensor
@@ -131,27 +131,37 @@ class RatingModel(nn.Module):
         """
         raise ValueError(f"{self.name} cannot place items without training; bayesian_mf can")
 
+    @abstractmethod
     def fold_in(self, prior: UserPrior, indptr: Tensor, items: Tensor, stars: Tensor) -> Tensor:
-        """Vectors of users with the given ratings, (B, d); see `hf_cf.models.fold_in`."""
-        return fold_in(self, prior, indptr, items, stars)
+        """Vectors of users with the given ratings, (B, d).
 
+        Parameters
+        ----------
+        prior : UserPrior
+            What is known of the users before their first rating.
+        indptr : Tensor of int64, shape (B + 1,)
+            User b gave the ratings ``indptr[b]`` to ``indptr[b + 1]``.
+        items, stars : Tensors, shape (n,)
+            Codes of the rated items, and the ratings.
+        """
+
+    @abstractmethod
     def predictive_variance(
         self, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
     ) -> Tensor:
         """Variance of a user's ratings around their predictions, in squared stars, (m,)."""
-        return predictive_variance(self, prior, vector, rated, items)
 
+    @abstractmethod
     def posterior_gradients(
         self, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
     ) -> Tensor:
-        """Derivatives of a user's stars by coordinates in which what is not known is N(0, I).
+        """Gradients of a user's stars in coordinates in which their posterior is N(0, I).
 
-        In deviations of a rating's noise: the squares of an item's, (m, any), add up to the
-        variance of its stars, and products of two items' to their covariance.
+        In standard deviations of a rating's noise: the squares of an item's, (m, any), add up to
+        the variance of its stars, and products of two items' to their covariance.
         """
-        _, gradients = self.stars_and_gradients(vector.expand(len(items), -1), items)
-        return gradients @ posterior_root(self, prior, vector, rated)
 
+    @abstractmethod
     def effects(
         self,
         prior: UserPrior,
@@ -164,7 +174,6 @@ class RatingModel(nn.Module):
 
         `vector` is the user's, as `fold_in` infers it; it is inferred where not given.
         """
-        return effects(self, prior, rated, stars, items, vector)
 
     def linear_parts(self, items: Tensor) -> LinearParts | None:
         """Slopes, constants and link, where stars are a link of a linear function of the user.

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from hf_cf.data.features import design_matrix, from_json, n_columns, to_json
 from hf_cf.models.base import RatingModel, embedding
-from hf_cf.models.fold_in import UserPrior
 from hf_cf.models.sessions import Sessions
 from hf_cf.models.solver import Prior, RowSolutions, SparseRows, solve_rows
+from hf_cf.models.user_prior import UserPrior
 
 _NOISE_STEPS = 3
 _GRADIENT_SAMPLES = 8

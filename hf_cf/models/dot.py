@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding as embedding_of
 
-from hf_cf.models.base import LinearParts, RatingModel, embedding
+from hf_cf.models.base import LinearParts, embedding
+from hf_cf.models.gaussian_users import GaussianUsersModel
 
 
-class DotModel(RatingModel):
+class DotModel(GaussianUsersModel):
     """Stars linear in the user vector, through a sigmoid where a range is set.
 
     ``stars = range(user_factors . item_factors [+ user_bias + item_bias])``. A user vector is the

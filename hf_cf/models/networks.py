@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hf_cf.models.base import RatingModel, SigmoidRange, embedding, embedding_size
+from hf_cf.models.base import SigmoidRange, embedding, embedding_size
+from hf_cf.models.gaussian_users import GaussianUsersModel
 
 
-class NetworkModel(RatingModel):
+class NetworkModel(GaussianUsersModel):
     """A network on concatenated embeddings; a user vector is the user's embedding.
 
     The first linear layer is applied to the user's and the item's part apart, so that all pairs of

@@ -1,89 +1,21 @@
-"""Publishing from the command line: models to the Hub and back, and Spaces that serve them."""
+"""A Gradio Space on the Hub that serves a model."""
 
 from __future__ import annotations
 
-import shutil
 import warnings
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hf_cf.errors import HubError
-from hf_cf.recommender import Recommender
 from hf_cf.space.files import MODEL_VARIABLE, is_ours, space_files
-from hf_cf.storage.hub import commit_files, download, full_name, is_repo_id, make_repository, writer
+from hf_cf.storage.hub import commit_files, full_name, is_repo_id, make_repository, writer
 from hf_cf.storage.hub_errors import reason_of, tried
-from hf_cf.storage.model_folder import CONFIG, FILES, WEIGHTS, replacing
+from hf_cf.storage.model_folder import CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 _TOKEN_SECRET = "HF_TOKEN"
-
-
-def push(folder: str | Path, repo_id: str, **options: Any) -> str:
-    """Publish the model in a folder, after having read and checked it.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Written by ``save_pretrained`` or ``hf-cf train``.
-    repo_id : str
-        Such as ``"user/movies"``.
-    **options
-        As in `Recommender.push_to_hub`.
-
-    Returns
-    -------
-    str
-        Address of the model, or of the pull request.
-
-    Raises
-    ------
-    ModelFormatError
-        The folder does not hold a model.
-    HubError
-        Nobody is logged in, the token may not write there, or the Hub failed.
-    """
-    return Recommender.from_pretrained(Path(folder)).push_to_hub(repo_id, **options)
-
-
-def pull(repo_id: str, folder: str | Path, *, revision: str | None = None) -> Recommender:
-    """Copy a model from the Hub into a folder, byte for byte, after having read and checked it.
-
-    Parameters
-    ----------
-    repo_id : str
-        Such as ``"user/movies"``.
-    folder : str or Path
-        Created where it does not exist; a model that is there is replaced.
-    revision : str, optional
-        Branch, tag or commit; the main branch where not given.
-
-    Returns
-    -------
-    Recommender
-        The model.
-
-    Raises
-    ------
-    ModelFormatError
-        The repository does not hold a model; the folder is as it was.
-    HubError
-        The Hub does not have it or does not give it, or cannot be reached.
-    """
-    cached, folder = download(repo_id, revision=revision), Path(folder)
-    model = Recommender.from_pretrained(cached)
-    folder.mkdir(parents=True, exist_ok=True)
-    names = [name for name in FILES if (cached / name).is_file()]
-    with ExitStack() as places:
-        # Left in reverse order, so that the config takes its place after all others.
-        for name in sorted(names, key=lambda name: name != CONFIG):
-            shutil.copyfile(cached / name, places.enter_context(replacing(folder / name)))
-    for name in FILES.keys() - set(names):
-        (folder / name).unlink(missing_ok=True)
-    return model
 
 
 def deploy_space(

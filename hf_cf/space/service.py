@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from hf_cf.data.catalogue import Catalogue
-from hf_cf.data.history import History
+from hf_cf.inference import answers
+from hf_cf.inference.asking import one_visitor, user_codes
 from hf_cf.inference.filters import Filters
-from hf_cf.inference.scorer import UserVectors
 from hf_cf.inference.top_n import ListOptions
-from hf_cf.inference.visitors import visitors_history
-from hf_cf.recommender import Recommender, reason
+from hf_cf.inference.users import KnownUsers, Users, Visitors
+from hf_cf.recommender import Recommender
 from hf_cf.space import inputs
 from hf_cf.space.errors import InvalidInput
 from hf_cf.space.films import Films, Json
@@ -49,9 +46,7 @@ class Service:
     def __init__(self, rec: Recommender) -> None:
         self.rec = rec
         self._films = Films(rec.catalogue)
-        self._catalogue = Catalogue(rec.items, rec.catalogue)
-        counts = np.concatenate([[0], self._catalogue.n_ratings])
-        self._log_popularity = torch.from_numpy(np.log1p(counts)).float()
+        self._catalogue = rec.trained.catalogue
 
     def prepare(self) -> None:
         """Make the tables that are made once; of a million films that takes some seconds."""
@@ -78,7 +73,6 @@ class Service:
         is_near = found["likeness"] >= found["likeness"].max() - _NEARLY
         return self.films(found.loc[is_near, "id"])
 
-    @torch.inference_mode()
     def recommend(
         self,
         ratings: GivenRatings,
@@ -124,11 +118,8 @@ class Service:
         """
         wanted = _Wanted.checked(n, genres, years, novelty, diversity, exclude, min_ratings)
         reasons = REASONS if inputs.flag(explain, "explain") else 0
-        given = self._given(ratings)
-        people = self.rec.scorer.visitors(given)
-        return self._cards(people, given, wanted, reasons, people.rating[0])
+        return self._cards(self._visitor(ratings), wanted, reasons)
 
-    @torch.inference_mode()
     def recommend_for_user(
         self,
         user: Item,
@@ -174,10 +165,8 @@ class Service:
         """
         wanted = _Wanted.checked(n, genres, years, novelty, diversity, exclude, min_ratings)
         reasons = REASONS if inputs.flag(explain, "explain") else 0
-        people, given = self._known(user)
-        return self._cards(people, given, wanted, reasons)
+        return self._cards(self._known(user), wanted, reasons)
 
-    @torch.inference_mode()
     def predict(
         self, items: list[Item], ratings: GivenRatings | None = None, user: Item | None = None
     ) -> list[Json]:
@@ -199,13 +188,16 @@ class Service:
             model cannot say), in the order of items.
         """
         codes = self._catalogue.codes(inputs.items(items, "items"))
-        people = self._who(ratings, user)[0]
-        rows = self.rec.scorer.rows(codes)
-        stars = self.rec.scorer.stars(people.rating.expand(len(rows), -1), rows)
+        who = self._who(ratings, user)
+        known = self.rec.trained.scorer.has_standard_deviations and who.observed is not None
+        found = answers.predict(self.rec.trained, who, codes, with_deviations=known)
         return [
             {"item": film["item"], "title": film["title"], "stars": own, "std": std}
             for film, own, std in zip(
-                self._films[codes], _numbers(stars), self._deviations(people, rows), strict=True
+                self._films[codes],
+                _numbers(found.stars),
+                _numbers(found.standard_deviations, len(codes)),
+                strict=True,
             )
         ]
 
@@ -231,7 +223,6 @@ class Service:
             for film, likeness in zip(films, found["similarity"], strict=True)
         ]
 
-    @torch.inference_mode()
     def explain(
         self,
         item: Item,
@@ -260,10 +251,10 @@ class Service:
         """
         target = self._catalogue.codes([inputs.item(item)])
         wanted = inputs.whole_number(n, "n")
-        _, given = self._who(ratings, user)
-        if given is None:
+        who = self._who(ratings, user)
+        if who.observed is None:
             raise InvalidInput("this model does not know what its users rated; give ratings")
-        return self._reasons(given, self.rec.scorer.rows(target), wanted)[0]
+        return self._because(answers.explain(self.rec.trained, who, target, wanted))[0]
 
     def next_questions(
         self,
@@ -311,7 +302,9 @@ class Service:
                 for side in ("user_features", "item_features")
                 for feature in rec.model.settings.get(side, ())
             ],
-            "rating_noise": None if rec.prior.noise is None else float(rec.prior.noise) ** 0.5,
+            "rating_noise": None
+            if rec.trained.scorer.rating.prior.noise is None
+            else float(rec.trained.scorer.rating.prior.noise) ** 0.5,
             "dataset": source.name,
             "licence": source.licence,
             "citation": source.citation,
@@ -321,7 +314,7 @@ class Service:
             "n_items": len(rec.items) - 1,
             "n_ratings": int(rec.catalogue["n_ratings"].sum()),
             "has_history": rec.history is not None,
-            "has_held_out": rec.held_out is not None,
+            "has_held_out": rec.trained.held_out is not None,
             "scale": {"min": scale.min, "max": scale.max, "step": scale.step},
             "genres": self._films.genres,
             "years": self._films.years,
@@ -350,26 +343,24 @@ class Service:
         """What a known user has rated, as films with their ``rating``, best liked first."""
         if self.rec.history is None:
             return []
-        (code,) = self.rec.user_codes([inputs.item(user, "user")])
+        (code,) = user_codes(self.rec.trained, [inputs.item(user, "user")])
         codes, stars = self.rec.history.of(code)
         best = np.argsort(-stars, kind="stable")[: inputs.whole_number(n, "n", most=1000)]
         rated = zip(self._films[codes[best]], stars[best].tolist(), strict=True)
         return [film | {"rating": given} for film, given in rated]
 
-    @torch.inference_mode()
     def user_held_out(self, user: Any, n: int = 100) -> list[Json]:
         """Ratings of a known user that the model has not learned from, best liked first.
 
         Films with their ``rating``, and the ``stars`` that the model predicts.
         """
-        if self.rec.held_out is None:
+        trained = self.rec.trained
+        if trained.held_out is None:
             return []
-        (code,) = self.rec.user_codes([inputs.item(user, "user")])
-        codes, stars = self.rec.held_out.of(code)
+        who = self._known(user)
+        codes, stars = trained.held_out.of(int(who.codes[0]))
         best = np.argsort(-stars, kind="stable")[: inputs.whole_number(n, "n", most=1000)]
-        rows = self.rec.scorer.rows(codes[best])
-        vector = self.rec.scorer.known(np.array([code]), None).rating
-        predicted = _numbers(self.rec.scorer.stars(vector.expand(len(rows), -1), rows))
+        predicted = _numbers(answers.predict(trained, who, codes[best]).stars)
         rated = zip(self._films[codes[best]], stars[best].tolist(), predicted, strict=True)
         return [film | {"rating": given, "stars": own} for film, given, own in rated]
 
@@ -386,82 +377,57 @@ class Service:
 
     # Who asks
 
-    def _given(self, ratings: Any) -> History:
-        given = inputs.ratings(ratings)
-        return visitors_history(given, self._catalogue, self.rec.scale)[1]
+    def _visitor(self, ratings: Any) -> Visitors:
+        return one_visitor(self.rec.trained, inputs.ratings(ratings))
 
-    def _known(self, user: Any) -> tuple[UserVectors, History | None]:
-        codes = self.rec.user_codes([inputs.item(user, "user")])
-        history = self.rec.history
-        people = self.rec.scorer.known(codes, history)
-        return people, None if history is None else history.take(codes)
+    def _known(self, user: Any) -> KnownUsers:
+        codes = user_codes(self.rec.trained, [inputs.item(user, "user")])
+        return KnownUsers(codes, self.rec.history)
 
-    def _who(self, ratings: Any, user: Any) -> tuple[UserVectors, History | None]:
+    def _who(self, ratings: Any, user: Any) -> Users:
         if (ratings is None) == (user is None):
             raise InvalidInput("give either ratings or a user")
-        if ratings is None:
-            return self._known(user)
-        given = self._given(ratings)
-        return self.rec.scorer.visitors(given), given
+        return self._known(user) if ratings is None else self._visitor(ratings)
 
     # What they get
 
-    def _cards(
-        self,
-        people: UserVectors,
-        given: History | None,
-        wanted: _Wanted,
-        reasons: int,
-        vector: Tensor | None = None,
-    ) -> list[Json]:
-        scorer = self.rec.scorer
-        hidden = torch.from_numpy(wanted.filters.hidden(self._catalogue))
-        room = torch.empty(1, len(self.rec.items))
-        _, items, scores = scorer.best(
-            people, wanted.n, wanted.choice, hidden, self._log_popularity, room
-        )
-        stars = scorer.stars(people.rating.expand(len(items), -1), items)
-        because: list[list[Json]] = [[] for _ in range(len(items))]
-        if reasons and given is not None and len(given) and len(items):
-            because = self._reasons(given, items, reasons, vector)
+    def _cards(self, who: Users, wanted: _Wanted, reasons: int) -> list[Json]:
+        found = answers.recommend(
+            self.rec.trained, who, wanted.n, wanted.choice, wanted.filters,
+            with_deviations=True, n_reasons=reasons,
+        )  # fmt: skip
+        n = len(found.items)
+        because = [[] for _ in range(n)] if found.reasons is None else self._because(found.reasons)
         return [
             film | {"stars": own, "std": std, "score": score, "because": said}
             for film, own, std, score, said in zip(
-                self._films[items.numpy(force=True)],
-                _numbers(stars),
-                self._deviations(people, items),
-                _numbers(scores),
+                self._films[found.items],
+                _numbers(found.stars),
+                _numbers(found.standard_deviations, n),
+                _numbers(found.scores),
                 because,
                 strict=True,
             )
         ]
 
-    def _deviations(self, people: UserVectors, items: Tensor) -> list[float] | list[None]:
-        if self.rec.prior.noise is None or not people.rated:
-            return [None] * len(items)
-        return _numbers(self.rec.scorer.standard_deviations(people, items))
-
-    def _reasons(
-        self, given: History, items: Tensor, n: int, vector: Tensor | None = None
-    ) -> list[list[Json]]:
-        """The n ratings that moved the stars of each item most, largest effect first."""
-        codes, stars = given.of(0)
-        found = self.rec.scorer.effects(codes, torch.from_numpy(stars), items, vector)
-        moved = found.numpy(force=True)
-        most = np.argsort(-np.abs(moved), axis=1, kind="stable")[:, :n]
-        rated, ratings = self._films[codes], stars.tolist()
+    def _because(self, reasons: answers.Reasons) -> list[list[Json]]:
+        """The ratings that moved the stars of each item most, largest effect first."""
         return [
             [
                 {
-                    "item": rated[at]["item"],
-                    "title": rated[at]["title"],
-                    "rating": ratings[at],
-                    "effect": round(effects[at], _DIGITS),
-                    "text": reason(rated[at]["title"], ratings[at]),
+                    "item": film["item"],
+                    "title": film["title"],
+                    "rating": rating,
+                    "effect": round(effect, _DIGITS),
+                    "text": answers.reason(film["title"], rating),
                 }
-                for at in own
+                for film, rating, effect in zip(
+                    self._films[items], ratings.tolist(), effects.tolist(), strict=True
+                )
             ]
-            for own, effects in zip(most.tolist(), moved.tolist(), strict=True)
+            for items, ratings, effects in zip(
+                reasons.items, reasons.ratings, reasons.effects, strict=True
+            )
         ]
 
 
@@ -499,6 +465,8 @@ class _Wanted:
         )
 
 
-def _numbers(values: Tensor) -> list[float]:
-    """A column as JSON shows it: a float32 has no more than seven digits to tell."""
+def _numbers(values: Any, n: int = 0) -> list[Any]:
+    """A column as JSON shows it: a float32 has no more than seven digits to tell; n times null."""
+    if values is None:
+        return [None] * n
     return [round(value, _DIGITS) for value in values.tolist()]

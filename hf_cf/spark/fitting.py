@@ -20,6 +20,7 @@ import torch
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from hf_cf.data.catalogue import Catalogue
 from hf_cf.data.history import History
 from hf_cf.data.ratings import Ratings, in_code_order
 from hf_cf.data.scale import DataSource, RatingScale
@@ -27,7 +28,10 @@ from hf_cf.data.vocab import Vocab
 from hf_cf.inference.calibration import calibrated_prior
 from hf_cf.inference.metadata import TrainingMetadata
 from hf_cf.inference.ranking_head import RankingHead
+from hf_cf.inference.rating_head import RatingHead
 from hf_cf.inference.scorer import Scorer
+from hf_cf.inference.trained_model import TrainedModel
+from hf_cf.inference.users import Visitors
 from hf_cf.models import BiasedFactorization, ImplicitALS, UserPrior
 from hf_cf.recommender import Recommender
 from hf_cf.spark.coding import Coded, check, encode, plain_table, vocab_of
@@ -155,15 +159,21 @@ def fit(
             if include_history or (include_history is None and coded.n_ratings <= _MOST_HISTORY):
                 history = history_of(coded.ratings, coded.n_users)
         metrics["seconds"] = time.perf_counter() - started
-        rec = Recommender(
-            scorer.model, scorer.prior, scorer.ranking,
-            users=users, items=items, catalogue=_catalogue(coded, items, catalogue),
-            history=history, scale=scale, source=source,
-            metadata=TrainingMetadata(
-                {"model": "als", **asdict(settings)}, metrics, [], _versions(),
-                hardware=f"Apache Spark {df.sparkSession.version}",
-            ),
+        metadata = TrainingMetadata(
+            {"model": "als", **asdict(settings)}, metrics, [], _versions(),
+            hardware=f"Apache Spark {df.sparkSession.version}",
         )  # fmt: skip
+        items_table = Catalogue(items, _catalogue(coded, items, catalogue))
+        rec = Recommender(
+            TrainedModel(
+                scorer,
+                users,
+                items_table,
+                history,
+                source=source or DataSource(),
+                metadata=metadata,
+            )
+        )
 
     def save() -> None:
         if out is not None:
@@ -214,10 +224,10 @@ def _calibrated(
     prior = UserPrior.from_vectors(vectors, 1.0)
     if len(asked):
         for _ in range(2):  # a first guess of the noise, from the prior that it is a part of
-            errors = _errors(Scorer(model, prior, head, scale), given, asked)
+            errors = _errors(Scorer(RatingHead(model, prior), head, scale), given, asked)
             prior = UserPrior.from_vectors(vectors, float(errors.square().mean()))
     prior = calibrated_prior(model, vectors, asked, prior.noise or 1.0)
-    scorer = Scorer(model, prior, head, scale)
+    scorer = Scorer(RatingHead(model, prior), head, scale)
     metrics = {}
     if len(asked):
         errors = _errors(scorer, given, asked)
@@ -229,8 +239,8 @@ def _calibrated(
 
 
 def _errors(scorer: Scorer, given: History, asked: Ratings) -> torch.Tensor:
-    people = scorer.visitors(given)
-    stars = scorer.stars(people.rating[asked.user_codes], scorer.rows(asked.item_codes))
+    vectors = scorer.vectors(Visitors(given))
+    stars = scorer.stars(vectors.rating[asked.user_codes], scorer.rows(asked.item_codes))
     return stars - torch.from_numpy(asked.stars)
 
 

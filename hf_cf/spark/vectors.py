@@ -13,7 +13,9 @@ import torch
 from pyspark.sql import DataFrame
 
 from hf_cf.data.history import History
-from hf_cf.inference.scorer import Scorer, UserVectors
+from hf_cf.inference.scorer import Scorer
+from hf_cf.inference.updates import with_user_vectors
+from hf_cf.inference.users import UserVectors, Visitors
 from hf_cf.spark.batches import Batches, map_batches, starts_of_users, whole_users
 from hf_cf.spark.coding import collect
 
@@ -61,7 +63,7 @@ def fold_users(scorer: Scorer, ratings: DataFrame, n_users: int, path: str) -> S
 
     Parameters
     ----------
-    heads : Heads
+    scorer : Scorer
         Without users.
     ratings : DataFrame
         ``user``, ``item`` (codes), ``rating``.
@@ -77,16 +79,15 @@ def fold_users(scorer: Scorer, ratings: DataFrame, n_users: int, path: str) -> S
     map_batches(by_user, _folding(shared), schema).write.parquet(path)
     shared.destroy()
     ranking = scorer.ranking
-    size = scorer.model.vector_size
+    size = scorer.rating.model.vector_size
     found = collect(spark.read.parquet(path), "user", n_users)
-    people = UserVectors(
+    vectors = UserVectors(
         torch.from_numpy(_matrix(found["rating"], size)),
         None
         if ranking is None
         else torch.from_numpy(_matrix(found["ranking"], ranking.model.vector_size)),
-        [],
     )
-    return scorer.with_users(n_users, found["user"].to_numpy().copy(), people)
+    return with_user_vectors(scorer, n_users, found["user"].to_numpy().copy(), vectors)
 
 
 def _folding(shared: Any) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
@@ -95,12 +96,12 @@ def _folding(shared: Any) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
         for table in whole_users(batches):
             starts = starts_of_users(table)
             given = History(starts, table["item"].to_numpy(), table["rating"].to_numpy().copy())
-            people = shared.value.visitors(given)
+            vectors = shared.value.vectors(Visitors(given))
             yield pa.record_batch(
                 {
                     "user": table["user"].to_numpy()[starts[:-1]],
-                    "rating": _lists(people.rating),
-                    "ranking": _lists(people.ranking, len(starts) - 1),
+                    "rating": _lists(vectors.rating),
+                    "ranking": _lists(vectors.ranking, len(starts) - 1),
                 }
             )
 

@@ -72,9 +72,9 @@ class CardContent:
     pictures: Iterable[str] = field(default_factory=tuple)
 
 
-def render_card(metadata: CardContent) -> str:
-    """Render the model card: YAML metadata, then Markdown."""
-    return f"---\n{_metadata(metadata)}\n---\n\n{fill(_template(), values_of(metadata))}"
+def render_card(content: CardContent) -> str:
+    """Render the model card: YAML content, then Markdown."""
+    return f"---\n{_metadata(content)}\n---\n\n{fill(_template(), values_of(content))}"
 
 
 def fill(template: str, values: Values) -> str:
@@ -110,18 +110,18 @@ def _is_empty(lines: list[str], level: int) -> bool:
     return True
 
 
-def values_of(metadata: CardContent) -> Values:
+def values_of(content: CardContent) -> Values:
     """Everything that the template may name; None where it is not known."""
-    scale, source, repo = metadata.scale, metadata.source, metadata.repo_id
-    titles = metadata.catalogue.sort_values("n_ratings", ascending=False, kind="stable")["title"]
+    scale, source, repo = content.scale, content.source, content.repo_id
+    titles = content.catalogue.sort_values("n_ratings", ascending=False, kind="stable")["title"]
     liked = {str(title): _number(scale.max) for title in titles[:2]}
-    n_items = f"{len(metadata.catalogue):,}"
-    n_users = f"{len(metadata.users):,}" if len(metadata.users) else None
-    counts = metadata.catalogue["n_ratings"]
+    n_items = f"{len(content.catalogue):,}"
+    n_users = f"{len(content.users):,}" if len(content.users) else None
+    counts = content.catalogue["n_ratings"]
     attach = f"`rec.attach_history(hf_cf.load_ratings({json.dumps(source.name)}))`"
-    files_kept = [f"`{name}.parquet`" for name in metadata.ratings_kept]
+    files_kept = [f"`{name}.parquet`" for name in content.ratings_kept]
     return {
-        "title": _plain(repo.rpartition("/")[2] if repo else f"{metadata.model} on {source.name}"),
+        "title": _plain(repo.rpartition("/")[2] if repo else f"{content.model} on {source.name}"),
         "repo": repo,
         "location": json.dumps(repo or "path/to/this/folder"),
         "n_items": n_items if n_users else None,
@@ -133,15 +133,15 @@ def values_of(metadata: CardContent) -> Values:
         "max": _number(scale.max),
         "data": _plain(source.name),
         "synthetic_data": _plain(source.name) if source.synthetic else None,
-        "model": metadata.model if metadata.ranking else None,
-        "only_model": None if metadata.ranking else metadata.model,
-        "ranking_model": metadata.ranking,
+        "model": content.model if content.ranking else None,
+        "only_model": None if content.ranking else content.model,
+        "ranking_model": content.ranking,
         "example_ratings": f"{{{', '.join(f'{_quoted(t)}: {s}' for t, s in liked.items())}}}",
-        "example_user": repr(metadata.users[0]) if n_users else None,
+        "example_user": repr(content.users[0]) if n_users else None,
         "example_title": _quoted(str(titles.iloc[0])),
         "n_rarely_rated": f"{int((counts < _RARELY).sum()):,}",
         "median_popularity": f"{counts.median():,.0f}",
-        "attach_history": attach if n_users and "history" not in metadata.ratings_kept else None,
+        "attach_history": attach if n_users and "history" not in content.ratings_kept else None,
         "data_link": f"[{_plain(source.name)}]({source.url})"
         if source.url.startswith("https://")
         else _plain(source.name),
@@ -150,18 +150,18 @@ def values_of(metadata: CardContent) -> Values:
         "users_kept": f"the ids of {n_users} users and the numbers learned for them" if n_users
         else "left out",
         "history_kept": f"included ({' and '.join(files_kept)})" if files_kept else "left out",
-        **{name.rpartition(".")[0]: name for name in metadata.pictures},
-        **_bias_values(metadata),
-        **_evaluation_values(metadata.training.evaluation),
-        **_cold_start_values(metadata.training.cold_start),
-        **_training_values(metadata.training),
+        **{name.rpartition(".")[0]: name for name in content.pictures},
+        **_bias_values(content),
+        **_evaluation_values(content.training.evaluation),
+        **_cold_start_values(content.training.cold_start),
+        **_training_values(content.training),
     }  # fmt: skip
 
 
-def _bias_values(metadata: CardContent) -> Values:
+def _bias_values(content: CardContent) -> Values:
     # A bias from few ratings says little: only what is rated as often as the average counts.
-    often = max(_RARELY, round(float(metadata.catalogue["n_ratings"].mean())))
-    table = metadata.biases[metadata.biases["n_ratings"] >= often]
+    often = max(_RARELY, round(float(content.catalogue["n_ratings"].mean())))
+    table = content.biases[content.biases["n_ratings"] >= often]
     if len(table) < 2 * _SHOWN:
         return {}
     pairs = zip(table["title"], table["bias"], strict=True)
@@ -260,16 +260,14 @@ def _training_values(training: TrainingMetadata) -> Values:
     }
 
 
-def _metadata(metadata: CardContent) -> str:
+def _metadata(content: CardContent) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
-    source = metadata.source
+    source = content.source
     name = (
-        metadata.repo_id.rpartition("/")[2]
-        if metadata.repo_id
-        else f"{metadata.model}-{source.name}"
+        content.repo_id.rpartition("/")[2] if content.repo_id else f"{content.model}-{source.name}"
     )
-    evaluation = metadata.training.evaluation
+    evaluation = content.training.evaluation
     tasks = {
         "rmse": ("rating-prediction", "RMSE (stars)"),
         "mae": ("rating-prediction", "MAE (stars)"),
@@ -289,9 +287,9 @@ def _metadata(metadata: CardContent) -> str:
         for one in evaluation.get("measurements", ())
         if one["system"] == "model" and one["by"] == "all" and one["metric"] in tasks
     ]  # fmt: skip
-    tags = ["recommendation", "recommender-system", "collaborative-filtering", metadata.model]
+    tags = ["recommendation", "recommender-system", "collaborative-filtering", content.model]
     tags += ["movielens"] * source.name.startswith("ml-") + ["synthetic"] * source.synthetic
-    tags += ["fastai"] * ("fastai" in metadata.training.versions)
+    tags += ["fastai"] * ("fastai" in content.training.versions)
     known = bool(_HUB_NAME.fullmatch(source.name)) and not source.synthetic
     card = ModelCardData(
         library_name="hf_cf", tags=tags, datasets=[source.name] if known else None,

@@ -12,7 +12,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from hf_cf.errors import HubError
 from hf_cf.storage.hub_errors import may_pass, named, reason_of, tried
@@ -31,7 +31,7 @@ _NO_TOKEN = (
 _PRIVATE = tuple(f"{name}.parquet" for name in RATINGS_TABLES)
 
 
-def local_folder(folder_or_repo: str | Path, **download_options: Any) -> Path:
+def local_folder(folder_or_repo: str | Path, **how: Unpack[DownloadOptions]) -> Path:
     """Find the folder of a model: the local one of that name, or a download of the repository.
 
     Raises
@@ -44,7 +44,7 @@ def local_folder(folder_or_repo: str | Path, **download_options: Any) -> Path:
     # A mistyped path is no question to the Hub, whatever the folder's name looks like.
     if isinstance(folder_or_repo, Path) or folder.is_dir() or not is_repo_id(name):
         return folder
-    return download(name, **download_options)
+    return download(name, **how)
 
 
 def is_repo_id(name: str) -> bool:
@@ -52,33 +52,34 @@ def is_repo_id(name: str) -> bool:
     return _REPO_ID.fullmatch(name) is not None and ".." not in name and "--" not in name
 
 
-def download(
-    repo_id: str,
-    *,
-    revision: str | None = None,
-    token: str | bool | None = None,
-    cache_dir: str | Path | None = None,
-    local_files_only: bool = False,
-    force_download: bool = False,
-) -> Path:
-    """Download a model, as far as it is not in the cache, and return its folder there.
+class DownloadOptions(TypedDict, total=False):
+    """How a repository of the Hub is read.
 
-    When the Hub cannot be reached, the copy in the cache is used, and a warning says so.
-
-    Parameters
+    Attributes
     ----------
-    repo_id : str
-        Such as ``"user/movies"``.
     revision : str, optional
         Branch, tag or commit; the main branch where not given.
     token : str or bool, optional
         For private repositories; the one of ``hf auth login`` where not given, none if False.
     cache_dir : str or Path, optional
-        The cache; that of ``huggingface_hub`` where not given.
+        Where downloads are kept; the cache of ``huggingface_hub`` where not given.
     local_files_only : bool
-        Whether the Hub is not to be asked.
+        Whether to use the cache without asking the Hub.
     force_download : bool
-        Whether files are downloaded although they are in the cache.
+        Whether to download what is in the cache already.
+    """
+
+    revision: str | None
+    token: str | bool | None
+    cache_dir: str | Path | None
+    local_files_only: bool
+    force_download: bool
+
+
+def download(repo_id: str, **how: Unpack[DownloadOptions]) -> Path:
+    """Download a model, as far as it is not in the cache, and return its folder there.
+
+    When the Hub cannot be reached, the copy in the cache is used, and a warning says so.
 
     Raises
     ------
@@ -88,11 +89,13 @@ def download(
     from huggingface_hub import HfApi, constants, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
+    revision, token = how.get("revision"), how.get("token")
+    force_download = how.get("force_download", False)
     options: dict[str, Any] = {
         "repo_id": repo_id,
         "revision": revision,
         "token": token,
-        "cache_dir": cache_dir,
+        "cache_dir": how.get("cache_dir"),
         "allow_patterns": list(FILES),
         "library_name": "hf_cf",
     }
@@ -100,7 +103,7 @@ def download(
     def from_cache() -> Path:
         return Path(snapshot_download(**options, local_files_only=True))
 
-    if local_files_only or constants.HF_HUB_OFFLINE:
+    if how.get("local_files_only") or constants.HF_HUB_OFFLINE:
         try:
             return from_cache()
         except LocalEntryNotFoundError as error:

@@ -1,106 +1,116 @@
-"""A `Recommender`'s parts to a `ModelFolder` and back."""
+"""A `TrainedModel` to a `ModelFolder` and back."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from hf_cf.data.catalogue import Catalogue
 from hf_cf.data.features import from_json, n_columns, to_json
 from hf_cf.data.history import History
 from hf_cf.data.scale import DataSource, RatingScale
 from hf_cf.data.vocab import Vocab
 from hf_cf.errors import ModelFormatError
 from hf_cf.inference.item_index import ItemIndex
+from hf_cf.inference.item_tables import item_bias
 from hf_cf.inference.metadata import TrainingMetadata
 from hf_cf.inference.profiles import ProfileStart
 from hf_cf.inference.ranking_head import RankingHead
-from hf_cf.models import RatingModel, UserPrior, build_ranking_model, build_rating_model
+from hf_cf.inference.rating_head import RatingHead
+from hf_cf.inference.scorer import Scorer
+from hf_cf.inference.trained_model import TrainedModel
+from hf_cf.models import (
+    ImplicitALS,
+    RatingModel,
+    UserPrior,
+    build_ranking_model,
+    build_rating_model,
+)
+from hf_cf.storage import tensors as t
 from hf_cf.storage.card import CardContent, render_card
 from hf_cf.storage.model_folder import RATINGS_TABLES, WEIGHTS, Layout, ModelFolder
-
-if TYPE_CHECKING:
-    from hf_cf.trained_model import TrainedModel
 
 StoredType = Literal["float32", "float16"]
 """How numbers are stored; in memory they are float32 always."""
 
-_INDEX = ("ranking.index.centres", "ranking.index.lists")
-
-_Metadata = TypeVar("_Metadata", DataSource, TrainingMetadata)
+_Record = TypeVar("_Record", DataSource, TrainingMetadata)
 
 
 def to_model_folder(
-    rec: TrainedModel,
+    model: TrainedModel,
     *,
     repo_id: str | None = None,
     include_history: bool = True,
     include_users: bool = True,
     dtype: StoredType = "float32",
 ) -> ModelFolder:
-    """Lay a recommender out as the tensors, tables and facts of a model folder.
+    """Serialize a model as the tensors, tables and metadata of a model folder.
 
     Without users, every table with one row a user keeps the row of ``#na#`` alone, and there is
     no history; the rest serves visitors as before.
     """
     if dtype not in ("float32", "float16"):
         raise ValueError(f"dtype={dtype!r}; choose from float32, float16")
-    model = rec.model if include_users else rec.model.without_times()
-    tensors = {f"rating.{name}": tensor for name, tensor in model.state_dict().items()}
-    tensors["rating.prior.mean"] = rec.prior.mean
-    if rec.prior.precision is not None and not rec.model.has_own_prior:
-        tensors["rating.prior.precision"] = rec.prior.precision
-    rating_settings, ranking = dict(model.settings), None
-    if rec.ranking is not None:
-        state = rec.ranking.model.state_dict()
-        tensors |= {f"ranking.{name}": tensor for name, tensor in state.items()}
-        tensors["ranking.user_vectors"] = rec.ranking.user_vectors
-        ranking = {"model": rec.ranking.model.name, "settings": rec.ranking.model.settings}
-        tensors |= _index_tensors(rec.ranking.index)
-    tensors |= _profile_tensors(rec.profiles)
-    users = rec.users.ids
+    scorer, users = model.scorer, model.users.ids
+    rating = scorer.rating.model if include_users else scorer.rating.model.without_times()
+    modules: dict[str, nn.Module] = {t.RATING: rating}
+    if scorer.ranking is not None:
+        modules[t.RANKING] = scorer.ranking.model
+    tensors, settings = t.stored(scorer, modules), dict(rating.settings)
     if not include_users:
-        users, rating_settings["n_users"] = users[:0], 1
-        for name in _tables_of_users(rec.model, rec.ranking is not None):
-            tensors[name] = tensors[name][:1]
+        users, settings["n_users"] = users[:0], 1
+        for name in _tables_of_users(rating) | {each.name for each in t.TENSORS if each.of_users}:
+            if name in tensors:
+                tensors[name] = tensors[name][:1]
     if dtype == "float16":
-        rows = (rating_settings["n_users"], rating_settings["n_items"])
+        rows = (settings["n_users"], settings["n_items"])
         tensors = {name: _halved(name, tensor, rows) for name, tensor in tensors.items()}
-    tables = {"users": pd.DataFrame({"id": users}), "items": rec.catalogue}
+    tables = {"users": pd.DataFrame({"id": users}), "items": model.catalogue.table}
     if include_history and include_users:
-        kept = {name: getattr(rec, name) for name in RATINGS_TABLES}
+        kept = {name: getattr(model, name) for name in RATINGS_TABLES}
         tables |= {name: _ratings_table(own) for name, own in kept.items() if own is not None}
-    config = {
-        "rating": {"model": rec.model.name, "settings": rating_settings},
-        "ranking": ranking,
-        "scale": asdict(rec.scale),
-        "source": asdict(rec.source),
-        "training": asdict(rec.metadata),
-        **_visitors_config(rec),
-        **_index_config(rec.ranking),
-    }
     card = render_card(
         CardContent(
-            model=rec.model.name,
-            ranking=None if rec.ranking is None else rec.ranking.model.name,
+            model=rating.name,
+            ranking=None if scorer.ranking is None else scorer.ranking.model.name,
             repo_id=repo_id,
             users=users.tolist(),
             ratings_kept=[name for name in RATINGS_TABLES if name in tables],
-            catalogue=rec.catalogue,
-            biases=rec.item_bias(),
-            scale=rec.scale,
-            source=rec.source,
-            training=rec.metadata,
-            pictures=rec.pictures,
+            catalogue=model.catalogue.table,
+            biases=item_bias(model),
+            scale=scorer.scale,
+            source=model.source,
+            training=model.metadata,
+            pictures=model.pictures,
         )
     )
     arrays = {name: tensor.detach().cpu() for name, tensor in tensors.items()}
-    return ModelFolder(config, arrays, tables, rec.pictures, card)
+    return ModelFolder(_config(model, settings), arrays, tables, model.pictures, card)
+
+
+def _config(model: TrainedModel, rating_settings: dict[str, Any]) -> dict[str, Any]:
+    scorer, ranking = model.scorer, model.scorer.ranking
+    config: dict[str, Any] = {
+        "rating": {"model": scorer.rating.model.name, "settings": rating_settings},
+        "ranking": ranking and {"model": ranking.model.name, "settings": ranking.model.settings},
+        "scale": asdict(scorer.scale),
+        "source": asdict(model.source),
+        "training": asdict(model.metadata),
+    }
+    if scorer.rating.prior.noise is not None:
+        config["prior"] = {"noise": scorer.rating.prior.noise}
+    if scorer.profiles is not None:
+        config["profiles"] = {"features": to_json(scorer.profiles.features)}
+    if ranking is not None and ranking.index is not None:
+        index = ranking.index
+        config["index"] = {"n_lists": len(index.centres), "margin": index.margin}
+    return config
 
 
 def layout_of(config: dict[str, Any]) -> Layout:
@@ -112,41 +122,36 @@ def layout_of(config: dict[str, Any]) -> Layout:
         The settings do not fit each other.
     """
     with torch.device("meta"):
-        model = _rating_model(config)
-        tensors = {f"rating.{name}": tensor for name, tensor in model.state_dict().items()}
-        tensors["rating.prior.mean"] = torch.empty(model.vector_size)
-        if not model.has_own_prior:
-            tensors["rating.prior.precision"] = torch.empty(model.vector_size, model.vector_size)
-        n_users, n_items = model.settings["n_users"], model.settings["n_items"]
-        if config.get("ranking"):
-            ranking = _ranking_model(config)
-            if ranking.settings["n_items"] != n_items:
-                raise ValueError(
-                    f"the ranking model has {ranking.settings['n_items']} items, the rating "
-                    f"model {n_items}"
-                )
-            tensors |= {f"ranking.{name}": t for name, t in ranking.state_dict().items()}
-            tensors["ranking.user_vectors"] = torch.empty(n_users, ranking.vector_size)
-        if config.get("index"):
-            if not config.get("ranking"):
-                raise ValueError("there is an index, and no ranking model that it is of")
-            shape = config["index"]["n_lists"], ranking.vector_size
-            tensors[_INDEX[0]] = torch.empty(shape)
-            tensors[_INDEX[1]] = torch.empty(n_items, dtype=torch.int64)
-        if config.get("profiles"):
-            width = n_columns(from_json(config["profiles"]["features"]))
-            tensors["rating.profiles.centre"] = torch.empty(width)
-            if not model.has_own_prior:
-                tensors["rating.profiles.weights"] = torch.empty(width, model.vector_size)
-            if config.get("ranking"):
-                tensors["ranking.profiles.weights"] = torch.empty(width, ranking.vector_size)
+        rating, ranking = _modules(config)
+        n_users, n_items = rating.settings["n_users"], rating.settings["n_items"]
+        if ranking is not None and ranking.settings["n_items"] != n_items:
+            raise ValueError(
+                f"the ranking model has {ranking.settings['n_items']} items, the rating model "
+                f"{n_items}"
+            )
+        if config.get("index") and ranking is None:
+            raise ValueError("there is an index, and no ranking model that it is of")
+        profiles, index = config.get("profiles"), config.get("index")
+        sizes = t.Sizes(
+            users=n_users,
+            items=n_items,
+            rating=rating.vector_size,
+            ranking=None if ranking is None else ranking.vector_size,
+            has_own_prior=rating.has_own_prior,
+            features=n_columns(from_json(profiles["features"])) if profiles else None,
+            lists=index["n_lists"] if index else None,
+        )
+        modules: dict[str, nn.Module] = {t.RATING: rating}
+        if ranking is not None:
+            modules[t.RANKING] = ranking
+        tensors = t.expected(sizes, modules)
     pairs = (n_users - 1) * (n_items - 1)
     rows = {"users": n_users - 1, "items": n_items - 1}
     return Layout(tensors, rows | dict.fromkeys(RATINGS_TABLES, pairs))
 
 
-def parts_of(folder: str | Path) -> dict[str, Any]:
-    """Read the arguments of `Recommender` from a model folder, which may come from a stranger.
+def read_model(folder: str | Path) -> TrainedModel:
+    """Read a model folder, which may come from a stranger.
 
     Raises
     ------
@@ -155,34 +160,11 @@ def parts_of(folder: str | Path) -> dict[str, Any]:
     """
     folder = Path(folder)
     saved = ModelFolder.read(folder, layout_of)
-    config, tensors, tables = saved.config, saved.tensors, saved.tables
-    with torch.device("meta"):
-        model = _rating_model(config)
-        ranking = _ranking_model(config) if config.get("ranking") else None
-    prior = UserPrior(
-        tensors.pop("rating.prior.mean"),
-        tensors.pop("rating.prior.precision", None),
-        config.get("prior", {}).get("noise"),
-    )
-    profiles = None
-    if config.get("profiles"):
-        profiles = ProfileStart(
-            from_json(config["profiles"]["features"]),
-            tensors.pop("rating.profiles.centre"),
-            tensors.pop("rating.profiles.weights", None),
-            tensors.pop("ranking.profiles.weights", None),
-        )
-    model.load_state_dict(_named("rating.", tensors), assign=True)
-    head = None
-    if ranking is not None:
-        user_vectors = tensors.pop("ranking.user_vectors")
-        parts = [tensors.pop(name, None) for name in _INDEX]
-        ranking.load_state_dict(_named("ranking.", tensors), assign=True)
-        try:
-            index = _index(config, ranking.item_factors, *parts)
-        except ValueError as error:
-            raise ModelFormatError(str(error), file=folder / WEIGHTS) from error
-        head = RankingHead(ranking, user_vectors, index)
+    config, tables = saved.config, saved.tables
+    try:
+        scorer = _scorer(config, saved.tensors)
+    except ValueError as error:
+        raise ModelFormatError(str(error), file=folder / WEIGHTS) from error
     users, items = (_vocab(tables[name], folder / f"{name}.parquet") for name in ("users", "items"))
     catalogue = tables["items"].set_axis(pd.RangeIndex(1, len(items), name="code"))
     if (catalogue["n_ratings"] < 0).any():
@@ -193,89 +175,78 @@ def parts_of(folder: str | Path) -> dict[str, Any]:
             ratings[name] = _ratings(tables[name], len(users), len(items))
         except ValueError as error:
             raise ModelFormatError(str(error), file=folder / f"{name}.parquet") from error
-    return {
-        "model": model,
-        "prior": prior,
-        "ranking": head,
-        "users": users,
-        "items": items,
-        "catalogue": catalogue,
+    return TrainedModel(
+        scorer,
+        users,
+        Catalogue(items, catalogue),
         **ratings,
-        "scale": RatingScale(**config["scale"]),
-        "source": _metadata(DataSource, config["source"]),
-        "facts": _metadata(TrainingMetadata, config["training"]),
-        "pictures": saved.pictures,
-        "profiles": profiles,
-    }
+        source=_record(DataSource, config["source"]),
+        metadata=_record(TrainingMetadata, config["training"]),
+        pictures=saved.pictures,
+    )
 
 
-def _rating_model(config: dict[str, Any]) -> RatingModel:
-    return build_rating_model(config["rating"]["model"], config["rating"]["settings"])
-
-
-def _ranking_model(config: dict[str, Any]) -> Any:
-    return build_ranking_model(config["ranking"]["model"], config["ranking"]["settings"])
-
-
-def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def _visitors_config(rec: TrainedModel) -> dict[str, Any]:
-    """What is known of visitors, where it was estimated."""
-    known: dict[str, Any] = {}
-    if rec.prior.noise is not None:
-        known["prior"] = {"noise": rec.prior.noise}
-    if rec.profiles is not None:
-        known["profiles"] = {"features": to_json(rec.profiles.features)}
-    return known
-
-
-def _profile_tensors(profiles: ProfileStart | None) -> dict[str, Tensor]:
-    if profiles is None:
-        return {}
-    parts = {
-        "rating.profiles.centre": profiles.centre,
-        "rating.profiles.weights": profiles.rating,
-        "ranking.profiles.weights": profiles.ranking,
-    }
-    return {name: part for name, part in parts.items() if part is not None}
-
-
-def _index_config(ranking: RankingHead | None) -> dict[str, Any]:
-    if ranking is None or ranking.index is None:
-        return {}
-    return {"index": {"n_lists": len(ranking.index.centres), "margin": ranking.index.margin}}
-
-
-def _index_tensors(index: ItemIndex | None) -> dict[str, Tensor]:
-    if index is None:
-        return {}
-    return dict(zip(_INDEX, (index.centres, index.lists), strict=True))
-
-
-def _index(
-    config: dict[str, Any], vectors: Tensor, centres: Tensor | None, lists: Tensor | None
-) -> ItemIndex | None:
-    if centres is None or lists is None:
-        return None
-    low, high = (int(end) for end in lists.aminmax())
-    if not 0 <= low <= high < len(centres):
-        raise ValueError(
-            f"lists of the index go from {low} to {high}; expected 0 to {len(centres) - 1}"
+def _scorer(config: dict[str, Any], tensors: dict[str, Tensor]) -> Scorer:
+    """Both heads from the config and the tensors, which are taken out one after another."""
+    with torch.device("meta"):
+        rating, ranking = _modules(config)
+    mean = t.PRIOR_MEAN.take(tensors)
+    assert mean is not None
+    prior = UserPrior(mean, t.PRIOR_PRECISION.take(tensors), config.get("prior", {}).get("noise"))
+    profiles, centre = None, t.PROFILE_CENTRE.take(tensors)
+    if centre is not None:
+        profiles = ProfileStart(
+            from_json(config["profiles"]["features"]),
+            centre,
+            t.PROFILE_RATING.take(tensors),
+            t.PROFILE_RANKING.take(tensors),
         )
-    return ItemIndex(vectors, centres, lists, config["index"]["margin"])
+    user_vectors = t.USER_VECTORS.take(tensors)
+    centres, lists = t.INDEX_CENTRES.take(tensors), t.INDEX_LISTS.take(tensors)
+    _fill(rating, t.RATING, tensors)
+    head = None
+    if ranking is not None and user_vectors is not None:
+        _fill(ranking, t.RANKING, tensors)
+        index = None
+        if centres is not None and lists is not None:
+            _check_lists(lists, len(centres))
+            margin = config["index"]["margin"]
+            index = ItemIndex(ranking.item_vectors(), centres, lists, margin)
+        head = RankingHead(ranking, user_vectors, index)
+    scale = RatingScale(**config["scale"])
+    return Scorer(RatingHead(rating, prior), head, scale, profiles)
 
 
-def _tables_of_users(model: RatingModel, has_ranking: bool) -> list[str]:
-    """Names of the stored tensors with one row a user."""
+def _modules(config: dict[str, Any]) -> tuple[RatingModel, ImplicitALS | None]:
+    """Build the modules of a config on the current device."""
+    rating = build_rating_model(config["rating"]["model"], config["rating"]["settings"])
+    if not config.get("ranking"):
+        return rating, None
+    ranking = build_ranking_model(config["ranking"]["model"], config["ranking"]["settings"])
+    return rating, ranking
+
+
+def _fill(module: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:
+    """Put the tensors of a prefix into a module, in evaluation mode."""
+    state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    module.load_state_dict(state, assign=True)
+    module.eval().requires_grad_(False)
+
+
+def _check_lists(lists: Tensor, n_lists: int) -> None:
+    low, high = (int(end) for end in lists.aminmax())
+    if not 0 <= low <= high < n_lists:
+        raise ValueError(f"lists of the index go from {low} to {high}; expected 0 to {n_lists - 1}")
+
+
+def _tables_of_users(model: RatingModel) -> set[str]:
+    """Names of the module's stored tensors with one row a user."""
     tables = model.tables()[0]
-    names = [
-        f"rating.{name}.weight"
+    return {
+        f"{t.RATING}{name}.weight"
         for name, module in model.named_modules()
         if any(module is table for table in tables)
-    ]
-    return [*names, "ranking.user_vectors"] if has_ranking else names
+    }
 
 
 def _halved(name: str, tensor: Tensor, rows: tuple[int, int]) -> Tensor:
@@ -295,8 +266,8 @@ def _vocab(table: pd.DataFrame, path: Path) -> Vocab:
         raise ModelFormatError(str(error), file=path) from error
 
 
-def _metadata(kind: type[_Metadata], values: dict[str, Any]) -> _Metadata:
-    """Facts that this version knows; a later one may have written more."""
+def _record(kind: type[_Record], values: dict[str, Any]) -> _Record:
+    """The fields that this version knows; a later one may have written more."""
     known = {item.name for item in fields(kind)}
     return kind(**{name: value for name, value in values.items() if name in known})
 

@@ -15,18 +15,21 @@ from torch import nn
 
 from hf_cf.data.features import find_features
 from hf_cf.data.ratings import Ratings
-from hf_cf.inference.calibration import calibrated_prior, trained_vectors
+from hf_cf.inference.calibration import calibrated_prior
 from hf_cf.inference.metadata import TrainingMetadata
 from hf_cf.inference.profiles import ProfileStart, fit_profiles
 from hf_cf.inference.ranking_head import RankingHead
-from hf_cf.models import BayesianFactorization, RatingModel
+from hf_cf.inference.rating_head import RatingHead
+from hf_cf.inference.scorer import Scorer
+from hf_cf.inference.trained_model import TrainedModel, trained_vectors
+from hf_cf.models import BayesianFactorization, RatingModel, UserPrior
 from hf_cf.recommender import Recommender
 from hf_cf.training.als import train_als
 from hf_cf.training.bayesian import train_bayesian, watched_r_hat
 from hf_cf.training.checkpoint import Checkpoint, describe_run
 from hf_cf.training.errors import star_errors
 from hf_cf.training.ranking import ImplicitALSConfig, fit_implicit_als
-from hf_cf.training.report import complete
+from hf_cf.training.report import with_report
 from hf_cf.training.settings import TrainingSettings, settings_for
 from hf_cf.training.subsampling import enough
 
@@ -119,23 +122,27 @@ def fit(
         started = time.perf_counter()
         head = _fit_ranking(train, ImplicitALSConfig() if ranking == "default" else ranking)
         metrics["ranking_seconds"] = time.perf_counter() - started
-    noise = metrics.get("valid_mse", metrics["train_mse"])
-    rec = Recommender.from_parts(
-        module,
+    prior = _prior(module, train, watched, metrics.get("valid_mse", metrics["train_mse"]), settings)
+    trained = TrainedModel.of_training(
+        Scorer(RatingHead(module, prior), head, train.scale, _fit_profiles(module, head, train)),
         train,
-        ranking=head,
-        prior=(
-            module.own_prior()
-            if module.has_own_prior
-            else calibrated_prior(
-                module, trained_vectors(module, train), watched, noise, seed=settings.seed
-            )
-        ),
-        metadata=TrainingMetadata(settings.to_dict(), metrics, epochs, _versions()),
-        profiles=_fit_profiles(module, head, train),
         held_out=valid,
+        metadata=TrainingMetadata(settings.to_dict(), metrics, epochs, _versions()),
     )
-    return complete(rec, train, valid)
+    return Recommender(with_report(trained, train, valid))
+
+
+def _prior(
+    model: RatingModel,
+    train: Ratings,
+    valid: Ratings | None,
+    noise: float,
+    settings: TrainingSettings,
+) -> UserPrior:
+    if model.has_own_prior:
+        return model.own_prior()
+    vectors = trained_vectors(model, train)
+    return calibrated_prior(model, vectors, valid, noise, seed=settings.seed)
 
 
 def _in_codes_of(train: Ratings, valid: Ratings | None) -> Ratings | None:

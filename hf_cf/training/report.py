@@ -1,66 +1,39 @@
-"""What the card of a finished model shows: how good it is, where it was trained, its pictures."""
+"""What the card of a finished model says of it: how good it is, where it was trained."""
 
 from __future__ import annotations
 
 import os
 import platform
-import tempfile
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
 from hf_cf.data.ratings import Ratings
 from hf_cf.evaluation import cold_start, evaluate
+from hf_cf.inference.trained_model import TrainedModel
 from hf_cf.recommender import Recommender
 
 _RESAMPLES = 200
 _MOST_USERS = 10_000
-_MOST_NEWCOMERS = 1_000
+_MOST_VISITORS = 1_000
 
 
-def complete(rec: Recommender, train: Ratings, valid: Ratings | None) -> Recommender:
-    """Add to a trained model what its card shows, and return it.
+def with_report(model: TrainedModel, train: Ratings, valid: Ratings | None) -> TrainedModel:
+    """Return a trained model with what its card shows.
 
     The evaluation on held-out ratings is of 10,000 users at most, drawn at random. Where whole
-    users were held out, it is of what 1,000 of them are told after a few ratings. Pictures are
-    drawn when they are first asked for.
+    users were held out, it is of what 1,000 of them are recommended after a few ratings.
     """
-    metadata = replace(rec.metadata, hardware=_hardware())
+    metadata = replace(model.metadata, hardware=_hardware())
     if valid is not None:
+        rec = Recommender(model)
         if (train.user_counts() * valid.user_counts()).any():
             metadata = replace(metadata, evaluation=_evaluation(rec, train, valid))
         else:
             metadata = replace(metadata, cold_start=_cold_start(rec, train, valid))
-    rec.metadata = metadata
-    rec.draw_later(draw_pictures)
-    return rec
-
-
-def draw_pictures(rec: Recommender) -> dict[str, bytes]:
-    """Learning curves, the map of items and the curves of newcomers as PNGs, by file name."""
-    from hf_cf.training.cold_start_curves import draw_newcomers
-    from hf_cf.training.curves import draw_learning_curves
-    from hf_cf.training.item_map import draw_item_map
-
-    draw: dict[str, Callable[[Path], None]] = {
-        "item_map.png": lambda path: draw_item_map(rec, path)
-    }
-    if rec.metadata.epochs:
-        draw["learning_curves.png"] = lambda path: draw_learning_curves(rec.metadata, path)
-    if rec.metadata.cold_start:
-        table = pd.DataFrame(rec.metadata.cold_start["measurements"])
-        draw["cold_start.png"] = lambda path: draw_newcomers({rec.source.name: table}, path)
-    pictures = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, picture in draw.items():
-            picture(Path(folder) / name)
-            pictures[name] = (Path(folder) / name).read_bytes()
-    return pictures
+    return replace(model, metadata=metadata)
 
 
 def _evaluation(rec: Recommender, train: Ratings, valid: Ratings) -> dict[str, Any]:
@@ -73,7 +46,7 @@ def _evaluation(rec: Recommender, train: Ratings, valid: Ratings) -> dict[str, A
 
 def _cold_start(rec: Recommender, train: Ratings, valid: Ratings) -> dict[str, Any]:
     try:
-        return cold_start(rec, train, _of_some(valid, _MOST_NEWCOMERS)).to_dict()
+        return cold_start(rec, train, _of_some(valid, _MOST_VISITORS)).to_dict()
     except ValueError:  # nobody has two ratings
         return {}
 

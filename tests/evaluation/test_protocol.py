@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from altered import altered
 
 import hf_cf
 from hf_cf.evaluation import Evaluation, evaluate
@@ -164,8 +164,7 @@ def test_without_history_it_asks_for_the_training_ratings(
     split: tuple[hf_cf.Ratings, hf_cf.Ratings],
     evaluation: Evaluation,
 ) -> None:
-    rec = copy.copy(trained)
-    rec.history = None
+    rec = altered(trained, history=None)
     with pytest.raises(ValueError, match="give the ratings that it was trained on"):
         evaluate(rec, None, split[1])
     found = evaluate(rec, split[0], split[1], resamples=0)
@@ -176,8 +175,7 @@ def test_without_history_it_asks_for_the_training_ratings(
 def test_without_history_other_training_ratings_are_noticed_by_the_catalogue_s_counts(
     trained: hf_cf.Recommender, sample: hf_cf.Ratings
 ) -> None:
-    rec = copy.copy(trained)
-    rec.history = None
+    rec = altered(trained, history=None)
     with pytest.warns(UserWarning, match="not the ratings that the model was trained on"):
         evaluate(rec, *sample.split(seed=1), resamples=0)
 
@@ -186,8 +184,7 @@ def test_without_history_other_training_ratings_are_noticed_by_the_catalogue_s_c
 def test_the_split_of_the_training_gives_no_warning(
     trained: hf_cf.Recommender, split: tuple[hf_cf.Ratings, hf_cf.Ratings]
 ) -> None:
-    rec = copy.copy(trained)
-    rec.history = None
+    rec = altered(trained, history=None)
     evaluate(rec, *split, resamples=0)
     evaluate(trained, None, split[1], resamples=0)
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from hf_cf.data.ratings import Ratings
-from hf_cf.inference.calibration import calibrated_prior, trained_vectors
+from hf_cf.inference.calibration import calibrated_prior
+from hf_cf.inference.trained_model import trained_vectors
 from hf_cf.models import BiasedFactorization
 
 N_USERS, N_ITEMS, NOISE = 400, 60, 0.5

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from altered import with_scorer
 from small_models import N_ITEMS, every_model, small_model
 
 import hf_cf
@@ -129,10 +130,7 @@ def test_many_answers_later_nothing_is_left_to_ask(trained: hf_cf.Recommender) -
 
 
 def test_questions_need_no_ranking_head(trained: hf_cf.Recommender) -> None:
-    bare = hf_cf.Recommender(
-        trained.model, trained.prior, users=trained.users, items=trained.items,
-        catalogue=trained.catalogue, scale=trained.scale,
-    )  # fmt: skip
+    bare = with_scorer(trained, ranking=None)
     asked = bare.next_questions({}, n=3)
     counts = trained.catalogue.set_index("id")["n_ratings"]
     expected = counts[asked["item"]].to_numpy() / (2 * counts.max())

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from altered import with_scorer
 
 import hf_cf
 from hf_cf.data.features import Feature
 from hf_cf.errors import ModelFormatError
+from hf_cf.inference.asking import one_visitor
 from hf_cf.inference.profiles import fit_profiles
 from hf_cf.training import fit
 
@@ -97,10 +99,14 @@ def test_effects_sum_to_what_ratings_add_to_the_profile(
     profile = {"age": 20}
     given = {1: 4, 2: 3}
     effects = with_profiles.explain(30, ratings=given, profile=profile)["effect"]
-    scorer = with_profiles.scorer
+    scorer = with_profiles.trained.scorer
     item = scorer.rows(with_profiles.items.encode(pd.Index([30])))
-    start = scorer.model.stars(scorer.prior_of(with_profiles.profiles.read(profile)).mean, item)
-    folded = scorer.model.stars(with_profiles._one_visitor(given, "raise", profile).rating, item)
+    start, folded = (
+        scorer.rating.model.stars(
+            scorer.vectors(one_visitor(with_profiles.trained, ratings, profile)).rating, item
+        )
+        for ratings in ({}, given)
+    )
     assert effects.sum() == pytest.approx((folded - start).item(), abs=1e-4)
 
 
@@ -122,10 +128,7 @@ def test_who_takes_no_profile_says_so(
     trained: hf_cf.Recommender, with_profiles: hf_cf.Recommender
 ) -> None:
     known = trained.users.ids[0]
-    bare = hf_cf.Recommender(
-        trained.model, trained.prior, users=trained.users, items=trained.items,
-        catalogue=trained.catalogue, scale=trained.scale,
-    )  # fmt: skip
+    bare = with_scorer(trained, profiles=None)
     with pytest.raises(ValueError, match="takes no profile="):
         bare.recommend(profile={"age": 20})
     with pytest.raises(ValueError, match="either a user or ratings="):

@@ -9,11 +9,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from altered import with_scorer
 from hostile import files_in, sealed, small_model, with_config, write
 from safetensors.torch import load, save
 
 import hf_cf
-from hf_cf import ModelFormatError, Recommender, recommender
+from hf_cf import ModelFormatError, Recommender
+from hf_cf.inference import answers
+from hf_cf.inference.asking import user_codes
 from hf_cf.training import fit
 
 
@@ -70,7 +73,7 @@ def test_no_filter_is_passed_over(indexed: Recommender) -> None:
     assert rows["year"].between(1960, 1999).all()
     assert not set(rows["title"]) & set(named)
     assert indexed.history is not None
-    seen, _ = indexed.history.of(int(indexed.user_codes([user])[0]))
+    seen, _ = indexed.history.of(int(user_codes(indexed.trained, [user])[0]))
     assert not set(shown["item"]) & set(indexed.items.decode(seen))
 
 
@@ -88,7 +91,7 @@ def test_an_index_is_searched_in_large_catalogues_only(
     monkeypatch.setattr(type(rec.ranking.index), "search", told)
     rec.recommend(1)
     assert not asked
-    monkeypatch.setattr(recommender, "INDEX_FROM", 10)
+    monkeypatch.setattr(answers, "INDEX_FROM", 10)
     rec.recommend(1)
     assert len(asked) == 1
     rec.recommend(1, approximate=False)
@@ -102,10 +105,11 @@ def test_what_an_index_cannot_do_is_said(rec: Recommender) -> None:
         rec.recommend(1, approximate=True, novelty=0.5)
     with pytest.raises(ValueError, match="exact; leave approximate out"):
         rec.recommend(1, approximate=True, order_by="stars")
-    rec.scorer = replace(rec.scorer, ranking=replace(rec.scorer.ranking, index=None))
+    assert rec.ranking is not None
+    rec = with_scorer(rec, ranking=replace(rec.ranking, index=None))
     with pytest.raises(ValueError, match=r"rec\.build_index\(\)"):
         rec.recommend(1, approximate=True)
-    rec.scorer = replace(rec.scorer, ranking=None)
+    rec = with_scorer(rec, ranking=None)
     with pytest.raises(ValueError, match="no ranking head"):
         rec.build_index()
 

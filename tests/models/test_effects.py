@@ -78,6 +78,6 @@ def test_estimates_of_the_lesser_effects_are_near_leaving_one_out(
     model = small_model("fastai's dot")
     prior = prior_for(model)
     refitted = effects(model, prior, ITEMS, STARS, TARGET)
-    monkeypatch.setattr("hf_cf.models.effects.MOST_REFITTED", 1)
+    monkeypatch.setattr("hf_cf.models.rating_effects.MOST_REFITTED", 1)
     estimated = effects(model, prior, ITEMS, STARS, TARGET)
     torch.testing.assert_close(estimated, refitted, rtol=0.5, atol=0.15)

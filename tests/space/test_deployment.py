@@ -14,10 +14,11 @@ from hub_server import HubServer, card_findings
 from huggingface_hub import HfApi, SpaceCard
 from locations import ROOT
 
-from hf_cf import HubError, Recommender, hub_errors
+from hf_cf import HubError, Recommender
 from hf_cf.cli import main
 from hf_cf.space.deployment import deploy_space
 from hf_cf.space.files import space_files
+from hf_cf.storage import hub_errors
 
 SPACE, MODEL = "user/movie-night", "user/movies"
 

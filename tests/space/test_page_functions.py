@@ -45,7 +45,7 @@ def test_what_was_held_out_of_a_user_stands_beside_what_is_predicted(
 ) -> None:
     user = service.rec.users.ids[6].item()
     films = functions["user_held_out"]({"user": user})["answer"]
-    codes, stars = service.rec.held_out.of(7)
+    codes, stars = service.rec.trained.held_out.of(7)
     given = dict(zip(service.rec.items.decode(codes).tolist(), stars.tolist(), strict=True))
     assert {film["item"]: film["rating"] for film in films} == given
     for film in films[:3]:

@@ -200,4 +200,4 @@ def test_pictures_travel_with_the_model(trained: Recommender, tmp_path: Path) ->
     for name in ("learning_curves.png", "item_map.png"):
         picture = (tmp_path / "two" / name).read_bytes()
         assert picture.startswith(b"\x89PNG")
-        assert picture == (tmp_path / "one" / name).read_bytes() == trained.pictures[name]
+        assert picture == (tmp_path / "one" / name).read_bytes() == trained.trained.pictures[name]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from altered import with_scorer
 from hostile import answers, small_model
 
 from hf_cf import ModelFormatError, Recommender
@@ -66,7 +66,10 @@ def test_tables_come_back_in_their_types(rec: Recommender, tmp_path: Path) -> No
     pd.testing.assert_frame_equal(loaded.catalogue, rec.catalogue)
     assert loaded.users == rec.users and loaded.items == rec.items
     assert loaded.users.is_integer
-    for come_back, kept in ((loaded.history, rec.history), (loaded.held_out, rec.held_out)):
+    for come_back, kept in (
+        (loaded.history, rec.history),
+        (loaded.trained.held_out, rec.trained.held_out),
+    ):
         assert len(come_back) == len(kept) > 12
         for user in range(13):
             one, other = come_back.of(user), kept.of(user)
@@ -75,6 +78,7 @@ def test_tables_come_back_in_their_types(rec: Recommender, tmp_path: Path) -> No
 
 def test_ids_that_are_text_stay_text(tmp_path: Path) -> None:
     import hf_cf
+    from hf_cf.inference.trained_model import TrainedModel
     from hf_cf.models import DotProduct
 
     frame = pd.DataFrame(
@@ -82,7 +86,7 @@ def test_ids_that_are_text_stay_text(tmp_path: Path) -> None:
     )
     ratings = hf_cf.Ratings.from_frame(frame)
     torch.manual_seed(0)
-    rec = Recommender.from_parts(DotProduct(3, 3, 2).eval(), ratings, noise=1.0)
+    rec = Recommender(TrainedModel.from_modules(DotProduct(3, 3, 2), ratings, noise=1.0))
     rec.save_pretrained(tmp_path)
     loaded = Recommender.from_pretrained(tmp_path)
     assert loaded.users == ratings.users and loaded.items == ratings.items
@@ -144,8 +148,7 @@ def test_the_same_model_is_the_same_bytes(rec: Recommender, tmp_path: Path) -> N
 
 
 def test_a_model_without_a_ranking_head_is_whole(tmp_path: Path) -> None:
-    rec = small_model()
-    rec.scorer = replace(rec.scorer, ranking=None)
+    rec = with_scorer(small_model(), ranking=None)
     rec.save_pretrained(tmp_path)
     loaded = Recommender.from_pretrained(tmp_path)
     assert loaded.ranking is None
@@ -162,7 +165,7 @@ def test_facts_that_a_later_version_adds_are_passed_over(rec: Recommender, tmp_p
 
 
 def test_shapes_are_known_without_memory() -> None:
-    config = to_model_folder(small_model()).config
+    config = to_model_folder(small_model().trained).config
     config["rating"]["settings"] |= {"n_users": 2**31 - 1, "n_items": 2**31 - 1}
     config["ranking"]["settings"]["n_items"] = 2**31 - 1
     layout = layout_of(config)

@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from altered import altered
 from hub_server import HubServer, environment
 from huggingface_hub import HfApi, constants, hf_hub_download
 from safetensors.torch import load_file
 
 import hf_cf
-from hf_cf import HubError, ModelFormatError, Recommender, hub_errors
+from hf_cf import HubError, ModelFormatError, Recommender
 from hf_cf.cli import main
-from hf_cf.space.deployment import pull, push
+from hf_cf.storage import hub_errors
+from hf_cf.storage.publishing import pull, push_folder
 
 REPO = "user/movies"
 VISITOR = {"Alien (1979)": 5, "Heat (1995)": 2}
@@ -47,11 +49,7 @@ def unlicensed(trained: Recommender) -> Recommender:
 
 
 def with_source(rec: Recommender, **changed: Any) -> Recommender:
-    return Recommender(
-        rec.model, rec.prior, rec.ranking, users=rec.users, items=rec.items,
-        catalogue=rec.catalogue, history=rec.history, scale=rec.scale,
-        source=replace(rec.source, **changed), metadata=rec.metadata,
-    )  # fmt: skip
+    return altered(rec, source=replace(rec.source, **changed))
 
 
 def files_of(hub: HubServer, revision: str = "main") -> dict[str, bytes]:
@@ -443,7 +441,7 @@ def test_a_pull_replaces_the_model_that_was_there(
 
 def test_a_broken_folder_is_not_pushed(logged_in: HubServer, tmp_path: Path) -> None:
     with pytest.raises(ModelFormatError):
-        push(tmp_path, REPO)
+        push_folder(tmp_path, REPO)
     assert logged_in.requests == []
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import hf_cf
+from hf_cf.storage.pictures.cold_start_curves import COLOURS, draw_cold_start
 from hf_cf.training import fit
-from hf_cf.training.cold_start_curves import COLOURS, draw_newcomers
 
 
 @pytest.fixture(scope="module")
@@ -27,17 +27,17 @@ def test_held_out_people_are_measured_as_newcomers(
     assert {"model", "damped biases", "most popular"} <= set(table["system"])
     assert not by_user.metadata.evaluation
     assert not trained.metadata.cold_start
-    assert "cold_start.png" not in trained.pictures
 
 
 def test_the_card_shows_their_curves(by_user: hf_cf.Recommender, tmp_path: Path) -> None:
     by_user.save_pretrained(tmp_path)
+    assert (tmp_path / "cold_start.png").exists()
     card = (tmp_path / "README.md").read_text()
     assert "60 people were held out with all their ratings, and gave 0 to 50 of them" in card
     assert "](cold_start.png)" in card
     loaded = hf_cf.Recommender.from_pretrained(tmp_path)
     assert loaded.metadata.cold_start == by_user.metadata.cold_start
-    assert loaded.pictures["cold_start.png"] == by_user.pictures["cold_start.png"]
+    assert loaded.trained.pictures["cold_start.png"] == by_user.trained.pictures["cold_start.png"]
 
 
 def test_every_system_has_a_curve_of_its_own(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_every_system_has_a_curve_of_its_own(tmp_path: Path) -> None:
             "ndcg": [0.2, 0.3, 0.2, 0.2, np.nan, np.nan],
         }
     )
-    draw_newcomers({"some": table, "others": table}, path)
+    draw_cold_start({"some": table, "others": table}, path)
     pixels = (matplotlib.image.imread(path)[..., :3] * 255).round().astype(np.int64)
     shown = {f"#{colour:06x}" for colour in np.unique(pixels @ [0x10000, 0x100, 1])}
     assert {COLOURS["model"], COLOURS["most popular"], "#7048e8"} <= shown

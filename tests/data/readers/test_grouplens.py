@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from invented import FILES, RATINGS, REAL_DATA, write_folder, write_zip
+from invented import FILES, RATINGS, write_folder, write_zip
+from locations import SHARED_DATA as REAL_DATA
 
 from hf_cf.data.ratings import Ratings
 from hf_cf.data.readers import load_ratings

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from altered import altered
 from calling import served
 from conftest import Visit, open_tab, rate, row
 from playwright.sync_api import Page, expect
 
 import hf_cf
+from hf_cf.data.catalogue import Catalogue
 from hf_cf.space.service import Service
 
 LETTERBOXD = """Date,Name,Year,Letterboxd URI,Rating
@@ -106,10 +108,7 @@ def test_markup_in_the_titles_of_a_model_is_text(trained: hf_cf.Recommender, vis
     catalogue = trained.catalogue.copy()
     catalogue["title"] = [f"{MARKUP} {code}" for code in catalogue.index]
     catalogue["genres"] = MARKUP
-    hostile = hf_cf.Recommender(
-        trained.model, trained.prior, trained.ranking, users=trained.users, items=trained.items,
-        catalogue=catalogue, history=trained.history, scale=trained.scale, source=trained.source,
-    )  # fmt: skip
+    hostile = altered(trained, catalogue=Catalogue(trained.items, catalogue))
     with served(Service(hostile)) as address, visit(address) as page:
         expect(page.locator("#discover .card").first).to_contain_text(MARKUP)
         page.locator(".deck input").press("5")

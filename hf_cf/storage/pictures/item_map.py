@@ -13,7 +13,8 @@ from matplotlib import patheffects
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from hf_cf.recommender import Recommender
+from hf_cf.inference.item_tables import item_map
+from hf_cf.inference.trained_model import TrainedModel
 
 _INK, _FAINT, _OTHER = "#212529", "#868e96", "#ced4da"
 _COLOURS = (
@@ -25,22 +26,23 @@ _ARTICLES = ("The", "A", "An", "Les", "La", "Le", "L'", "Das", "Der", "Die", "Il
 Points = npt.NDArray[np.float64]
 
 
-def draw_item_map(rec: Recommender, path: Path) -> None:
+def draw_item_map(model: TrainedModel, path: Path) -> None:
     """Draw the most rated items on two components of their factors as a PNG.
 
     Size is the number of ratings, colour the genre where genres are known. As many titles are
     written as fit without covering each other, the most rated first.
     """
-    table = rec.item_map(2, most_rated=_ITEMS)
+    table = item_map(model, 2, most_rated=_ITEMS)
     if "x2" not in table:
         table["x2"] = 0.0
+    name = model.scorer.rating.model.name
     figure = Figure(figsize=(10, 7.6), dpi=160, facecolor="white")
     FigureCanvasAgg(figure)  # knows how wide a text comes out
     axes = figure.add_axes((0.02, 0.09, 0.96, 0.80))
     # Ranks pull the crowded middle apart a little, and far outliers in.
     places = np.stack([_spread(table[name].to_numpy(np.float64)) for name in ("x1", "x2")], 1)
     areas = 12 + 150 * table["n_ratings"].to_numpy() / max(1, table["n_ratings"].max())
-    colours, legend = _colours(rec, table)
+    colours, legend = _colours(model, table)
     axes.scatter(
         places[:, 0],
         places[:, 1],
@@ -59,8 +61,8 @@ def draw_item_map(rec: Recommender, path: Path) -> None:
     )  # fmt: skip
     figure.text(
         0.03, 0.918,
-        f"Two principal components of the item factors of {rec.model.name}, trained on "
-        f"{rec.source.name}{' (synthetic ratings)' if rec.source.synthetic else ''}. "
+        f"Two principal components of the item factors of {name}, trained on "
+        f"{model.source.name}{' (synthetic ratings)' if model.source.synthetic else ''}. "
         "Size: number of ratings.",
         fontsize=9.5, color=_FAINT,
     )  # fmt: skip
@@ -74,12 +76,13 @@ def _spread(values: Points) -> Points:
     return 0.5 * ranks + 0.5 * (values - values.min()) / span
 
 
-def _colours(rec: Recommender, table: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
+def _colours(model: TrainedModel, table: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
     """A colour for each item, by the most telling of its genres, and what the colours mean."""
-    if "genres" not in rec.catalogue:
+    catalogue = model.catalogue.table
+    if "genres" not in catalogue:
         return [_COLOURS[0]] * len(table), {}
-    rows = rec.items.encode(table["item"]) - 1
-    genres = [str(text).split("|") for text in rec.catalogue["genres"].fillna("").iloc[rows]]
+    rows = model.items.encode(table["item"]) - 1
+    genres = [str(text).split("|") for text in catalogue["genres"].fillna("").iloc[rows]]
     counts = Counter(name for names in genres for name in names if name)
     shown = [name for name, _ in counts.most_common(len(_COLOURS))]
     colour_of = dict(zip(shown, _COLOURS, strict=False))

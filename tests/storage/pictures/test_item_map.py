@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hf_cf import Recommender
-from hf_cf.training import item_map
-from hf_cf.training.item_map import draw_item_map
+from hf_cf.storage.pictures import item_map
+from hf_cf.storage.pictures.item_map import draw_item_map
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def titles(axes: Axes) -> list[str]:
 def test_titles_do_not_cover_each_other(
     trained: Recommender, tmp_path: Path, drawn: list[Figure]
 ) -> None:
-    draw_item_map(trained, tmp_path / "map.png")
+    draw_item_map(trained.trained, tmp_path / "map.png")
     (axes,) = drawn[0].axes
     boxes = [text.get_window_extent() for text in axes.texts]
     assert len(boxes) >= 40
@@ -44,7 +44,7 @@ def test_titles_do_not_cover_each_other(
 def test_the_most_rated_titles_are_written_as_they_are_said(
     trained: Recommender, tmp_path: Path, drawn: list[Figure]
 ) -> None:
-    draw_item_map(trained, tmp_path / "map.png")
+    draw_item_map(trained.trained, tmp_path / "map.png")
     shown = titles(drawn[0].axes[0])
     most = trained.catalogue.nlargest(5, "n_ratings")["title"]
     assert sum(item_map._short(title) in shown for title in most) >= 3
@@ -57,7 +57,7 @@ def test_the_most_rated_titles_are_written_as_they_are_said(
 def test_synthetic_data_is_named_in_the_picture(
     trained: Recommender, tmp_path: Path, drawn: list[Figure]
 ) -> None:
-    draw_item_map(trained, tmp_path / "map.png")
+    draw_item_map(trained.trained, tmp_path / "map.png")
     assert any("synthetic" in text.get_text() for text in drawn[0].texts)
 
 
@@ -67,6 +67,7 @@ def test_little_is_enough_for_a_picture(tmp_path: Path, missing: str) -> None:
     import torch
 
     import hf_cf
+    from hf_cf.inference.trained_model import TrainedModel
     from hf_cf.models import DotProduct
 
     frame = pd.DataFrame({"user": [1, 1, 2], "item": ["$x$", "b", "b"], "rating": [1.0, 2.0, 3.0]})
@@ -74,5 +75,5 @@ def test_little_is_enough_for_a_picture(tmp_path: Path, missing: str) -> None:
     ratings = hf_cf.Ratings.from_frame(frame, items)
     torch.manual_seed(0)
     model = DotProduct(len(ratings.users), len(ratings.items), 1)
-    draw_item_map(Recommender.from_parts(model, ratings, noise=1.0), tmp_path / "map.png")
+    draw_item_map(TrainedModel.from_modules(model, ratings, noise=1.0), tmp_path / "map.png")
     assert np.ptp(matplotlib.image.imread(tmp_path / "map.png")) > 0

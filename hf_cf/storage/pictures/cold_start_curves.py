@@ -1,4 +1,4 @@
-"""The picture of people whom a model was not trained on, by the number of ratings they gave."""
+"""The picture of cold-start users: errors and rankings by the number of ratings they gave."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from hf_cf.evaluation.cold_start import RETRAINED, WITH_PROFILE
-from hf_cf.evaluation.protocol import BIASES, ITEM_MEAN, MOST_POPULAR
-from hf_cf.evaluation.report import MODEL
+from hf_cf.inference.metadata import BIASES, ITEM_MEAN, MODEL, MOST_POPULAR, RETRAINED, WITH_PROFILE
 
 COLOURS: Mapping[str, str] = {
     MODEL: "#d9480f", WITH_PROFILE: "#f08c00", RETRAINED: "#e8590c",
@@ -20,7 +18,7 @@ COLOURS: Mapping[str, str] = {
 _OTHERS = ("#7048e8", "#0b7285", "#2b8a3e", "#a61e4d")
 
 
-def draw_newcomers(
+def draw_cold_start(
     tables: Mapping[str, pd.DataFrame], path: Path, *, colours: Mapping[str, str] = COLOURS
 ) -> None:
     """Draw rating error and nDCG by the number of ratings given, one column a data set, as a PNG.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hf_cf.inference.metadata import TrainingMetadata
-from hf_cf.training.curves import draw_learning_curves
+from hf_cf.storage.pictures.learning_curves import draw_learning_curves
 
 
 def epochs(n: int, *, valid: bool) -> list[dict[str, float]]:

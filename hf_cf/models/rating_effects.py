@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
-from hf_cf.models.fold_in import UserPrior, fold_in, posterior_root
-
-if TYPE_CHECKING:
-    from hf_cf.models.base import RatingModel
+from hf_cf.models.base import RatingModel
+from hf_cf.models.fold_in import fold_in, posterior_root
+from hf_cf.models.user_prior import UserPrior
 
 MOST_REFITTED = 50
 FEWEST_REFITTED = 10

@@ -1,0 +1,150 @@
+"""A trained model: every part that training makes, in one place, without input or output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hf_cf.data.catalogue import Catalogue
+from hf_cf.data.history import History
+from hf_cf.data.ratings import Ratings
+from hf_cf.data.scale import DataSource
+from hf_cf.data.vocab import Vocab
+from hf_cf.inference.metadata import TrainingMetadata
+from hf_cf.inference.ranking_head import RankingHead
+from hf_cf.inference.rating_head import RatingHead
+from hf_cf.inference.scorer import Scorer
+from hf_cf.models import RatingModel, UserPrior
+
+_GRID_CELLS = 4_000_000  # scores held at once: 16 MB
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """Both heads with the vocabularies, the catalogue and the ratings that give them meaning.
+
+    Attributes
+    ----------
+    scorer : Scorer
+        Both heads.
+    users : Vocab
+        The known users.
+    catalogue : Catalogue
+        The items: their vocabulary, and what is known of them.
+    history : History, optional
+        Who rated what, by user code.
+    held_out : History, optional
+        What was rated, too, and held out of the training.
+    source : DataSource
+        Where the ratings come from.
+    metadata : TrainingMetadata
+        Settings, metrics, versions.
+    pictures : mapping of str to bytes
+        PNGs of the model card by file name; empty until a card was written.
+    """
+
+    scorer: Scorer
+    users: Vocab
+    catalogue: Catalogue
+    history: History | None = None
+    held_out: History | None = None
+    source: DataSource = field(default_factory=DataSource)
+    metadata: TrainingMetadata = field(default_factory=TrainingMetadata)
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+
+    @classmethod
+    def of_training(
+        cls,
+        scorer: Scorer,
+        train: Ratings,
+        *,
+        held_out: Ratings | None = None,
+        metadata: TrainingMetadata | None = None,
+    ) -> TrainedModel:
+        """Put trained heads and the ratings that they were trained on together."""
+        table = train.catalogue.assign(n_ratings=train.item_counts()[1:])
+        return cls(
+            scorer,
+            train.users,
+            Catalogue(train.items, table),
+            History.from_ratings(train),
+            None if held_out is None else History.from_ratings(held_out),
+            train.source,
+            metadata or TrainingMetadata(),
+        )
+
+    @classmethod
+    def from_modules(
+        cls,
+        model: RatingModel,
+        train: Ratings,
+        *,
+        noise: float,
+        ranking: RankingHead | None = None,
+        held_out: Ratings | None = None,
+    ) -> TrainedModel:
+        """Put modules and their ratings together, with a prior fitted to the trained users.
+
+        Parameters
+        ----------
+        model : RatingModel
+            Trained on `train`, so that its rows follow their vocabularies.
+        train : Ratings
+        noise : float
+            Variance of a rating around its prediction, in squared stars.
+        ranking : RankingHead, optional
+            Trained on `train`, too.
+        held_out : Ratings, optional
+            Ratings that were not trained on, in the codes of `train`.
+        """
+        model = model.eval().requires_grad_(False)
+        prior = (
+            model.own_prior()
+            if model.has_own_prior
+            else UserPrior.from_vectors(trained_vectors(model, train), noise)
+        )
+        scorer = Scorer(RatingHead(model, prior), ranking, train.scale)
+        return cls.of_training(scorer, train, held_out=held_out)
+
+    @property
+    def items(self) -> Vocab:
+        """Raw ids of the items and their codes."""
+        return self.catalogue.items
+
+    @cached_property
+    def log_popularity(self) -> Tensor:
+        """``log(1 + number of ratings)`` of each item, by code, on the device."""
+        counts = np.concatenate([[0], self.catalogue.n_ratings])
+        return torch.from_numpy(np.log1p(counts)).float().to(self.scorer.device)
+
+    @property
+    def users_at_once(self) -> int:
+        """How many users are scored together: as many as keep the scores within 16 MB."""
+        users = max(1, _GRID_CELLS // len(self.items))
+        return users if users < 32 else users // 32 * 32  # whole tiles of a matrix product
+
+    def to(self, device: str | torch.device) -> TrainedModel:
+        """Return the same model on a device; the modules themselves move."""
+        return replace(self, scorer=self.scorer.to(device))
+
+    def with_history(self, ratings: Ratings) -> TrainedModel:
+        """Return the same model with the ratings of its users and items among `ratings`."""
+        history = History.from_ratings(ratings.recode(self.users, self.items))
+        if not len(history):
+            raise ValueError(
+                f"none of these ratings ({ratings.source.name}) is by a user of the model, for an "
+                f"item of it; it was trained on {self.source.name}"
+            )
+        return replace(self, history=history)
+
+
+def trained_vectors(model: RatingModel, train: Ratings) -> Tensor:
+    """Vectors of the users that have a rating in `train`, shape (n, d)."""
+    trained = np.flatnonzero(train.user_counts()[1:]) + 1
+    with torch.no_grad():
+        return model.user_vectors(torch.from_numpy(trained))
