@@ -14,14 +14,7 @@ from hf_cf.data.history import History
 from hf_cf.data.ratings import Ratings
 from hf_cf.data.scale import DataSource, RatingScale
 from hf_cf.data.vocab import Vocab
-from hf_cf.inference import answers, item_tables, updates
-from hf_cf.inference.asking import (
-    demand_one,
-    is_single,
-    one_visitor,
-    users_of,
-    warn_of_missing_history,
-)
+from hf_cf.inference import answers, asking, item_tables, updates
 from hf_cf.inference.filters import Filters
 from hf_cf.inference.metadata import TrainingMetadata
 from hf_cf.inference.profiles import Profile
@@ -73,6 +66,7 @@ class Recommender:
 
     def __init__(self, trained: TrainedModel) -> None:
         self.trained = trained
+        self._warned = False
 
     def __repr__(self) -> str:
         return (
@@ -167,15 +161,13 @@ class Recommender:
         """
         if items is None:
             raise ValueError("give items, and either users or ratings=")
-        asking, names = users_of(self.trained, users, ratings, profile, on_unknown)
+        who, names = asking.users_of(self.trained, users, ratings, profile, on_unknown)
         if users is None:
-            demand_one(names)
-        scalar = is_single(items) and (users is None or is_single(users))
-        codes = self.trained.catalogue.codes([items] if is_single(items) else items)
+            asking.demand_one(names)
+        scalar = asking.is_single(items) and (users is None or asking.is_single(users))
+        codes = self.trained.catalogue.codes([items] if asking.is_single(items) else items)
         times = None if when is None else torch.from_numpy(checked_times(when, len(codes)))
-        found = answers.predict(
-            self.trained, asking, codes, times=times, with_deviations=return_std
-        )
+        found = answers.predict(self.trained, who, codes, times=times, with_deviations=return_std)
         columns = (found.stars, found.standard_deviations)
         shown = [float(each[0]) if scalar else each for each in columns if each is not None]
         return tuple(shown) if return_std else shown[0]
@@ -229,11 +221,12 @@ class Recommender:
             Best first: ``item`` (raw id), ``title``, ``stars`` (predicted, within the scale),
             ``score`` (what the order follows). With several users a first column ``user``.
         """
-        asking, names = users_of(self.trained, user, ratings, profile, on_unknown)
-        if isinstance(asking, KnownUsers) and not include_rated:
-            warn_of_missing_history(self.trained)
+        who, names = asking.users_of(self.trained, user, ratings, profile, on_unknown)
+        if isinstance(who, KnownUsers) and not (include_rated or self._warned_of_missing_history):
+            asking.warn_of_missing_history(self.trained)
+            self._warned_of_missing_history = True
         found = answers.recommend(
-            self.trained, asking, n,
+            self.trained, who, n,
             ListOptions(order_by, novelty, diversity),
             Filters(genres, years, exclude, min_ratings),
             include_rated=include_rated, approximate=approximate,
@@ -265,11 +258,11 @@ class Recommender:
             (in stars, up or down; see `hf_cf.models.rating_effects`), ``text`` ("because you gave
             Heat (1995) 5 stars").
         """
-        asking, names = users_of(self.trained, user, ratings, profile, on_unknown)
+        who, names = asking.users_of(self.trained, user, ratings, profile, on_unknown)
         if user is None:
-            demand_one(names)
+            asking.demand_one(names)
         target = self.trained.catalogue.codes([item])
-        found = answers.explain(self.trained, asking, target, n)
+        found = answers.explain(self.trained, who, target, n)
         table = self.trained.catalogue.describe(
             found.items[0], rating=found.ratings[0], effect=found.effects[0]
         )
@@ -297,7 +290,7 @@ class Recommender:
             as a part of their standard deviation, once the questions above it were asked; see
             `hf_cf.inference.questions`). The order follows their product.
         """
-        visitor = one_visitor(self.trained, ratings, profile, on_unknown)
+        visitor = asking.one_visitor(self.trained, ratings, profile, on_unknown)
         items, chances, gains = answers.questions(self.trained, visitor, n, exclude)
         return self.trained.catalogue.describe(items, chance=chances, gain=gains)
 

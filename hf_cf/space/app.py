@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-import gradio as gr
+try:
+    import gradio as gr
+    import mcp  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "the Space needs gradio with MCP, which come with: pip install 'hf-cf[space]'"
+    ) from error
 
 from hf_cf.space import components
 from hf_cf.space.endpoints import add_endpoints
@@ -34,7 +40,7 @@ def _add_pages(demo: gr.Blocks, service: Service) -> None:
     # The key that gradio encrypts with is part of the page, so it keeps nothing secret; it must
     # only stay the same, or a restart of the Space would lose everybody's list.
     kept = gr.BrowserState(
-        {"list": {}}, storage_key=f"hf_cf.data.ratings.{service.rec.source.name}", secret="hf_cf"
+        {"list": {}}, storage_key=f"hf_cf.ratings.{service.rec.source.name}", secret="hf_cf"
     )
     masthead = components.page("masthead", server_functions=PageFunctions(service).all())
     with gr.Tabs(overflow_behavior="wrap"):

@@ -62,7 +62,7 @@ def test_a_space_has_the_app_the_package_and_its_settings(logged_in: HubServer) 
     files = files_of(logged_in)
     assert files.pop(".gitattributes")
     assert files == space_files(SPACE, MODEL)
-    assert {"app.py", "requirements.txt", "README.md", "hf_cf/solver.py"} <= files.keys()
+    assert {"app.py", "requirements.txt", "README.md", "hf_cf/models/solver.py"} <= files.keys()
     settings = settings_of(logged_in)
     assert settings["sdk"] == "gradio"
     assert settings["variables"]["HF_CF_MODEL"]["value"] == MODEL

@@ -73,7 +73,7 @@ def test_a_model_that_does_not_load_is_said_on_the_page(tmp_path: Path) -> None:
 
 
 def test_without_gradio_it_says_what_to_install() -> None:
-    code = "import sys; sys.modules['gradio'] = None; import hf_cf.space.service"
+    code = "import sys; sys.modules['gradio'] = None; import hf_cf.space.app"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "pip install 'hf-cf[space]'" in done.stderr

@@ -36,7 +36,8 @@ def test_the_folder_holds_what_fit_returned(
     assert loaded.scale == sample.scale
     assert loaded.metadata.versions["pyspark"]
     assert sorted(path.name for path in Path(folder).iterdir()) == [
-        "README.md", "config.json", "history.parquet", "items.parquet", "model.safetensors",
+        "README.md", "config.json", "history.parquet", "item_map.png", "items.parquet",
+        "model.safetensors",
         "users.parquet",
     ]  # fmt: skip
 
