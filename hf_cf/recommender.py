@@ -222,9 +222,9 @@ class Recommender:
             ``score`` (what the order follows). With several users a first column ``user``.
         """
         who, names = asking.users_of(self.trained, user, ratings, profile, on_unknown)
-        if isinstance(who, KnownUsers) and not (include_rated or self._warned_of_missing_history):
+        if isinstance(who, KnownUsers) and not (include_rated or self._warned):
             asking.warn_of_missing_history(self.trained)
-            self._warned_of_missing_history = True
+            self._warned = True
         found = answers.recommend(
             self.trained, who, n,
             ListOptions(order_by, novelty, diversity),
