@@ -13,7 +13,7 @@ from hf_cf.data.ratings import Ratings
 from hf_cf.models import RatingModel, UserPrior, fold_in, predictive_variance
 from hf_cf.models.dot import DotModel
 from hf_cf.models.solver import Prior, SparseRows, solve_rows
-from hf_cf.models.threads import one_thread
+from hf_cf.models.threads import limited_to
 
 GIVEN = (1, 3, 10)
 """Ratings that a validation user gives while the strength of the prior is chosen."""
@@ -27,7 +27,7 @@ _EM_STEPS = 5
 _TRAINED_COUNT = 50.0  # how many validation users the trained users' covariance counts as
 
 
-@one_thread()
+@limited_to(1)
 def calibrated_prior(
     model: RatingModel, trained: Tensor, valid: Ratings | None, noise: float, *, seed: int = 0
 ) -> UserPrior:

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from hf_cf.data.ratings import Ratings
 from hf_cf.data.scale import RatingScale
 from hf_cf.models import RatingClassifier, RatingModel, build_rating_model
-from hf_cf.models.threads import one_thread
+from hf_cf.models.threads import limited_to, usable_threads
 from hf_cf.training.checkpoint import Checkpoint
 from hf_cf.training.epoch_log import EpochRecord
 from hf_cf.training.large_batches import InPlaceAdam, SumOfParts, kept_gradients
@@ -145,7 +145,7 @@ def run(
     with (
         nullcontext() if progress else learn.no_bar(),
         nullcontext() if progress else learn.no_logging(),
-        one_thread(sum(parameter.numel() for parameter in model.parameters()) < SMALL_MODEL),
+        limited_to(_threads(model)),
         nullcontext() if torch.cuda.is_available() else kept_gradients(learn.model),
     ):
         decay = [settings.wd, settings.wd if settings.decay_biases else 0.0]
@@ -160,6 +160,11 @@ def run(
         model.load_state_dict(trained.state_dict())
     model.cpu().eval().requires_grad_(False)
     return record.epochs
+
+
+def _threads(model: nn.Module) -> int:
+    n_parameters = sum(parameter.numel() for parameter in model.parameters())
+    return 1 if n_parameters < SMALL_MODEL else usable_threads()
 
 
 class StarsMetric(AvgMetric):
