@@ -110,7 +110,7 @@ def _recommend_to_all(arguments: argparse.Namespace, options: dict[str, Any]) ->
     from hf_cf.storage.model_folder import replacing
 
     rec = Recommender.from_pretrained(arguments.model)
-    users, block = rec.users.ids, rec.trained.users_at_once
+    users, block = rec.users.ids, 64 * rec.trained.users_at_once  # a share for every thread
     if not len(users):
         raise ValueError("this model was saved without its users")
     arguments.out.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from hf_cf.inference.scorer import Scorer
 from hf_cf.inference.top_n import ListOptions, best_of, candidates, choose, places
 from hf_cf.inference.trained_model import TrainedModel
 from hf_cf.inference.users import KnownUsers, Users, UserVectors, Visitors
+from hf_cf.models.threads import in_parallel, limited_to, threads_for
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -128,27 +129,46 @@ def recommend(
         raise ValueError(f"n is {n}; it must be at least 1")
     search = _search_index(model, approximate, options)
     hidden = torch.from_numpy(filters.hidden(model.catalogue))
-    scorer, found = model.scorer, list[Answer]()
-    # One block's scores take the place of the last one's: memory that is touched for the first
-    # time costs more than the scores.
-    room = torch.empty(min(len(users), model.users_at_once), len(model.items))
-    for start, part in _blocks(users, model.users_at_once):
-        vectors = scorer.vectors(part)
-        shown = replace(vectors, observed=None) if include_rated else vectors
-        if search:
-            rows, items, scores = _nearly_best(scorer, shown, n, options, hidden)
-        else:
-            rows, items, scores = _best(model, shown, n, options, hidden, room)
-        block = Answer(
-            _array(rows) + start,
-            _array(items),
-            _array(scorer.stars(vectors.rating[rows], items)),
-            _array(scores),
-        )
-        if len(users) == 1:
-            block = _with_details(scorer, part, vectors, items, block, with_deviations, n_reasons)
-        found.append(block)
-    return found[0] if len(found) == 1 else _joined(found)
+    scorer, size = model.scorer, model.users_at_once
+    found: dict[int, Answer] = {}
+
+    def worker() -> Callable[[tuple[int, Users]], None]:
+        # One block's scores take the place of the last one's: memory that is touched for the
+        # first time costs more than the scores.
+        room = torch.empty(min(len(users), size), len(model.items), device=scorer.device)
+
+        def recommend_to(block: tuple[int, Users]) -> None:
+            start, part = block
+            vectors = scorer.vectors(part)
+            shown = replace(vectors, observed=None) if include_rated else vectors
+            if search:
+                rows, items, scores = _nearly_best(scorer, shown, n, options, hidden)
+            else:
+                rows, items, scores = _best(model, shown, n, options, hidden, room)
+            answer = Answer(
+                _array(rows) + start,
+                _array(items),
+                _array(scorer.stars(vectors.rating[rows], items)),
+                _array(scores),
+            )
+            if len(users) == 1:
+                more = (with_deviations, n_reasons)
+                answer = _with_details(scorer, part, vectors, items, answer, *more)
+            found[start] = answer
+
+        return recommend_to
+
+    blocks = list(_blocks(users, size))
+    in_parallel(worker, blocks, _threads(model, len(users)))
+    parts = [found[start] for start, _ in blocks]
+    return parts[0] if len(parts) == 1 else _joined(parts)
+
+
+def _threads(model: TrainedModel, n_users: int) -> int:
+    """Threads for scores of all items for some users; one on a GPU."""
+    if model.scorer.device.type != "cpu":
+        return 1
+    return threads_for(float(n_users) * len(model.items) * model.scorer.item_vectors().shape[1])
 
 
 @torch.inference_mode()
@@ -181,20 +201,25 @@ def predict(
     """
     if len(users) not in (1, len(items)):
         raise ValueError(f"{len(users)} users and {len(items)} items: give one item a user")
-    scorer, vectors, rows = model.scorer, model.scorer.vectors(users), model.scorer.rows(items)
+    scorer, rows = model.scorer, model.scorer.rows(items)
     added: Tensor | float = 0.0
-    if times is not None:
-        if not isinstance(users, KnownUsers):
-            raise ValueError("when= is for known users: a visitor's other sessions are not known")
-        known = scorer.rows(users.codes).expand(len(items))
-        added = scorer.rating.model.stars_of_time(known, times.to(scorer.device))
-    stars = scorer.stars(vectors.rating, rows, added)
-    deviations = _array(scorer.standard_deviations(vectors, rows)) if with_deviations else None
+    with limited_to(threads_for(float(len(items)) * scorer.rating.model.vector_size)):
+        vectors = scorer.vectors(users)
+        if times is not None:
+            if not isinstance(users, KnownUsers):
+                raise ValueError(
+                    "when= is for known users: a visitor's other sessions are not known"
+                )
+            known = scorer.rows(users.codes).expand(len(items))
+            added = scorer.rating.model.stars_of_time(known, times.to(scorer.device))
+        stars = scorer.stars(vectors.rating, rows, added)
+        deviations = _array(scorer.standard_deviations(vectors, rows)) if with_deviations else None
     asking = np.zeros(len(items), np.int64) if len(users) == 1 else np.arange(len(items))
     return Answer(asking, items.astype(np.int64), _array(stars), standard_deviations=deviations)
 
 
 @torch.inference_mode()
+@limited_to(1)
 def explain(model: TrainedModel, user: Users, items: Codes, n: int) -> Reasons:
     """Say which of a single user's ratings moved the predicted stars of items most.
 
@@ -212,6 +237,7 @@ def explain(model: TrainedModel, user: Users, items: Codes, n: int) -> Reasons:
 
 
 @torch.inference_mode()
+@limited_to(1)
 def questions(
     model: TrainedModel, visitor: Visitors, n: int, exclude: Any = ()
 ) -> tuple[Ints, Floats, Floats]:
@@ -245,11 +271,12 @@ def similar(model: TrainedModel, code: int, n: int) -> tuple[Ints, Floats]:
     """Codes and cosines of the n items nearest to one, best first."""
     if n < 1:
         raise ValueError(f"n is {n}; it must be at least 1")
-    vectors = model.scorer.item_vectors()
-    lengths = vectors.norm(dim=1).clamp_min(1e-12)
-    similarity = vectors @ (vectors[code] / lengths[code]) / lengths
-    similarity[[0, code]] = -torch.inf
-    best = similarity.topk(min(n, len(model.items) - 2))
+    with limited_to(_threads(model, 1)):
+        vectors = model.scorer.item_vectors()
+        lengths = vectors.norm(dim=1).clamp_min(1e-12)
+        similarity = vectors @ (vectors[code] / lengths[code]) / lengths
+        similarity[[0, code]] = -torch.inf
+        best = similarity.topk(min(n, len(model.items) - 2))
     return _array(best.indices), _array(best.values)
 
 

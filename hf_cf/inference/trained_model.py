@@ -21,7 +21,9 @@ from hf_cf.inference.rating_head import RatingHead
 from hf_cf.inference.scorer import Scorer
 from hf_cf.models import RatingModel, UserPrior
 
-_GRID_CELLS = 4_000_000  # scores held at once: 16 MB
+_GRID_CELLS = 4_000_000  # scores that a core holds at once: 16 MB
+_GRID_USERS = 192  # rows from which on a product is no faster by the row
+_GPU_GRID_CELLS = 2**28  # 1 GiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +126,10 @@ class TrainedModel:
 
     @property
     def users_at_once(self) -> int:
-        """How many users are scored together: as many as keep the scores within 16 MB."""
-        users = max(1, _GRID_CELLS // len(self.items))
+        """How many users are scored together: as many as keep the scores in a core's cache."""
+        if self.scorer.device.type != "cpu":
+            return max(1, _GPU_GRID_CELLS // len(self.items))
+        users = min(_GRID_USERS, max(1, _GRID_CELLS // len(self.items)))
         return users if users < 32 else users // 32 * 32  # whole tiles of a matrix product
 
     def to(self, device: str | torch.device) -> TrainedModel:

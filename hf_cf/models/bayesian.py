@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from hf_cf.data.features import design_matrix, from_json, n_columns, to_json
 from hf_cf.models.base import RatingModel, embedding
+from hf_cf.models.posterior_rows import SampledRows, of_pattern
 from hf_cf.models.sessions import Sessions
-from hf_cf.models.solver import Prior, RowSolutions, SparseRows, solve_rows
 from hf_cf.models.user_prior import UserPrior
 
 _NOISE_STEPS = 3
@@ -253,15 +253,15 @@ class BayesianFactorization(RatingModel):
     def _fold_in_block(self, indptr: Tensor, items: Tensor, stars: Tensor) -> Tensor:
         n_users, draws, size = len(indptr) - 1, self.n_samples, self.n_factors + 1
         counts, freedom = indptr.diff(), self.noise_freedom
-        system = _Draws(self, indptr, items, stars)
+        system = self._rows(indptr, items, stars)
         weight = self.mean.new_ones(n_users)
         steps = _NOISE_STEPS if freedom and len(items) else 0
         errors = self.mean.new_zeros(n_users)
-        solved = system.solve(weight, steps > 0)
+        solved = system.solve(row_weights=weight, cholesky=steps > 0)
         for step in range(steps):
             errors = system.expected_errors(solved, weight)
             weight = (freedom + counts) / (freedom + errors)
-            solved = system.solve(weight, step < steps - 1)
+            solved = system.solve(row_weights=weight, cholesky=step < steps - 1)
         found = solved.mean.view(n_users, draws, size)
         # The mean of 1 / weight under its Gamma distribution.
         spread = (freedom + errors) / (freedom + counts - 2) if freedom > 2 else 1 / weight
@@ -318,7 +318,7 @@ class BayesianFactorization(RatingModel):
         indptr = torch.tensor([0, len(rated)], device=rated.device)
         if vector is None:
             vector = self.fold_in(prior, indptr, rated, stars)[0]
-        system = _Draws(self, indptr, rated, stars)
+        system = self._rows(indptr, rated, stars)
         design = self._design(rated)  # (n, S, size)
         before = torch.einsum("nsk,sk->ns", design, system.prior_mean.view(self.n_samples, -1))
         biases = self.item_bias.weight[rated]
@@ -327,6 +327,23 @@ class BayesianFactorization(RatingModel):
         reach = torch.cholesky_solve(targets, self._posterior(vector, rated))
         moved = design * (left * (self.rating_precision * vector[-1]))[:, :, None]
         return torch.einsum("nsk,skm->mn", moved, reach) / self.n_samples
+
+    def _rows(self, indptr: Tensor, items: Tensor, stars: Tensor) -> SampledRows:
+        """The equations of users with these ratings."""
+        own, place = items.unique(return_inverse=True)
+        of_who_rated_what = of_pattern(
+            self.user_link[len(self.user_link) - len(self.implicit_items) :],
+            self.implicit_items,
+            self.average_items,
+            self.settings["n_items"],
+            indptr,
+            items,
+        )
+        return SampledRows(
+            self._design(own), self.item_bias.weight[own] + self.mean, indptr, place, stars,
+            self.user_mean.flatten() + of_who_rated_what,
+            self.user_precision, self.rating_precision,
+        )  # fmt: skip
 
     def _posterior(self, vector: Tensor, rated: Tensor) -> Tensor:
         """Cholesky factors of a user's posterior precision, one a draw, (S, size, size)."""
@@ -344,110 +361,13 @@ class BayesianFactorization(RatingModel):
         return torch.cat([factors, torch.ones_like(factors[:, :, :1])], 2)
 
 
-class _Draws:
-    """The equations of some users for all draws at once: row ``b S + s`` is user b in draw s."""
-
-    def __init__(
-        self, model: BayesianFactorization, indptr: Tensor, items: Tensor, stars: Tensor
-    ) -> None:
-        self.model = model
-        n_users, draws = len(indptr) - 1, model.n_samples
-        own, place = items.unique(return_inverse=True)
-        design = model._design(own)
-        self.table = design.flatten(0, 1)
-        self.offsets = model.item_bias.weight[own].flatten() + model.mean
-        self.indptr, self.row, source = over_draws(indptr, draws)
-        self.columns = place[source] * draws + self.row % draws
-        self.values = stars[source].to(self.table.dtype)
-        link = model.user_link[len(model.user_link) - len(model.implicit_items) :]
-        means = model.user_mean.flatten() + _of_pattern(
-            link,
-            model.implicit_items,
-            model.average_items,
-            model.settings["n_items"],
-            indptr,
-            items,
-        )
-        self.prior_mean = means.view(n_users * draws, -1)
-        self.precision = model.user_precision.repeat(n_users, 1, 1)
-
-    def solve(self, weight: Tensor, cholesky: bool) -> RowSolutions:
-        """Posteriors for given weights of the users' ratings, (B,)."""
-        weights = (weight[:, None] * self.model.rating_precision).flatten()[self.row]
-        rows = SparseRows(self.indptr, self.columns, self.values, weights)
-        prior = Prior(precision=self.precision, mean=self.prior_mean)
-        return solve_rows(rows, self.table, prior, offsets=self.offsets, cholesky=cholesky)
-
-    def expected_errors(self, solved: RowSolutions, weight: Tensor) -> Tensor:
-        """Expected sum of a user's squared errors in units of the noise, mean over draws, (B,)."""
-        assert solved.cholesky is not None
-        predicted = (solved.mean[self.row] * self.table[self.columns]).sum(1)
-        left = self.values - self.offsets[self.columns] - predicted
-        sums = left.new_zeros(len(self.precision)).index_add_(0, self.row, left.square())
-        # With A the posterior's precision and P the prior's, A - P sums the ratings' parts, so
-        # tr A^-1 (A - P) is what the doubt about the user adds to the errors.
-        covariance = torch.cholesky_inverse(solved.cholesky)
-        size = covariance.shape[1]
-        doubt = size - (covariance * self.precision).sum((1, 2))
-        draws = self.model.n_samples
-        sums = sums.view(-1, draws) * self.model.rating_precision
-        return (sums + doubt.view(-1, draws) / weight[:, None]).mean(1)
-
-
-def over_draws(indptr: Tensor, draws: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Repeat the rows of a sparse matrix for every draw: row ``b draws + s`` is row b in draw s.
-
-    Returns
-    -------
-    indptr : Tensor of int64, shape (B * draws + 1,)
-    row, source : Tensors of int64, shape (n * draws,)
-        Of each new entry, its row and the old entry that it repeats.
-    """
-    repeated = indptr.diff().repeat_interleave(draws)
-    starts = torch.nn.functional.pad(repeated.cumsum(0), (1, 0))
-    row = torch.arange(len(repeated), device=indptr.device).repeat_interleave(repeated)
-    position = torch.arange(len(row), device=indptr.device) - starts[row]
-    return starts, row, indptr[row // draws] + position
-
-
-def _of_pattern(
-    link: Tensor, implicit: Tensor, average: Tensor, n: int, indptr: Tensor, columns: Tensor
-) -> Tensor:
-    """What follows from which columns stand in a row, (B, S size).
-
-    Parameters
-    ----------
-    link : Tensor, shape (p, S size)
-        Weights of the columns that count.
-    implicit : Tensor of int64, shape (p,)
-        Their codes.
-    average : Tensor, shape (p,)
-        The average row, which a row is compared with.
-    n : int
-        Codes that there are.
-    indptr, columns : Tensors of int64
-        Row b has the columns ``indptr[b]`` to ``indptr[b + 1]``.
-    """
-    counts = indptr.diff()
-    means = (counts > 0)[:, None] * -(average @ link)
-    if not len(columns):
-        return means
-    row_of = columns.new_full((n,), -1)
-    row_of[implicit] = torch.arange(len(implicit), device=columns.device)
-    owner = torch.arange(len(counts), device=columns.device).repeat_interleave(counts)
-    rows = row_of[columns]
-    known = rows >= 0
-    parts = link[rows[known]] / counts[owner[known]].sqrt()[:, None]
-    return means.index_add_(0, owner[known], parts)
-
-
 def _placed(
     model: BayesianFactorization, features: Tensor, indptr: Tensor, users: Tensor, stars: Tensor
 ) -> Tensor:
     """Draws of new items with these features and ratings, (m, S, size)."""
     p = features.shape[1]
     means = model.item_mean.flatten() + features @ model.item_link[:p]
-    means += _of_pattern(
+    means += of_pattern(
         model.item_link[p:],
         model.implicit_users,
         model.average_users,
@@ -457,24 +377,18 @@ def _placed(
     )
     unrated = indptr.diff() == 0
     means[unrated] += features[unrated] @ model.expected_users @ model.item_link[p:]
-    draws, size, n_new = model.n_samples, model.n_factors + 1, len(features)
-    starts, row, source = over_draws(indptr, draws)
+    samples, size, n_new = model.n_samples, model.n_factors + 1, len(features)
     own, place = users.unique(return_inverse=True)
-    factors = model.user_factors.weight[own].view(len(own), draws, model.n_factors)
-    design = torch.cat([factors, torch.ones_like(factors[:, :, :1])], 2).flatten(0, 1)
-    offsets = model.user_bias.weight[own].flatten() + model.mean
-    draw = row % draws
-    weights = model.rating_precision[draw] * model.user_noise.weight[users[source], 1]
-    columns = place[source] * draws + draw
-    rows = SparseRows(starts, columns, stars[source], weights)
-    prior = Prior(
-        precision=model.item_precision.repeat(n_new, 1, 1),
-        mean=means.view(n_new * draws, size),
-    )
+    factors = model.user_factors.weight[own].view(len(own), samples, model.n_factors)
+    design = torch.cat([factors, torch.ones_like(factors[:, :, :1])], 2)
+    rows = SampledRows(
+        design, model.user_bias.weight[own] + model.mean, indptr, place, stars, means,
+        model.item_precision, model.rating_precision,
+    )  # fmt: skip
     noise = torch.randn(
-        n_new, -(-draws // 2), 1, size, generator=torch.Generator().manual_seed(0)
+        n_new, -(-samples // 2), 1, size, generator=torch.Generator().manual_seed(0)
     ).to(users.device)
-    noise = torch.cat([noise, -noise], 2).flatten(1, 2)[:, :draws].flatten(0, 1)
-    found = solve_rows(rows, design, prior, offsets=offsets, noise=noise).sample
+    noise = torch.cat([noise, -noise], 2).flatten(1, 2)[:, :samples].flatten(0, 1)
+    found = rows.solve(rating_weights=model.user_noise.weight[users, 1], noise=noise).sample
     assert found is not None
-    return found.view(n_new, draws, size)
+    return found.view(n_new, samples, size)

@@ -79,20 +79,21 @@ def in_parallel(
     tasks : list
         Whatever the worker takes.
     n_workers : int
-        Threads; with one the calling thread does all.
+        Threads; with one the calling thread does all, and a single task takes all itself.
     """
     left = iter(tasks)  # a list's iterator hands each task to one thread
+    inference = torch.is_inference_mode_enabled()  # which a new thread does not know of
 
-    def one_after_another() -> None:
-        with limited_to(1), torch.no_grad():
+    def one_after_another(n_threads: int = 1) -> None:
+        with limited_to(n_threads), torch.inference_mode(inference), torch.no_grad():
             work = worker()
             for task in left:
                 work(task)
 
-    n_workers = min(n_workers, len(tasks), _MOST_WORKERS)
-    if n_workers <= 1:
-        one_after_another()
+    if n_workers == 1 or len(tasks) < 2:
+        one_after_another(n_workers)
         return
+    n_workers = min(n_workers, len(tasks), _MOST_WORKERS)
     with ThreadPoolExecutor(n_workers) as pool:
         for done in [pool.submit(one_after_another) for _ in range(n_workers)]:
             done.result()
