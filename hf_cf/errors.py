@@ -80,3 +80,7 @@ class UnknownItem(_UnknownId):
     def __init__(self, message: str, nearest: Sequence[str] = ()) -> None:
         self.nearest = list(nearest)
         super().__init__(message)
+
+
+class InvalidArgument(ValueError):
+    """A value that a caller gave is not one that is taken; the message says which, and what is."""

@@ -1,10 +1,9 @@
 """Start the Space: serve the model that HF_CF_MODEL names, in a browser and to programs."""
 
-from hf_cf.space.app import build
 from hf_cf.space.loading import load_service
-from hf_cf.space.serving import serve
+from hf_cf.space.serving import serve, space
 
-demo = build(load_service())
+app = space(load_service())
 
 if __name__ == "__main__":
-    serve(demo)
+    serve(app)

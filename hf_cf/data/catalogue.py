@@ -12,7 +12,7 @@ import pandas as pd
 
 from hf_cf.data.titles import TitleIndex
 from hf_cf.data.vocab import Codes, Vocab
-from hf_cf.errors import UnknownItem
+from hf_cf.errors import InvalidArgument, UnknownItem
 
 _FEW = 10_000
 
@@ -80,7 +80,7 @@ class Catalogue:
     def find(self, text: str, n: int) -> pd.DataFrame:
         """Rows of the table whose titles are nearest to `text`, best first, and ``likeness``."""
         if n < 1:
-            raise ValueError(f"n is {n}; it must be at least 1")
+            raise InvalidArgument(f"n is {n}; it must be at least 1")
         codes, likeness = self._titles.nearest(str(text), n)
         return self.table.loc[codes].reset_index(drop=True).assign(likeness=likeness)
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from hf_cf.data.vocab import Codes
+from hf_cf.errors import InvalidArgument
 from hf_cf.inference.filters import Filters
 from hf_cf.inference.questions import next_questions
 from hf_cf.inference.scorer import Scorer
@@ -126,7 +127,7 @@ def recommend(
         The filters name an item that the catalogue does not have.
     """
     if n < 1:
-        raise ValueError(f"n is {n}; it must be at least 1")
+        raise InvalidArgument(f"n is {n}; it must be at least 1")
     search = _search_index(model, approximate, options)
     hidden = torch.from_numpy(filters.hidden(model.catalogue))
     scorer, size = model.scorer, model.users_at_once
@@ -200,14 +201,14 @@ def predict(
         Standard deviations are wanted and cannot be known; or the model knows of no times.
     """
     if len(users) not in (1, len(items)):
-        raise ValueError(f"{len(users)} users and {len(items)} items: give one item a user")
+        raise InvalidArgument(f"{len(users)} users and {len(items)} items: give one item a user")
     scorer, rows = model.scorer, model.scorer.rows(items)
     added: Tensor | float = 0.0
     with limited_to(threads_for(float(len(items)) * scorer.rating.model.vector_size)):
         vectors = scorer.vectors(users)
         if times is not None:
             if not isinstance(users, KnownUsers):
-                raise ValueError(
+                raise InvalidArgument(
                     "when= is for known users: a visitor's other sessions are not known"
                 )
             known = scorer.rows(users.codes).expand(len(items))
@@ -232,7 +233,7 @@ def explain(model: TrainedModel, user: Users, items: Codes, n: int) -> Reasons:
         A known user is asked about without a history.
     """
     if n < 1:
-        raise ValueError(f"n is {n}; it must be at least 1")
+        raise InvalidArgument(f"n is {n}; it must be at least 1")
     return _reasons(model.scorer, _as_visitor(user), model.scorer.rows(items), n)
 
 
@@ -249,7 +250,7 @@ def questions(
         Codes, best first; see `hf_cf.inference.questions.next_questions`.
     """
     if n < 1:
-        raise ValueError(f"n is {n}; it must be at least 1")
+        raise InvalidArgument(f"n is {n}; it must be at least 1")
     hidden = Filters(exclude=exclude).hidden(model.catalogue)
     hidden[visitor.observed.items] = True
     scorer = model.scorer
@@ -270,7 +271,7 @@ def questions(
 def similar(model: TrainedModel, code: int, n: int) -> tuple[Ints, Floats]:
     """Codes and cosines of the n items nearest to one, best first."""
     if n < 1:
-        raise ValueError(f"n is {n}; it must be at least 1")
+        raise InvalidArgument(f"n is {n}; it must be at least 1")
     with limited_to(_threads(model, 1)):
         vectors = model.scorer.item_vectors()
         lengths = vectors.norm(dim=1).clamp_min(1e-12)
@@ -292,9 +293,11 @@ def _search_index(model: TrainedModel, wanted: bool | None, options: ListOptions
     if wanted is None:
         return possible and has_index and len(model.items) > INDEX_FROM
     if wanted and not has_index:
-        raise ValueError("there is no index to search; make one with rec.build_index()")
+        raise InvalidArgument("there is no index to search; make one with rec.build_index()")
     if wanted and not possible:
-        raise ValueError("the order of the stars, and novelty, are exact; leave approximate out")
+        raise InvalidArgument(
+            "the order of the stars, and novelty, are exact; leave approximate out"
+        )
     return wanted
 
 
@@ -365,7 +368,7 @@ def _as_visitor(user: Users) -> Visitors:
         return user
     observed = user.observed
     if observed is None:
-        raise ValueError("give the model its history first, with rec.attach_history")
+        raise InvalidArgument("give the model its history first, with rec.attach_history")
     return Visitors(observed)
 
 

@@ -12,7 +12,7 @@ from hf_cf.data.catalogue import Catalogue, plain_ids
 from hf_cf.data.history import History
 from hf_cf.data.readers.layouts import DATASETS
 from hf_cf.data.vocab import Codes
-from hf_cf.errors import UnknownUser
+from hf_cf.errors import InvalidArgument, UnknownUser
 from hf_cf.inference.profiles import Profile
 from hf_cf.inference.trained_model import TrainedModel
 from hf_cf.inference.users import KnownUsers, Users, Visitors
@@ -49,7 +49,7 @@ def users_of(
     if ratings is None and profile is not None:
         ratings = {}
     if (user is None) == (ratings is None):
-        raise ValueError("give either a user or ratings=")
+        raise InvalidArgument("give either a user or ratings=")
     if ratings is not None:
         return visitors_of(model, ratings, profile, on_unknown)
     single = is_single(user)
@@ -79,9 +79,11 @@ def visitors_of(
     if profile is None:
         return Visitors(observed), names
     if names is not None:
-        raise ValueError("a profile is of one visitor, and these are ratings of several visitors")
+        raise InvalidArgument(
+            "a profile is of one visitor, and these are ratings of several visitors"
+        )
     if model.scorer.profiles is None:
-        raise ValueError(
+        raise InvalidArgument(
             "this model takes no profile=: its training data said nothing of its users but their "
             "ratings"
         )
@@ -106,7 +108,7 @@ def several(
     """Names and ratings in a table ``user``, ``item``, ``rating``, row b by name b."""
     names, given = visitors_history(ratings, catalogue or model.catalogue, model.scorer.scale)
     if names is None:
-        raise ValueError("ratings are a table with the columns user, item and rating")
+        raise InvalidArgument("ratings are a table with the columns user, item and rating")
     return names, given
 
 
@@ -132,7 +134,7 @@ def user_codes(model: TrainedModel, raw: Any) -> Codes:
 def demand_one(names: Names) -> None:
     """Raise ValueError where a table holds ratings of several visitors."""
     if names is not None:
-        raise ValueError("these are ratings of several visitors: they have a column user")
+        raise InvalidArgument("these are ratings of several visitors: they have a column user")
 
 
 def is_single(value: Any) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hf_cf.data.catalogue import Catalogue
+from hf_cf.errors import InvalidArgument
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Filters:
             hidden |= ~_has_genre(catalogue, genres)
         if self.years is not None:
             if "year" not in catalogue.table:
-                raise ValueError("this catalogue has no years to filter by")
+                raise InvalidArgument("this catalogue has no years to filter by")
             first, last = self.years
             hidden |= ~((catalogue.years >= first) & (catalogue.years <= last))
         exclude = [self.exclude] if isinstance(self.exclude, str) else list(self.exclude)
@@ -63,12 +64,12 @@ class Filters:
 
 def _has_genre(catalogue: Catalogue, wanted: list[str]) -> npt.NDArray[np.bool_]:
     if "genres" not in catalogue.table:
-        raise ValueError("this catalogue has no genres to filter by")
+        raise InvalidArgument("this catalogue has no genres to filter by")
     keys = {genre.casefold() for genre in wanted}
     kinds, kind_of_item = catalogue.genres
     passing = np.array([not keys.isdisjoint(kind.casefold().split("|")) for kind in kinds], bool)
     if not passing.any():
         known = sorted({genre for kind in kinds for genre in kind.split("|")})
         have = ", ".join(filter(None, known))
-        raise ValueError(f"no item is of the genre {' or '.join(wanted)}; there are {have}")
+        raise InvalidArgument(f"no item is of the genre {' or '.join(wanted)}; there are {have}")
     return passing[kind_of_item]

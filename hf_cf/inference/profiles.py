@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hf_cf.data.features import Feature, design_matrix
+from hf_cf.errors import InvalidArgument
 from hf_cf.models.ridge import ridge
 
 Profile: TypeAlias = Mapping[str, Any]
@@ -57,11 +58,13 @@ class ProfileStart:
             A feature or a value is not among those of the training.
         """
         if not isinstance(profile, Mapping):
-            raise ValueError('a profile is a dict such as {"age": 25, "occupation": "student"}')
+            raise InvalidArgument(
+                'a profile is a dict such as {"age": 25, "occupation": "student"}'
+            )
         known = {feature.column: feature for feature in self.features}
         for name, value in profile.items():
             if name not in known:
-                raise ValueError(
+                raise InvalidArgument(
                     f"there is no feature {name!r}; the model knows {', '.join(known)}"
                 )
             _demand_known(known[name], value)
@@ -131,10 +134,12 @@ def _demand_known(feature: Feature, value: Any) -> None:
         except (TypeError, ValueError):
             fine = False
         if not fine:
-            raise ValueError(f"{feature.column}={value!r} in the profile; expected a number")
+            raise InvalidArgument(f"{feature.column}={value!r} in the profile; expected a number")
         return
     given = str(value).split("|") if feature.kind == "tags" else [str(value)]
     for one in given:
         if one not in feature.values:
             known = ", ".join(map(str, feature.values))
-            raise ValueError(f"{feature.column}={one!r} in the profile; the model knows {known}")
+            raise InvalidArgument(
+                f"{feature.column}={one!r} in the profile; the model knows {known}"
+            )

@@ -10,6 +10,7 @@ from torch import Tensor
 from hf_cf.data.history import History
 from hf_cf.data.scale import RatingScale
 from hf_cf.data.vocab import Codes
+from hf_cf.errors import InvalidArgument
 from hf_cf.inference.profiles import ProfileStart
 from hf_cf.inference.ranking_head import RankingHead
 from hf_cf.inference.rating_head import RatingHead
@@ -122,11 +123,13 @@ class Scorer:
             There is no estimate of the noise of a rating, or it is not known who rated what.
         """
         if not self.has_standard_deviations:
-            raise ValueError("this model was saved without an estimate of the noise of a rating")
+            raise InvalidArgument(
+                "this model was saved without an estimate of the noise of a rating"
+            )
         if not len(items):
             return torch.zeros(0)
         if users.observed is None:
-            raise ValueError(
+            raise InvalidArgument(
                 "how much is known of a user depends on what they have rated; give the model its "
                 "history with rec.attach_history"
             )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hf_cf.data.vocab import Codes
+from hf_cf.errors import InvalidArgument
 
 _BLOCK = 64
 _FEW_SCORES = 2**13  # so many are sorted through before a first look at them would be over
@@ -74,10 +75,10 @@ class ListOptions:
 
     def __post_init__(self) -> None:
         if self.order_by not in ("score", "stars"):
-            raise ValueError(f"order_by={self.order_by!r}; choose from score, stars")
+            raise InvalidArgument(f"order_by={self.order_by!r}; choose from score, stars")
         for name in ("novelty", "diversity"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}={getattr(self, name)}; it must lie between 0 and 1")
+                raise InvalidArgument(f"{name}={getattr(self, name)}; it must lie between 0 and 1")
 
 
 def choose(

@@ -12,7 +12,7 @@ from hf_cf.data.catalogue import Catalogue, plain_ids
 from hf_cf.data.history import History
 from hf_cf.data.scale import RatingScale, Stars
 from hf_cf.data.vocab import Codes
-from hf_cf.errors import UnknownItem
+from hf_cf.errors import InvalidArgument, UnknownItem
 
 VisitorRatings: TypeAlias = (
     Mapping[Hashable, float] | Iterable[tuple[Hashable, float]] | pd.DataFrame
@@ -48,17 +48,17 @@ def visitors_history(
         rated an item twice, or more than `MOST_RATINGS` of them.
     """
     if on_unknown not in ("raise", "skip"):
-        raise ValueError(f"on_unknown={on_unknown!r}; choose from raise, skip")
+        raise InvalidArgument(f"on_unknown={on_unknown!r}; choose from raise, skip")
     raw, values = _columns(ratings)
     names, owners = None, np.zeros(len(raw), np.int64)
     if isinstance(ratings, pd.DataFrame) and "user" in ratings.columns:
         owners, distinct = pd.factorize(ratings["user"])
         if (owners < 0).any():
-            raise ValueError("a rating has no user")
+            raise InvalidArgument("a rating has no user")
         names = plain_ids(distinct)
     most = len(raw) if names is None else np.bincount(owners, minlength=1).max()
     if most > MOST_RATINGS:
-        raise ValueError(f"{most:,} ratings; at most {MOST_RATINGS:,} are taken")
+        raise InvalidArgument(f"{most:,} ratings; at most {MOST_RATINGS:,} are taken")
     codes, stars = _codes(raw, catalogue, on_unknown), _checked(raw, values, scale)
     if on_unknown == "skip":
         known = codes > 0
@@ -67,7 +67,7 @@ def visitors_history(
     same = pairs[1:] == pairs[:-1]
     if same.any():
         twice = pairs[1:][same][:1] % len(catalogue.items)
-        raise ValueError(f"{catalogue.describe(twice)['title'][0]!r} is rated more than once")
+        raise InvalidArgument(f"{catalogue.describe(twice)['title'][0]!r} is rated more than once")
     if names is None:
         return None, History(np.array([0, len(codes)]), codes, stars)
     return names, History.from_codes(owners.astype(np.int32), codes, stars, len(names))
@@ -83,7 +83,7 @@ def _columns(ratings: VisitorRatings) -> tuple[list[Any], list[Any]]:
         both = [(item, value) for item, value in ratings]
         return [item for item, _ in both], [value for _, value in both]
     except (KeyError, TypeError, ValueError):
-        raise ValueError(
+        raise InvalidArgument(
             "ratings are {item: stars}, pairs of item and stars, or a table with the columns item "
             "and rating"
         ) from None
@@ -119,7 +119,7 @@ def _checked(raw: list[Any], values: list[Any], scale: RatingScale) -> Stars:
     wrong = ~((stars >= scale.min) & (stars <= scale.max))
     if wrong.any():
         at = int(wrong.argmax())
-        raise ValueError(
+        raise InvalidArgument(
             f"{values[at]!r} for {raw[at]!r} is not a rating from {scale.min:g} to {scale.max:g}"
         )
     return stars

@@ -1,99 +1,191 @@
-"""The Space's endpoints for programs, over HTTP, ``gradio_client`` and MCP."""
+"""The one table of what may be asked of a Space.
+
+Its entries become gradio's named endpoints, the tools of MCP, the functions of the pages, and the
+plain routes ``POST /api/NAME``: a name, a function, what it takes and gives, and its description.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from inspect import Signature, getdoc, signature
-from typing import Any, get_type_hints
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from inspect import Parameter, Signature, getdoc, signature
+from typing import Any
 
-import gradio as gr
-from gradio.block_function import BlockFunction
-from gradio.events import api
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
-from hf_cf.space.errors import problem_of
+from hf_cf.space.errors import InvalidInput, quoted
+from hf_cf.space.page_functions import PageFunctions
 from hf_cf.space.service import Service
 
-ENDPOINTS = (
-    Service.recommend,
-    Service.recommend_for_user,
-    Service.predict,
-    Service.similar,
-    Service.search,
-    Service.next_questions,
-    Service.explain,
-    Service.model_info,
-)
-
 WITHOUT_REASONS = {"explain": False}
-"""Defaults that differ from the service's: reasons cost more than all else in an answer."""
+"""Defaults that programs get and pages do not: reasons cost more than the rest of an answer."""
+
+Values = Mapping[str, Any]
 
 
-def add_endpoints(service: Service) -> None:
-    """Add the named endpoints to the ``gr.Blocks`` whose context is open.
+@dataclass(frozen=True)
+class Endpoint:
+    """One thing that may be asked.
 
-    Names, types and descriptions are those of the methods of `Service`.
+    Attributes
+    ----------
+    name : str
+        As it is called by.
+    function : callable
+        Answers; its parameters, types and numpydoc docstring are the endpoint's.
+    public : bool
+        Whether programs are told of it; the others are for the Space's own pages.
+    defaults : mapping of str to value
+        In place of those of the function.
     """
-    for method in ENDPOINTS:
-        api(
-            _endpoint(getattr(service, method.__name__)),
-            api_name=method.__name__,
-            concurrency_id="endpoints",
-            # Answered at once where gradio lets a call choose: a place in the queue costs more
-            # than the answer.
-            queue=False,
+
+    name: str
+    function: Callable[..., Any]
+    public: bool = True
+    defaults: Values | None = None
+
+    @cached_property
+    def signature(self) -> Signature:
+        """The parameters with their types and defaults."""
+        whole = signature(self.function, eval_str=True)
+        changed = self.defaults or {}
+        return whole.replace(
+            parameters=[
+                each.replace(default=changed.get(name, each.default))
+                for name, each in whole.parameters.items()
+            ]
         )
 
+    @cached_property
+    def required(self) -> list[str]:
+        """Parameters without a default."""
+        parameters = self.signature.parameters.items()
+        return [name for name, each in parameters if each.default is Parameter.empty]
 
-def endpoints_of(demo: gr.Blocks) -> dict[str, BlockFunction]:
-    """The endpoints of an app by name."""
-    names = signatures()
-    return {str(each.api_name): each for each in demo.fns.values() if each.api_name in names}
+    @cached_property
+    def description(self) -> Description:
+        """What the docstring says."""
+        return Description.of(getdoc(self.function) or "")
+
+    @cached_property
+    def request(self) -> type[BaseModel]:
+        """The typed request: a field a parameter."""
+        fields: Any = {
+            name: (
+                each.annotation,
+                Field(
+                    ... if each.default is Parameter.empty else each.default,
+                    description=self.description.parameters.get(name),
+                ),
+            )
+            for name, each in self.signature.parameters.items()
+        }
+        title = "".join(word.capitalize() for word in self.name.split("_"))
+        return create_model(f"{title}Request", __config__=ConfigDict(extra="forbid"), **fields)
+
+    def request_schema(self) -> dict[str, Any]:
+        """JSON schema of the request."""
+        return self.request.model_json_schema()
+
+    def answer_schema(self) -> dict[str, Any]:
+        """JSON schema of the answer."""
+        schema = TypeAdapter(self.signature.return_annotation).json_schema()
+        return {**schema, "description": self.description.returns}
+
+    def ask(self, values: Values) -> Any:
+        """The answer to a call by named values; null stands for the default.
+
+        Raises
+        ------
+        InvalidInput
+            A value is of no parameter, or one is missing.
+        """
+        parameters = self.signature.parameters
+        unknown = values.keys() - parameters.keys()
+        if unknown:
+            raise InvalidInput(
+                f"{self.name} takes no {quoted(min(unknown))}; it takes {', '.join(parameters)}"
+            )
+        given = {name: value for name, value in values.items() if value is not None}
+        missing = [name for name in self.required if name not in given]
+        if missing:
+            raise InvalidInput(f"{self.name} needs {' and '.join(missing)}")
+        return self.function(**{**(self.defaults or {}), **given})
 
 
-def signatures() -> dict[str, Signature]:
-    """What each endpoint takes, by name."""
-    return {method.__name__: _signature(method) for method in ENDPOINTS}
+@dataclass(frozen=True)
+class Description:
+    """A numpydoc docstring in parts, each on one line.
+
+    Attributes
+    ----------
+    text : str
+        What stands before the sections.
+    parameters : mapping of str to str
+    returns : str
+    """
+
+    text: str
+    parameters: Mapping[str, str]
+    returns: str
+
+    @classmethod
+    def of(cls, doc: str) -> Description:
+        """Take a docstring apart."""
+        text, *sections = re.split(r"\n\n(?=\w+\n-+\n)", doc)
+        entries = {
+            section.split("\n")[0]: [
+                (name, " ".join(words.split()))
+                for name, words in re.findall(
+                    r"^(\S+).*\n((?:    .*\n?|\n(?=    ))+)", section.split("\n", 2)[2], re.M
+                )
+            ]
+            for section in sections
+        }
+        returns = entries.get("Returns", [])
+        return cls(
+            " ".join(text.split()),
+            dict(entries.get("Parameters", ())),
+            returns[0][1] if returns else "",
+        )
+
+    def as_gradio_reads(self) -> str:
+        """The docstring that gradio takes apart: a line a parameter, under "Args:"."""
+        lines = [self.text, "", "Args:"]
+        lines += [f"    {name}: {words}" for name, words in self.parameters.items()]
+        return "\n".join([*lines, "", "Returns:", f"    {self.returns}"])
 
 
-def _signature(method: Callable[..., Any]) -> Signature:
-    whole = signature(method, eval_str=True)
-    parameters = [
-        parameter.replace(default=WITHOUT_REASONS.get(name, parameter.default))
-        for name, parameter in whole.parameters.items()
-        if name != "self"
-    ]
-    return whole.replace(parameters=parameters)
+PUBLIC = (
+    "recommend", "recommend_for_user", "predict", "similar", "search", "next_questions",
+    "explain", "model_info",
+)  # fmt: skip
+OF_PAGES = ("users", "user_history", "user_held_out", "film_map")
 
 
-def _endpoint(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method with its errors as gradio's, and described as gradio reads it."""
-
-    def answer(*values: Any) -> Any:
-        try:
-            return method(*values)
-        except Exception as error:
-            status, message = problem_of(method.__name__, error)
-            title = f"{status} {status.phrase}"
-            raise gr.Error(message, title=title, print_exception=False) from None
-
-    answer.__name__ = method.__name__
-    answer.__doc__ = _as_gradio_reads(getdoc(method) or "")
-    answer.__annotations__ = get_type_hints(method)
-    answer.__signature__ = _signature(method)  # type: ignore[attr-defined]
-    answer.__wrapped__ = method  # type: ignore[attr-defined]
-    return answer
+def endpoints_of(service: Service) -> dict[str, Endpoint]:
+    """The table, by name."""
+    pages = PageFunctions(service)
+    functions = {name: getattr(service, name) for name in (*PUBLIC, *OF_PAGES)}
+    functions |= {name: getattr(pages, name) for name in ("portrait", "read_list", "unknown_items")}
+    table = {}
+    for name, function in functions.items():
+        is_public = name in PUBLIC
+        explains = is_public and "explain" in signature(function).parameters
+        defaults = WITHOUT_REASONS if explains else None
+        table[name] = Endpoint(name, function, is_public, defaults)
+    return table
 
 
-def _as_gradio_reads(doc: str) -> str:
-    """A numpydoc docstring as gradio takes it apart: a line a parameter, under "Args:"."""
-    said, *sections = re.split(r"\n\n(?=\w+\n-+\n)", doc)
-    parts = {section.split("\n")[0]: section.split("\n", 2)[2] for section in sections}
-    lines = [said]
-    for title, heading in (("Parameters", "Args:"), ("Returns", "Returns:")):
-        entries = re.findall(r"^(\S+).*\n((?:    .*\n?)+)", parts.get(title, ""), re.MULTILINE)
-        lines += ["", heading] if entries else []
-        for name, text in entries:
-            words = " ".join(text.split())
-            lines.append(f"{name}: {words}" if title == "Parameters" else words)
-    return "\n".join(lines)
+def named(endpoint: Endpoint, values: Sequence[Any]) -> dict[str, Any]:
+    """Values in order, by name."""
+    parameters = list(endpoint.signature.parameters)
+    if len(values) > len(parameters):
+        raise InvalidInput(
+            f"{endpoint.name} takes at most {len(parameters)} values: {', '.join(parameters)}",
+            HTTPStatus.BAD_REQUEST,
+        )
+    return dict(zip(parameters, values, strict=False))

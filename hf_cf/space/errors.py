@@ -1,19 +1,21 @@
-"""What is wrong with what somebody sent, in words that they may read."""
+"""Errors as they are answered: one translation to status and words, whichever way a call came."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
-from hf_cf.errors import UnknownItem, UnknownUser
+from hf_cf.errors import InvalidArgument, UnknownItem, UnknownUser
 
 _log = logging.getLogger(__name__)
 
 BUSY = "many calls are being answered at the moment; try again in a second"
 
 
-class InvalidInput(ValueError):
+class InvalidInput(InvalidArgument):
     """A value that somebody sent is not one that the service takes; the message says which.
 
     Attributes
@@ -27,36 +29,56 @@ class InvalidInput(ValueError):
         super().__init__(message)
 
 
-def problem(error: Exception) -> tuple[HTTPStatus, str]:
-    """What an error is in HTTP, and what may be said of it: nothing of an error of our own.
+@dataclass(frozen=True)
+class Problem:
+    """An error as it is answered.
 
-    The words may quote what was sent and titles of the catalogue: text, never HTML.
+    Attributes
+    ----------
+    status : HTTPStatus
+    message : str
+        May quote what was sent and titles of the catalogue: text, never HTML.
     """
-    match error:
-        case InvalidInput():
-            return error.status, str(error)
-        case UnknownItem() | UnknownUser():
-            return HTTPStatus.NOT_FOUND, str(error)
-        case ValueError():
-            return HTTPStatus.BAD_REQUEST, str(error)
+
+    status: HTTPStatus
+    message: str
+
+    @classmethod
+    def of(cls, error: Exception, where: str) -> Problem:
+        """Translate what was raised by `where`; a fault of our own is logged under a number."""
+        match error:
+            case InvalidInput():
+                return cls(error.status, str(error))
+            case UnknownItem() | UnknownUser():
+                return cls(HTTPStatus.NOT_FOUND, str(error))
+            case InvalidArgument():
+                return cls(HTTPStatus.BAD_REQUEST, str(error))
+        return cls(HTTPStatus.INTERNAL_SERVER_ERROR, logged(error, where))
+
+    @property
+    def title(self) -> str:
+        """Such as ``400 Bad Request``."""
+        return f"{self.status} {self.status.phrase}"
+
+    @property
+    def body(self) -> dict[str, str]:
+        """The JSON that answers it."""
+        return {"error": self.message, "title": self.title}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """When to try again, where that helps."""
+        return {"retry-after": "1"} if self.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+
+
+def logged(error: Exception, where: str) -> str:
+    """Log a fault of our own, and return words that name its entry in the log and nothing else."""
+    number = uuid4().hex[:8]
+    _log.error("%s failed (number %s)", where, number, exc_info=error)
     return (
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "the server failed to answer this; it was no fault of yours",
+        "the server failed, and what was asked is not the reason; its log says more under the "
+        f"number {number}"
     )
-
-
-def problem_of(name: str, error: Exception) -> tuple[HTTPStatus, str]:
-    """Like `problem`, for what an endpoint raised; where it is our own fault, it is logged."""
-    status, message = problem(error)
-    if status >= 500:
-        _log.error("%s failed", name, exc_info=error)
-    return status, message
-
-
-def refusal(error: Exception) -> tuple[HTTPStatus, dict[str, str]]:
-    """The status and the body that answer an error."""
-    status, message = problem(error)
-    return status, {"error": message, "title": f"{status} {status.phrase}"}
 
 
 def quoted(value: Any) -> str:

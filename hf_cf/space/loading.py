@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
 from hf_cf.recommender import Recommender
+from hf_cf.space.errors import logged
 from hf_cf.space.files import MODEL_VARIABLE
 from hf_cf.space.service import Service
 
 DEFAULT_MODEL = "models/sample"
 
-_log = logging.getLogger(__name__)
 
-
-def load_service(model: str | None = None) -> Service | Exception:
+def load_service(model: str | None = None) -> Service | str:
     """Load the model that ``HF_CF_MODEL`` names: a folder, or ``user/repo`` or ``user/repo@v1``.
 
-    What goes wrong comes back as the exception, for a page that says so: a Space that ends is
-    started again and again.
+    What goes wrong comes back as words for a page, without paths or ids, and is logged: a Space
+    that ends is started again and again.
     """
     name = model or os.environ.get(MODEL_VARIABLE) or DEFAULT_MODEL
     try:
@@ -32,5 +30,4 @@ def load_service(model: str | None = None) -> Service | Exception:
         service.prepare()
         return service
     except Exception as error:
-        _log.exception("the model %s could not be loaded", name)
-        return error
+        return f"The model could not be loaded: {logged(error, f'loading the model {name}')}."

@@ -1,86 +1,166 @@
-"""Starting the Space's server: how much it takes at a time, and that it keeps nothing."""
+"""The Space's server: plain routes, MCP, and the Gradio app, behind one set of limits.
+
+Gradio is mounted on a FastAPI app of our own rather than launched: then the plain routes, their
+OpenAPI page and the limits stand beside it as FastAPI has them, and gradio stays as it is.
+"""
 
 from __future__ import annotations
 
-import json
 import os
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 
 import gradio as gr
-from starlette.middleware import Middleware
+import orjson
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from starlette.routing import Route
 
+import hf_cf
+from hf_cf.space.app import build
 from hf_cf.space.appearance import appearance
-from hf_cf.space.calls import MOST_AT_ONCE
-from hf_cf.space.endpoints import endpoints_of
-from hf_cf.space.gate import Gate
+from hf_cf.space.calls import MOST_AT_ONCE, Calls
+from hf_cf.space.endpoints import Endpoint, endpoints_of
+from hf_cf.space.errors import Problem
+from hf_cf.space.limits import Limits, json_object
+from hf_cf.space.mcp_server import mcp_sessions
+from hf_cf.space.service import Service
 
-THREADS = max(4, 2 * (os.cpu_count() or 1))
-AT_A_TIME = 1
-"""Calls of endpoints that compute in threads at a time.
+LAST_SECONDS = 5
+"""How long requests in flight may take after the server was told to stop."""
 
-Each is some hundred small operations of torch, which hands Python's lock on at every one of them:
-four side by side take three times as long as one after another.
-"""
+_MCP = "/gradio_api/mcp"
 
 
-def serve(demo: gr.Blocks, **arguments: Any) -> tuple[Any, str, str]:
-    """Launch an app that `build` made, as ``launch`` does, with bounds on what may be asked of it.
+def space(service: Service | str) -> FastAPI:
+    """Make the app of a model; or, of words, the page that says why there is none.
 
-    Calls that take long compute in threads, `AT_A_TIME` of them, with one thread of torch each;
-    those beyond wait, and beyond `MOST_AT_ONCE` are refused. Nothing that somebody sends is
-    recorded.
+    ``POST /api/NAME`` answers each endpoint, with OpenAPI at ``/docs``; MCP is at
+    ``/gradio_api/mcp``; everything else is gradio's. Nothing that somebody sends is recorded.
+    """
+    calls = Calls({} if isinstance(service, str) else endpoints_of(service))
+    sessions = mcp_sessions(calls)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with sessions.run():
+            yield
+
+    app = FastAPI(
+        title="hf_cf", version=hf_cf.__version__, lifespan=lifespan, redoc_url=None,
+        description="Recommendations of a model, for programs. Nothing that is sent is kept.",
+    )  # fmt: skip
+    for endpoint in calls.endpoints.values():
+        _add_route(app, calls, endpoint)
+    _add_refusal(app, calls)
+    for path in (_MCP, f"{_MCP}/"):
+        app.router.routes.append(Route(path, _Asgi(sessions.handle_request)))
+    name = "" if isinstance(service, str) else service.rec.source.name
+    demo = build(calls, f"hf_cf.ratings.{name}", service if isinstance(service, str) else None)
+    demo.queue(max_size=MOST_AT_ONCE, default_concurrency_limit=None)
+    app = gr.mount_gradio_app(
+        app, demo, path="/", mcp_server=False, show_error=False, run_history=False,
+        root_path=os.environ.get("GRADIO_ROOT_PATH"), **appearance(),
+    )  # fmt: skip
+    lengths = {each.name: len(each.signature.parameters) for each in calls.endpoints.values()}
+    app.add_middleware(Limits, lengths=lengths)
+    return app
+
+
+def serve(app: FastAPI, host: str | None = None, port: int | None = None) -> None:
+    """Serve until told to stop; requests in flight are answered first.
 
     Parameters
     ----------
-    demo : gr.Blocks
-        With the endpoints of `hf_cf.space.endpoints`, or with none.
-    arguments
-        For ``launch``, in place of its own defaults or those here.
+    app : FastAPI
+        Of `space`.
+    host : str, optional
+        Address to listen on; ``GRADIO_SERVER_NAME``, or this machine alone, where not given.
+    port : int, optional
+        ``GRADIO_SERVER_PORT``, or 7860, where not given.
     """
-    import torch
-
-    torch.set_num_threads(1)
-    _remember_configs(demo)
-    is_open = not (arguments.get("auth") or arguments.get("auth_dependency"))
-    found = endpoints_of(demo)
-    gate = Middleware(
-        Gate,
-        endpoints={name: each.fn for name, each in found.items() if each.fn},
-        numbers={name: each._id for name, each in found.items()},
-        threads=AT_A_TIME if is_open else 0,
-    )
-    # Gradio would sum up its last 10,000 calls after each one, for a page that is switched off.
-    os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")
-    demo.queue(max_size=MOST_AT_ONCE, default_concurrency_limit=AT_A_TIME, api_open=True)
-    settings: dict[str, Any] = {
-        "mcp_server": True,
-        "max_threads": THREADS,
-        "max_file_size": "2mb",
-        "run_history": False,
-        # Gradio would load its own page, and end where that takes a busy machine three seconds.
-        "_frontend": False,
-        "app_kwargs": {"middleware": [gate]},
-        **appearance(),
-    }
-    waits = not arguments.pop("prevent_thread_lock", False)
-    started = demo.launch(**settings | arguments, prevent_thread_lock=True)
-    if demo.mcp_server_obj is not None:
-        demo.mcp_server_obj.postprocess_output_data = _as_json  # type: ignore[method-assign]
-    if waits:
-        demo.block_thread()
-    return started
+    server(app, host, port).run()
 
 
-def _remember_configs(demo: gr.Blocks) -> None:
-    """Describe each component once; gradio would do so anew for every call without a session."""
-    for block in demo.blocks.values():
-        config = block.get_config()
-        block.get_config = partial(dict, config)  # type: ignore[method-assign]
+def server(app: FastAPI, host: str | None = None, port: int | None = None) -> uvicorn.Server:
+    """The server that `serve` runs."""
+    host = host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+    port = port or int(os.environ.get("GRADIO_SERVER_PORT") or 7860)
+    print(f"The Space is at http://{host}:{port}/", flush=True)
+    return uvicorn.Server(
+        uvicorn.Config(
+            app, host, port, log_level="warning", access_log=False,
+            proxy_headers=True, forwarded_allow_ips="*", timeout_graceful_shutdown=LAST_SECONDS,
+        )
+    )  # fmt: skip
 
 
-def _as_json(data: list[Any], root_url: str) -> list[Any]:
-    """What a tool answers, as JSON; gradio would write Python, and looks for files first."""
-    from mcp.types import TextContent
+def _add_route(app: FastAPI, calls: Calls, endpoint: Endpoint) -> None:
+    """``POST /api/NAME``: an object of named values in, the answer as JSON out."""
+    where = f"/api/{endpoint.name}"
 
-    return [TextContent(type="text", text=json.dumps(value)) for value in data]
+    async def answer(request: Request) -> Response:
+        return await _answer(calls, endpoint.name, request)
+
+    app.add_api_route(
+        where, answer, methods=["POST"], include_in_schema=endpoint.public,
+        operation_id=endpoint.name, summary=endpoint.name,
+        description=endpoint.description.text, response_class=Response,
+        openapi_extra={"requestBody": _json_schema(endpoint.request_schema())},
+        responses={
+            200: {
+                "description": endpoint.description.returns,
+                **_json_schema(endpoint.answer_schema()),
+            },
+            **dict.fromkeys((400, 404, 503), _ERROR),
+        },
+    )  # fmt: skip
+
+
+def _add_refusal(app: FastAPI, calls: Calls) -> None:
+    """Say of any other name that it is none."""
+
+    async def answer(name: str, request: Request) -> Response:
+        return await _answer(calls, name, request)
+
+    app.add_api_route("/api/{name}", answer, methods=["POST"], include_in_schema=False)
+
+
+async def _answer(calls: Calls, name: str, request: Request) -> Response:
+    try:
+        content = await calls.answer_soon(name, json_object(await request.body()))
+        status, headers = HTTPStatus.OK, {}
+    except Exception as error:
+        problem = Problem.of(error, f"/api/{name}")
+        content, status, headers = problem.body, problem.status, problem.headers
+    headers = {"access-control-allow-origin": "*", **headers}
+    return Response(orjson.dumps(content), status, headers, "application/json")
+
+
+_ERROR: dict[str, Any] = {
+    "description": "What is wrong, in words.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {"error": {"type": "string"}, "title": {"type": "string"}},
+            }
+        }
+    },
+}
+
+
+def _json_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": schema}}}
+
+
+class _Asgi:
+    """An ASGI callable as the endpoint of a route."""
+
+    def __init__(self, handle: Callable[..., Awaitable[None]]) -> None:
+        self._handle = handle
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._handle(scope, receive, send)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
 
-from hf_cf.space.app import build
 from hf_cf.space.service import Service
-from hf_cf.space.serving import serve
+from hf_cf.space.serving import server, space
 
 RATINGS = {"Alien (1979)": 5, "Blade Runner (1982)": 4, "Notting Hill (1999)": 2}
 
@@ -39,14 +40,21 @@ def call(client: httpx.Client, name: str, body: Any) -> tuple[str, Any]:
 
 
 @contextmanager
-def served(service: Service | Exception, port: int | None = None) -> Iterator[str]:
+def served(service: Service | str, port: int | None = None) -> Iterator[str]:
     """Serve a Space for a while, at an address such as ``http://127.0.0.1:7860/``."""
-    demo = build(service)
-    _, url, _ = serve(demo, prevent_thread_lock=True, quiet=True, server_port=port or free_port())
+    port = port or free_port()
+    running = server(space(service), port=port)
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
     try:
-        yield url
+        while not running.started:
+            assert thread.is_alive(), "the server did not start"
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{port}/"
     finally:
-        demo.close(verbose=False)
+        running.config.timeout_graceful_shutdown = 1  # a page that is still open
+        running.should_exit = True
+        thread.join(30)
 
 
 def free_port() -> int:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import httpx
 import pytest
-from calling import served
+from calling import call, free_port, served
 
 import hf_cf
-from hf_cf.space import calls, gate, serving
-from hf_cf.space.errors import BUSY, InvalidInput
+from hf_cf.space import calls, limits
+from hf_cf.space.errors import BUSY
 from hf_cf.space.films import Json
 from hf_cf.space.service import Service
+from hf_cf.space.serving import server, space
 
-HEAT = {"data": ["heat"]}
+HEAT = {"text": "heat"}
 
 
 class Slow(Service):
@@ -37,21 +39,26 @@ class Slow(Service):
 
 @pytest.fixture
 def slow(trained: hf_cf.Recommender, monkeypatch: pytest.MonkeyPatch) -> Slow:
-    monkeypatch.setattr(gate, "MOST_AT_ONCE", 3)
     monkeypatch.setattr(calls, "MOST_AT_ONCE", 3)
     return Slow(trained)
 
 
 @pytest.fixture
-def http(slow: Slow) -> Iterator[httpx.Client]:
-    with served(slow) as address, httpx.Client(base_url=address, timeout=60) as client:
-        yield client
+def address(slow: Slow) -> Iterator[str]:
+    with served(slow) as url:
+        yield url
         slow.go.set()
+
+
+@pytest.fixture
+def http(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address, timeout=60) as client:
+        yield client
 
 
 def test_calls_beyond_a_bound_are_refused_at_once(slow: Slow, http: httpx.Client) -> None:
     with ThreadPoolExecutor(12) as pool:
-        calls = [pool.submit(http.post, "gradio_api/run/search", json=HEAT) for _ in range(12)]
+        calls = [pool.submit(http.post, "api/search", json=HEAT) for _ in range(12)]
         deadline = time.monotonic() + 60
         while sum(call.done() for call in calls) < 9:
             assert time.monotonic() < deadline
@@ -66,49 +73,65 @@ def test_calls_beyond_a_bound_are_refused_at_once(slow: Slow, http: httpx.Client
     assert {answer.headers["retry-after"] for answer in refused} == {"1"}
 
 
-def test_events_beyond_a_bound_are_refused_at_once(slow: Slow, http: httpx.Client) -> None:
-    events = [http.post("gradio_api/call/search", json=HEAT)]
-    assert slow.begun.wait(60)
-    events += [http.post("gradio_api/call/search", json=HEAT) for _ in range(5)]
-    assert [event.status_code for event in events] == [200] * 3 + [503] * 3
-    assert events[-1].json()["error"] == BUSY
-    slow.go.set()
-    for event in events[:3]:
-        said = http.get(f"gradio_api/call/search/{event.json()['event_id']}").text
-        assert "event: complete" in said
-
-
-def test_an_event_that_takes_long_says_that_it_is_alive(
-    slow: Slow, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(calls, "HEARTBEAT", 0.01)
-    event = http.post("gradio_api/call/search", json=HEAT).json()["event_id"]
-    with http.stream("GET", f"gradio_api/call/search/{event}") as answer:
-        lines = answer.iter_lines()
-        assert [next(lines), next(lines)] == ["event: heartbeat", "data: null"]
+def test_the_bound_is_the_same_whichever_way_a_call_comes(slow: Slow, http: httpx.Client) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(http.post, "api/search", json=HEAT) for _ in range(3)]
+        assert slow.begun.wait(60)
+        deadline = time.monotonic() + 60
+        while http.post("api/search", json=HEAT).status_code != 503:
+            assert time.monotonic() < deadline
+        event, said = call(http, "search", HEAT)
+        assert event == "error"
+        assert said["error"] == BUSY
         slow.go.set()
-        assert "event: complete" in list(lines)
-    assert "404" in http.get(f"gradio_api/call/search/{event}").text, "an answer is given once"
+        assert [each.result().status_code for each in waiting] == [200] * 3
 
 
-def test_gradios_own_queue_refuses_what_it_cannot_take(
+def test_a_hundred_half_sent_requests_keep_nobody_waiting(
+    trained: hf_cf.Recommender,
+) -> None:
+    with served(Service(trained)) as address, ExitStack() as open_:
+        host, port = address.removeprefix("http://").rstrip("/").split(":")
+        for path in ("/api/recommend", "/gradio_api/call/recommend") * 50:
+            half = open_.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000\r\n\r\n"
+            half.sendall(head.encode() + b'{"ratings": {')
+        with httpx.Client(base_url=address, timeout=30) as http:
+            began = time.monotonic()
+            answer = http.post("api/search", json=HEAT)
+            took = time.monotonic() - began
+            assert answer.status_code == 200
+            assert took < 1
+            assert call(http, "search", HEAT)[0] == "complete"
+
+
+def test_a_request_that_never_ends_is_refused_after_a_while(
     trained: hf_cf.Recommender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "MOST_AT_ONCE", 3)
-    slow = Slow(trained)
-    with served(slow) as address, httpx.Client(base_url=address, timeout=60) as client:
-        index = next(
-            each["id"]
-            for each in client.get("config").json()["dependencies"]
-            if each["api_name"] == "search"
-        )
-        body = {"data": ["heat", 8], "fn_index": index, "session_hash": "a"}
-        answers = [client.post("gradio_api/queue/join", json=body)]
+    monkeypatch.setattr(limits, "SECONDS", 0.1)
+    with served(Service(trained)) as address:
+        host, port = address.removeprefix("http://").rstrip("/").split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as half:
+            half.sendall(b"POST /api/search HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+            assert b"408" in half.recv(1000)
+
+
+def test_requests_in_flight_are_answered_when_the_server_is_stopped(slow: Slow) -> None:
+    running = server(space(slow), port=(port := free_port()))
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    while not running.started:
+        time.sleep(0.01)
+    with ThreadPoolExecutor(1) as pool:
+        url = f"http://127.0.0.1:{port}/api/search"
+        waiting = pool.submit(httpx.post, url, json=HEAT, timeout=60)
         assert slow.begun.wait(60)
-        answers += [client.post("gradio_api/queue/join", json=body) for _ in range(5)]
-        assert [answer.status_code for answer in answers] == [200] * 4 + [503] * 2
-        assert "full" in answers[-1].json()["detail"]
+        running.should_exit = True
+        time.sleep(0.3)
         slow.go.set()
+        assert waiting.result().status_code == 200
+    thread.join(30)
+    assert not thread.is_alive()
 
 
 def test_each_of_many_gets_their_own_answer_or_error(trained: hf_cf.Recommender) -> None:
@@ -123,7 +146,7 @@ def test_each_of_many_gets_their_own_answer_or_error(trained: hf_cf.Recommender)
     with served(service) as address, httpx.Client(base_url=address, timeout=60) as client:
 
         def ask(rated: dict[str, int]) -> httpx.Response:
-            return client.post("gradio_api/run/recommend", json={"data": [rated, 3]})
+            return client.post("api/recommend", json={"ratings": rated, "n": 3})
 
         with ThreadPoolExecutor(16) as pool:
             answers = list(pool.map(ask, people))
@@ -133,40 +156,4 @@ def test_each_of_many_gets_their_own_answer_or_error(trained: hf_cf.Recommender)
             assert repr(next(iter(rated))) in answer.json()["error"]
         else:
             alone = service.recommend(rated, 3, explain=False)
-            assert answer.json()["data"][0] == alone
-
-
-def test_what_is_small_and_was_brief_needs_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = threading.get_ident()
-    few, many = {"Heat (1995)": 4}, dict.fromkeys(map(str, range(calls.FEW + 1)), 4)
-
-    def thread_of(ratings: dict[str, int]) -> int:
-        return threading.get_ident()
-
-    async def ask(each: list[dict[str, int]]) -> list[int]:
-        answering = calls.Calls({"recommend": thread_of}, 1)
-        return [(await answering.answer("recommend", [values]))["data"][0] for values in each]
-
-    first, again, large = asyncio.run(ask([few, few, many]))
-    assert first != here, "it may take long"
-    assert again == here
-    assert large != here
-    monkeypatch.setattr(calls, "BRIEF", 0.0)
-    assert here not in asyncio.run(ask([few, few])), "it took longer than that"
-
-
-def test_a_refusal_does_not_say_that_a_call_is_brief() -> None:
-    here = threading.get_ident()
-
-    def thread_of(ratings: dict[str, int]) -> int:
-        if not ratings:
-            raise InvalidInput("no ratings")
-        return threading.get_ident()
-
-    async def ask() -> int:
-        answering = calls.Calls({"recommend": thread_of}, 1)
-        with pytest.raises(InvalidInput):
-            await answering.answer("recommend", [{}])
-        return (await answering.answer("recommend", [{"Heat (1995)": 4}]))["data"][0]
-
-    assert asyncio.run(ask()) != here
+            assert answer.json() == alone

@@ -49,22 +49,22 @@ def hostile(random: random.Random) -> tuple[str, bytes]:
     """A path and a body: mostly a good call with one or two values gone wrong."""
     name = random.choice(list(GOOD))
     if random.random() < 0.15:
-        how = random.choice(["run", "call", "call/v2"])
+        how = random.choice(["api", "gradio_api/run", "gradio_api/call", "gradio_api/call/v2"])
         return f"{how}/{random.choice([name, 'nope', '..%2f', '<b>'])}", random.choice(BODIES)
     values = dict(GOOD[name])
     optional = ["n", "genres", "years", "exclude", "novelty", "min_ratings", "user", "ratings", "k"]
     for key in random.sample([*values, *optional], random.randint(1, 2)):
         values[key] = random.choice(VALUES)
     if random.random() < 0.3:
-        return f"run/{name}", json.dumps({"data": list(values.values())}).encode()
-    return f"call/v2/{name}", json.dumps(values).encode()
+        return f"gradio_api/call/v2/{name}", json.dumps(values).encode()
+    return f"api/{name}", json.dumps(values).encode()
 
 
 def answer(client: httpx.Client, path: str, body: bytes) -> tuple[bool, str]:
     """Whether a call was answered with data, and all that was said."""
-    started = client.post(f"gradio_api/{path}", content=body)
+    started = client.post(path, content=body, headers={"content-type": "application/json"})
     assert started.status_code < 500, (path, body[:200], started.text[:500])
-    if started.status_code != 200 or path.startswith("run"):
+    if started.status_code != 200 or "/call" not in path:
         return started.status_code == 200, started.text
     name, event = path.rsplit("/", 1)[1], started.json()["event_id"]
     events = client.get(f"gradio_api/call/{name}/{event}").text
@@ -86,7 +86,8 @@ def test_hostile_calls_are_answered_in_words(
             if not is_data:
                 refused += 1
                 assert re.search(r'"(error|detail)": ?["\[]', said), (path, body[:200], said[:500])
-                assert len(said) < 3000, (path, body[:200], said[:500])
+                if path.startswith("api"):  # what gradio itself refuses, it quotes at length
+                    assert len(said) < 3000, (path, body[:200], said[:500])
             assert "NaN" not in said
             if number % 50 == 49:
                 assert call(client, "search", {"text": "godfater"}) == ("complete", [good])

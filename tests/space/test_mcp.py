@@ -43,6 +43,9 @@ def test_every_tool_is_described_and_answers_in_json(address: str, service: Serv
     assert {tool.name for tool in tools.tools} == GOOD.keys()
     for tool in tools.tools:
         assert tool.description
+        assert tool.annotations is not None
+        assert tool.annotations.readOnlyHint
+        assert tool.outputSchema is not None
         for name, parameter in tool.inputSchema["properties"].items():
             assert parameter["description"], f"{tool.name} does not say what {name} is"
     for (name, values), result in zip(GOOD.items(), results, strict=True):
@@ -50,6 +53,7 @@ def test_every_tool_is_described_and_answers_in_json(address: str, service: Serv
         defaults = WITHOUT_REASONS if name.startswith("recommend") else {}
         expected = getattr(service, name)(**values, **defaults)
         assert json.loads(text_of(result)) == json.loads(json.dumps(expected))
+        assert result.structuredContent == {"result": json.loads(text_of(result))}
 
 
 def test_what_is_wrong_with_a_call_is_said(address: str) -> None:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import hf_cf
-from hf_cf.space.page_functions import PageFunctions
+from hf_cf.space.app import page_functions
+from hf_cf.space.calls import Calls
+from hf_cf.space.endpoints import endpoints_of
 from hf_cf.space.portrait import popularity
 from hf_cf.space.service import Service
 from hf_cf.training import fit
@@ -20,7 +22,8 @@ Function = Callable[[Any], dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def functions(service: Service) -> dict[str, Function]:
-    return {function.__name__: function for function in PageFunctions(service).all()}
+    calls = Calls(endpoints_of(service))
+    return {function.__name__: function for function in page_functions(calls)}
 
 
 def test_answers_are_json(functions: dict[str, Function], service: Service) -> None:
@@ -60,7 +63,8 @@ def test_what_was_held_out_of_a_user_stands_beside_what_is_predicted(
         ("recommend", {"ratings": {"Alien (1979)": 11}}, "11"),
         ("similar", {"item": "No Such Film"}, "no item 'No Such Film'"),
         ("read_list", {"text": "a,b"}, "Name and Rating"),
-        ("search", {"nothing": 1}, "the server failed"),
+        ("search", {"nothing": 1}, "search takes no 'nothing'"),
+        ("search", {"text": None}, "search needs text"),
         ("search", 7, "no request"),
         ("unknown_items", {"items": "Alien"}, "must be a list"),
     ],
@@ -75,24 +79,6 @@ def test_what_is_wrong_is_said(
 
 def test_items_of_another_model_are_named(functions: dict[str, Function]) -> None:
     assert functions["unknown_items"]({"items": [1, "x", 10**9]}) == {"answer": ["x", 10**9]}
-
-
-def test_who_waits_too_long_is_told(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_cf.space.page_functions._AT_ONCE", 1)
-    monkeypatch.setattr("hf_cf.space.page_functions._PATIENCE", 0.01)
-    pages = PageFunctions(service)
-    inner: list[dict[str, Any]] = []
-    by_name: dict[str, Function] = {}
-
-    def search(text: str) -> list[Any]:
-        inner.append(by_name["model_info"]({}))  # somebody else, while this one computes
-        return []
-
-    monkeypatch.setattr(service, "search", search, raising=False)
-    by_name.update({function.__name__: function for function in pages.all()})
-    assert by_name["search"]({"text": "alien"}) == {"answer": []}
-    assert "try again" in inner[0]["error"]
-    assert "answer" in by_name["model_info"]({})
 
 
 def test_popularity_counted_by_hand() -> None:
