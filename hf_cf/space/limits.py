@@ -46,11 +46,12 @@ class Limits:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = False
+        started = ended = False
 
         async def watched(message: Message) -> None:
-            nonlocal started
+            nonlocal started, ended
             started = started or message["type"] == "http.response.start"
+            ended = message["type"] == "http.response.body" and not message.get("more_body")
             await send(message)
 
         try:
@@ -61,6 +62,8 @@ class Limits:
                 receive = _Replay(body, receive)
             await self.app(scope, receive, watched)
         except Exception as error:
+            if ended:  # it was answered, and raised so that a server would log it
+                return
             problem = Problem.of(error, f"{scope['method']} {scope['path']}")
             if started:  # an answer that has begun can only end
                 await send({"type": "http.response.body", "body": b""})

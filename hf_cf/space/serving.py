@@ -16,6 +16,7 @@ import gradio as gr
 import orjson
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from starlette.routing import Route
 
 import hf_cf
@@ -62,7 +63,8 @@ def space(service: Service | str) -> FastAPI:
     demo.queue(max_size=MOST_AT_ONCE, default_concurrency_limit=None)
     app = gr.mount_gradio_app(
         app, demo, path="/", mcp_server=False, show_error=False, run_history=False,
-        root_path=os.environ.get("GRADIO_ROOT_PATH"), **appearance(),
+        root_path=os.environ.get("GRADIO_ROOT_PATH"),
+        app_kwargs={"exception_handlers": {Exception: _no_call}}, **appearance(),
     )  # fmt: skip
     lengths = {each.name: len(each.signature.parameters) for each in calls.endpoints.values()}
     app.add_middleware(Limits, lengths=lengths)
@@ -154,6 +156,14 @@ _ERROR: dict[str, Any] = {
 
 def _json_schema(schema: dict[str, Any]) -> dict[str, Any]:
     return {"content": {"application/json": {"schema": schema}}}
+
+
+async def _no_call(request: Request, error: Exception) -> JSONResponse:
+    """Answer what gradio could not read; what fails in an endpoint never comes here."""
+    problem = Problem(
+        HTTPStatus.BAD_REQUEST, "this is no call of an endpoint; /docs says what there is to call"
+    )
+    return JSONResponse(problem.body, problem.status)
 
 
 class _Asgi:
