@@ -9,8 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
 
-import torch
-
 from hf_cf.space.endpoints import Endpoint, Values
 from hf_cf.space.errors import BUSY, InvalidInput
 
@@ -35,9 +33,7 @@ class Calls:
     def __init__(self, endpoints: Mapping[str, Endpoint], most: int | None = None) -> None:
         self.endpoints = endpoints
         self._room = threading.BoundedSemaphore(most or MOST_AT_ONCE)
-        self._worker = ThreadPoolExecutor(
-            1, thread_name_prefix="answers", initializer=torch.set_num_threads, initargs=(1,)
-        )
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="answers")
 
     def answer(self, name: str, values: Values) -> Any:
         """The answer to a call, for a caller that has a thread of its own.
