@@ -132,7 +132,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(visit: Visit) -> No
 
 def test_no_model_says_why(visit: Visit) -> None:
     reason = "config.json: <b>wrong</b> ${alert(1)}"
-    with served(ValueError(reason)) as address, visit(address) as page:
+    with served(reason) as address, visit(address) as page:
         expect(page.get_by_role("alert")).to_have_text(reason)
         expect(page.get_by_text("HF_CF_MODEL")).to_be_visible()
 
