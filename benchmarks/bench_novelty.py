@@ -96,9 +96,9 @@ def _rows_of(history: History, users: np.ndarray) -> History:
 
 
 def _likeness(rec: hf_cf.Recommender, shown: np.ndarray) -> float:
-    """Mean cosine of the ranking vectors of two films of the same list."""
-    vectors = torch.nn.functional.normalize(rec.ranking.model.item_vectors(), dim=1)
-    lists = vectors[torch.from_numpy(shown).long()]
+    """Mean cosine of the vectors of two films of the same list."""
+    vectors = rec.trained.item_vectors(torch.arange(len(rec.items)))
+    lists = torch.nn.functional.normalize(vectors, dim=1)[torch.from_numpy(shown).long()]
     cosines = lists @ lists.transpose(1, 2)
     k = shown.shape[1]
     return statistics.mean(((cosines.sum((1, 2)) - k) / (k * (k - 1))).tolist())

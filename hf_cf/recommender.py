@@ -295,10 +295,10 @@ class Recommender:
         return self.trained.catalogue.describe(items, chance=chances, gain=gains)
 
     def similar(self, item: Any, n: int = 10) -> pd.DataFrame:
-        """Find the items most like one, by the cosine of their vectors.
+        """Find the items most like one: those that people choose who choose it.
 
-        They are the ranking head's vectors where the model has one: items are alike that the same
-        people choose and like. Otherwise they are the rating model's factors.
+        What everybody chooses is no likeness; and the less ratings say, the more the features of
+        the catalogue count. See `hf_cf.inference.similarity`.
 
         Returns
         -------

@@ -143,7 +143,7 @@ def recommend(
             vectors = scorer.vectors(part)
             shown = replace(vectors, observed=None) if include_rated else vectors
             if search:
-                rows, items, scores = _nearly_best(scorer, shown, n, options, hidden)
+                rows, items, scores = _nearly_best(model, shown, n, options, hidden)
             else:
                 rows, items, scores = _best(model, shown, n, options, hidden, room)
             answer = Answer(
@@ -169,7 +169,7 @@ def _threads(model: TrainedModel, n_users: int) -> int:
     """Threads for scores of all items for some users; one on a GPU."""
     if model.scorer.device.type != "cpu":
         return 1
-    return threads_for(float(n_users) * len(model.items) * model.scorer.item_vectors().shape[1])
+    return threads_for(float(n_users) * len(model.items) * model.scorer.item_factors().shape[1])
 
 
 @torch.inference_mode()
@@ -269,13 +269,11 @@ def questions(
 
 @torch.inference_mode()
 def similar(model: TrainedModel, code: int, n: int) -> tuple[Ints, Floats]:
-    """Codes and cosines of the n items nearest to one, best first."""
+    """Codes of the n items most like one, and how alike they are, best first."""
     if n < 1:
         raise InvalidArgument(f"n is {n}; it must be at least 1")
     with limited_to(_threads(model, 1)):
-        vectors = model.scorer.item_vectors()
-        lengths = vectors.norm(dim=1).clamp_min(1e-12)
-        similarity = vectors @ (vectors[code] / lengths[code]) / lengths
+        similarity = model.similarity.to_item(code)
         similarity[[0, code]] = -torch.inf
         best = similarity.topk(min(n, len(model.items) - 2))
     return _array(best.indices), _array(best.values)
@@ -321,13 +319,14 @@ def _best(
     scorer = model.scorer
     scores = scorer.scores(users, by_stars=options.order_by == "stars", out=room)
     scores.index_fill_(1, places(hidden).to(scores.device), -torch.inf)
-    return choose(scores, users.rated, n, options, model.log_popularity, scorer.item_vectors())
+    return choose(scores, users.rated, n, options, model.log_popularity, model.item_vectors)
 
 
 def _nearly_best(
-    scorer: Scorer, users: UserVectors, n: int, options: ListOptions, hidden: Tensor
+    model: TrainedModel, users: UserVectors, n: int, options: ListOptions, hidden: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What `_best` gives, but for a few items in a hundred that the index passes over."""
+    scorer = model.scorer
     assert users.ranking is not None
     assert scorer.ranking is not None
     assert scorer.ranking.index is not None
@@ -337,7 +336,7 @@ def _nearly_best(
         if rated:
             own = own.index_fill(0, scorer.rows(rated[row]), True)
         scores, items = scorer.ranking.index.search(vector, candidates(n, options), own)
-        scores, items = best_of(scores, items, n, options, scorer.item_vectors())
+        scores, items = best_of(scores, items, n, options, model.item_vectors)
         found.append((torch.full_like(items, row), items, scores))
     rows, items, scores = (torch.cat(parts) for parts in zip(*found, strict=True))
     return rows, items, scores

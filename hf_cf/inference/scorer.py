@@ -152,8 +152,8 @@ class Scorer:
         _, rated, stars = self.tensors(visitor.observed)
         return self.rating.model.effects(prior, rated, stars, items, vector)
 
-    def item_vectors(self) -> Tensor:
-        """Vectors that say which items are alike, shape (n_items, k): the ranking head's if any."""
+    def item_factors(self) -> Tensor:
+        """What was learned of the items, (n_items, k): by the ranking head, if there is one."""
         if self.ranking is None:
             return self.rating.model.item_embeddings()
-        return self.ranking.model.item_vectors()
+        return self.ranking.model.item_factors

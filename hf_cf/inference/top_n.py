@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from hf_cf.errors import InvalidArgument
 _BLOCK = 64
 _FEW_SCORES = 2**13  # so many are sorted through before a first look at them would be over
 _CANDIDATES = 100
+
+VectorsOf: TypeAlias = Callable[[Tensor], Tensor]
 
 
 def top_n(scores: Tensor, n: int) -> tuple[Tensor, Tensor]:
@@ -87,7 +89,7 @@ def choose(
     n: int,
     choice: ListOptions,
     log_popularity: Tensor,
-    item_vectors: Tensor,
+    vectors_of: VectorsOf,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Choose the n best items of each row.
 
@@ -103,8 +105,8 @@ def choose(
         Novelty and diversity.
     log_popularity : Tensor, shape (m,)
         ``log(1 + n_ratings)``.
-    item_vectors : Tensor, shape (m, k)
-        Say which items are alike.
+    vectors_of : callable
+        Gives the vectors of items, codes of shape (m,), that say which are alike: shape (m, k).
 
     Returns
     -------
@@ -121,7 +123,7 @@ def choose(
     picked = []
     for row, (own, codes) in enumerate(zip(values, columns, strict=True)):
         left = own > -torch.inf
-        best, items = best_of(own[left], codes[left], n, choice, item_vectors)
+        best, items = best_of(own[left], codes[left], n, choice, vectors_of)
         picked.append((torch.full_like(items, row), items, best))
     rows, columns, values = (torch.cat(parts) for parts in zip(*picked, strict=True))
     return rows, columns, values
@@ -133,12 +135,12 @@ def candidates(n: int, choice: ListOptions) -> int:
 
 
 def best_of(
-    scores: Tensor, items: Tensor, n: int, choice: ListOptions, item_vectors: Tensor
+    scores: Tensor, items: Tensor, n: int, choice: ListOptions, vectors_of: VectorsOf
 ) -> tuple[Tensor, Tensor]:
     """Choose n of a row's candidates: scores and items, best first, shape (m,), to (at most n,)."""
     if not choice.diversity:
         return scores[:n], items[:n]
-    picks = diversify(scores, item_vectors[items], n, choice.diversity)
+    picks = diversify(scores, vectors_of(items), n, choice.diversity)
     return scores[picks], items[picks]
 
 

@@ -19,6 +19,7 @@ from hf_cf.inference.metadata import TrainingMetadata
 from hf_cf.inference.ranking_head import RankingHead
 from hf_cf.inference.rating_head import RatingHead
 from hf_cf.inference.scorer import Scorer
+from hf_cf.inference.similarity import ItemSimilarity
 from hf_cf.models import RatingModel, UserPrior
 
 _GRID_CELLS = 4_000_000  # scores that a core holds at once: 16 MB
@@ -123,6 +124,15 @@ class TrainedModel:
         """``log(1 + number of ratings)`` of each item, by code, on the device."""
         counts = np.concatenate([[0], self.catalogue.n_ratings])
         return torch.from_numpy(np.log1p(counts)).float().to(self.scorer.device)
+
+    @cached_property
+    def similarity(self) -> ItemSimilarity:
+        """Which items are alike."""
+        return ItemSimilarity.of(self.scorer.item_factors(), self.catalogue)
+
+    def item_vectors(self, items: Tensor) -> Tensor:
+        """Vectors of items, codes of shape (m,), that say which are alike, shape (m, k)."""
+        return self.similarity.vectors(items)
 
     @property
     def users_at_once(self) -> int:

@@ -209,10 +209,6 @@ class ImplicitALS(nn.Module):
         factors = self.item_factors if items is None else self.item_factors[items]
         return torch.mm(vectors, factors.T, out=out)
 
-    def item_vectors(self) -> Tensor:
-        """Vectors whose cosine says which items are liked together, (n_items, k); row 0 is zero."""
-        return self.item_factors
-
     def forward(self, vectors: Tensor) -> Tensor:
         """Scores for all items: (B, k) to (B, n_items)."""
         return self.scores(vectors)

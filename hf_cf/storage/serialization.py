@@ -211,7 +211,7 @@ def _scorer(config: dict[str, Any], tensors: dict[str, Tensor]) -> Scorer:
         if centres is not None and lists is not None:
             _check_lists(lists, len(centres))
             margin = config["index"]["margin"]
-            index = ItemIndex(ranking.item_vectors(), centres, lists, margin)
+            index = ItemIndex(ranking.item_factors, centres, lists, margin)
         head = RankingHead(ranking, user_vectors, index)
     scale = RatingScale(**config["scale"])
     return Scorer(RatingHead(rating, prior), head, scale, profiles)

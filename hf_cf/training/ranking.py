@@ -25,6 +25,8 @@ SAMPLE = 2_500_000
 LAST = 2
 """Iterations after it, of all ratings."""
 
+FACTORS, FACTORS_OF_MANY = 96, 64
+
 
 @dataclass(frozen=True)
 class ImplicitALSConfig:
@@ -32,8 +34,9 @@ class ImplicitALSConfig:
 
     Attributes
     ----------
-    factors : int
-        Length of user and item vectors.
+    factors : int, optional
+        Length of user and item vectors; `FACTORS` where not given, and `FACTORS_OF_MANY` of more
+        than `MANY` ratings, where the time counts.
     iterations : int
         Alternations between users and items.
     preference : tuple of 5 floats
@@ -56,7 +59,7 @@ class ImplicitALSConfig:
         Seed of the first item factors.
     """
 
-    factors: int = 64
+    factors: int | None = None
     iterations: int = 10
     preference: tuple[float, ...] = (-0.5, -0.5, 0.4, 0.8, 1.0)
     weight: tuple[float, ...] = (0.1, 0.1, 0.6, 0.9, 1.0)
@@ -115,6 +118,8 @@ def fit_implicit_als(
     """
     settings = asdict(config or ImplicitALSConfig())
     iterations, seed = settings.pop("iterations"), settings.pop("seed")
+    if settings["factors"] is None:
+        settings["factors"] = FACTORS if len(ratings) <= MANY else FACTORS_OF_MANY
     model = ImplicitALS(n_items, low=low, high=high, **settings).to(device)
 
     def report(done: int) -> None:

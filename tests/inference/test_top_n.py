@@ -74,7 +74,12 @@ def test_nobody_is_given_what_does_not_exist() -> None:
     scores = torch.tensor([[-torch.inf, 1.0, 2.0]])
     for choice in (ListOptions(), ListOptions(diversity=0.5), ListOptions(novelty=0.5)):
         rows, columns, _ = choose(
-            scores.clone(), [np.array([2], np.int32)], 3, choice, torch.zeros(3), torch.eye(3)
+            scores.clone(),
+            [np.array([2], np.int32)],
+            3,
+            choice,
+            torch.zeros(3),
+            torch.eye(3).__getitem__,
         )
         assert (rows.tolist(), columns.tolist()) == ([0], [1])
 

@@ -197,8 +197,8 @@ def test_the_row_for_na_stays_zero_and_similar_films_share_a_genre(
     fitted: tuple[ImplicitALS, torch.Tensor],
 ) -> None:
     model, _ = fitted
-    assert not model.item_vectors()[0].any()
-    unit = torch.nn.functional.normalize(model.item_vectors()[1:], dim=1)
+    assert not model.item_factors[0].any()
+    unit = torch.nn.functional.normalize(model.item_factors[1:], dim=1)
     nearest = (unit @ unit.T).fill_diagonal_(-1).argmax(1)
     same = genre(nearest.numpy() + 1) == genre(np.arange(1, N_ITEMS))
     assert same.mean() > 0.95
