@@ -32,6 +32,10 @@ def add_parser(commands: Any) -> None:
         help="keep a checkpoint in OUT after each epoch or draw, and go on from one that is there",
     )
     add_index_flag(parser)
+    parser.add_argument(
+        "--device", help="where to compute, such as cpu or cuda; the GPU if it is worth it"
+    )
+    parser.add_argument("--threads", type=int, help="threads to take; as many as there are cores")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     add_contents(parser)
     hub = parser.add_argument_group("publishing")
@@ -94,7 +98,7 @@ def _run(arguments: argparse.Namespace) -> None:
     rec = fit(
         train, valid, chosen.pop("model", None), recipe=arguments.recipe,
         progress=not arguments.quiet, checkpoint=arguments.out if arguments.resume else None,
-        **chosen,
+        device=arguments.device, threads=arguments.threads, **chosen,
     )  # fmt: skip
     save(rec, arguments.out, **contents(arguments))
     if arguments.index:  # which may fail, of millions of items, when the training is safe

@@ -59,7 +59,7 @@ def calibrated_prior(
     seed : int
         Seed of the draws of users and of what they give.
     """
-    prior = UserPrior.from_vectors(trained, noise)
+    prior = UserPrior.from_vectors(trained, noise).to(trained.device)
     rng = np.random.default_rng(seed)
     users = np.zeros(0, np.int64)
     if valid is not None:
@@ -74,8 +74,9 @@ def calibrated_prior(
     # After the strength: a mean that has seen what is predicted would ask for too strong a prior.
     crowd = valid.take(np.arange(min(len(valid), _CROWD_RATINGS)))
     strict = _stronger(prior, _CROWD)
-    whole = torch.tensor([0, len(crowd)])
-    mean = fold_in(model, strict, whole, *_tensors(crowd.item_codes, crowd.stars))[0]
+    device = model.device
+    whole = torch.tensor([0, len(crowd)], device=device)
+    mean = fold_in(model, strict, whole, *_tensors(crowd.item_codes, crowd.stars, device))[0]
     prior = replace(prior, mean=mean)
     if isinstance(model, DotModel):
         prior = _reshaped(model, prior, history)
@@ -95,10 +96,10 @@ def _reshaped(model: RatingModel, prior: UserPrior, history: History) -> UserPri
     the model is not linear. The covariance that it starts from counts as some users more.
     """
     assert prior.precision is not None and prior.noise is not None
-    indptr, items, stars = _first(history, np.diff(history.starts))
+    indptr, items, stars = _first(history, np.diff(history.starts), model.device)
     n_users = len(history.starts) - 1
-    owner = torch.from_numpy(history.user_codes()).long()
-    entries, noise = torch.arange(len(items)), prior.noise
+    owner = torch.from_numpy(history.user_codes()).to(model.device).long()
+    entries, noise = torch.arange(len(items), device=model.device), prior.noise
     started_from = noise * torch.linalg.inv(prior.precision.double())
     for _ in range(_EM_STEPS):
         vectors = fold_in(model, prior, indptr, items, stars)
@@ -128,10 +129,10 @@ def _squared_error(
     total = 0.0
     position = np.arange(len(history)) - history.starts[history.user_codes()]
     held_out = position >= halves[history.user_codes()]
-    owner = torch.from_numpy(history.user_codes()[held_out]).long()
-    items, stars = _tensors(history.items[held_out], history.stars[held_out])
+    owner = torch.from_numpy(history.user_codes()[held_out]).to(model.device).long()
+    items, stars = _tensors(history.items[held_out], history.stars[held_out], model.device)
     for n in GIVEN:
-        vectors = fold_in(model, prior, *_first(history, np.minimum(halves, n)))
+        vectors = fold_in(model, prior, *_first(history, np.minimum(halves, n), model.device))
         total += float((model.stars(vectors[owner], items) - stars).double().square().sum())
     return total
 
@@ -141,10 +142,12 @@ def _noise(model: RatingModel, prior: UserPrior, history: History, halves: np.nd
     unit = replace(prior, noise=1.0)
     ratios = []
     for n in GIVEN:
-        indptr, given, stars = _first(history, np.minimum(halves, n))
+        indptr, given, stars = _first(history, np.minimum(halves, n), model.device)
         vectors = fold_in(model, prior, indptr, given, stars)
         for row, vector in enumerate(vectors):
-            items, actual = (part[halves[row] :] for part in _tensors(*history.of(row)))
+            items, actual = (
+                part[halves[row] :] for part in _tensors(*history.of(row), model.device)
+            )
             rated = given[indptr[row] : indptr[row + 1]]
             expected = predictive_variance(model, unit, vector, rated, items)
             predicted = model.stars(vector.expand(len(items), -1), items)
@@ -152,12 +155,15 @@ def _noise(model: RatingModel, prior: UserPrior, history: History, halves: np.nd
     return float(torch.cat(ratios).mean(dtype=torch.float64))
 
 
-def _first(history: History, counts: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+def _first(
+    history: History, counts: np.ndarray, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
     """The first so many ratings of each row: starts, items, stars."""
     starts = np.concatenate([[0], np.cumsum(counts)])
     rows = np.arange(starts[-1]) + np.repeat(history.starts[:-1] - starts[:-1], counts)
-    return torch.from_numpy(starts), *_tensors(history.items[rows], history.stars[rows])
+    columns = _tensors(history.items[rows], history.stars[rows], device)
+    return torch.from_numpy(starts).to(device), *columns
 
 
-def _tensors(items: np.ndarray, stars: np.ndarray) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(items).long(), torch.from_numpy(stars)
+def _tensors(items: np.ndarray, stars: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(items).to(device).long(), torch.from_numpy(stars).to(device)

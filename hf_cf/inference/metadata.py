@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import platform
+from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 MODEL, ITEM_MEAN, BIASES, MOST_POPULAR = "model", "item mean", "damped biases", "most popular"
@@ -41,3 +44,12 @@ class TrainingMetadata:
     evaluation: dict[str, Any] = field(default_factory=dict)
     cold_start: dict[str, Any] = field(default_factory=dict)
     hardware: str = ""
+
+
+def installed_versions(*names: str) -> dict[str, str]:
+    """Versions of Python and of packages, without those that are importable but not installed."""
+    found = {"python": platform.python_version()}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

@@ -161,4 +161,4 @@ def trained_vectors(model: RatingModel, train: Ratings) -> Tensor:
     """Vectors of the users that have a rating in `train`, shape (n, d)."""
     trained = np.flatnonzero(train.user_counts()[1:]) + 1
     with torch.no_grad():
-        return model.user_vectors(torch.from_numpy(trained))
+        return model.user_vectors(torch.from_numpy(trained).to(model.device))

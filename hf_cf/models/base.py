@@ -45,6 +45,11 @@ class RatingModel(nn.Module, ABC):
         """Whether stars are linear in the user vector."""
         return False
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self.tables()[0][0].weight.device
+
     @abstractmethod
     def user_vectors(self, users: Tensor) -> Tensor:
         """Vectors of known users: codes, shape (B,), to shape (B, d)."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -26,7 +24,7 @@ from hf_cf.data.ratings import Ratings, in_code_order
 from hf_cf.data.scale import DataSource, RatingScale
 from hf_cf.data.vocab import Vocab
 from hf_cf.inference.calibration import calibrated_prior
-from hf_cf.inference.metadata import TrainingMetadata
+from hf_cf.inference.metadata import TrainingMetadata, installed_versions
 from hf_cf.inference.ranking_head import RankingHead
 from hf_cf.inference.rating_head import RatingHead
 from hf_cf.inference.scorer import Scorer
@@ -160,7 +158,8 @@ def fit(
                 history = history_of(coded.ratings, coded.n_users)
         metrics["seconds"] = time.perf_counter() - started
         metadata = TrainingMetadata(
-            {"model": "als", **asdict(settings)}, metrics, [], _versions(),
+            {"model": "als", **asdict(settings)}, metrics, [],
+            installed_versions("hf-cf", "pyspark", "torch", "pandas"),
             hardware=f"Apache Spark {df.sparkSession.version}",
         )  # fmt: skip
         items_table = Catalogue(items, _catalogue(coded, items, catalogue))
@@ -285,8 +284,3 @@ def _speaker(progress: bool) -> Callable[[str], None]:
             print(f"[{time.perf_counter() - started:5.0f} s] {text}", flush=True)
 
     return say
-
-
-def _versions() -> dict[str, str]:
-    names = ("hf-cf", "pyspark", "torch", "pandas")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}

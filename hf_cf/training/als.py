@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from hf_cf.data.history import History
 from hf_cf.data.ratings import Ratings
 from hf_cf.models import BiasedFactorization
 from hf_cf.models.solver import Prior, SparseRows, solve_rows
 from hf_cf.training.checkpoint import Checkpoint, State
 from hf_cf.training.errors import star_errors
+from hf_cf.training.rating_rows import rating_rows
 from hf_cf.training.settings import TrainingSettings
 
 
@@ -25,6 +25,7 @@ def train_als(
     *,
     progress: bool = True,
     checkpoint: Checkpoint | None = None,
+    device: torch.device | str = "cpu",
 ) -> tuple[BiasedFactorization, list[dict[str, float]]]:
     """Fit factors and biases by turns: users for given items, items for given users.
 
@@ -39,32 +40,31 @@ def train_als(
     Returns
     -------
     model : BiasedFactorization
-        In evaluation mode, on the CPU.
+        In evaluation mode, on the device.
     epochs : list of dict
         One record an iteration: ``epoch``, ``seconds``, and ``valid_mse``, ``valid_mae``,
         ``valid_loss`` with validation ratings.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    known = (train.user_codes > 0) & (train.item_codes > 0)
-    users, items, stars = train.user_codes[known], train.item_codes[known], train.stars[known]
+    rows = rating_rows(train, device)
     with torch.random.fork_rng():
         model = BiasedFactorization(len(train.users), len(train.items), settings.n_factors)
-    model.mean.fill_(float(stars.mean(dtype=np.float64)))
-    by_user = _rows(History.from_codes(users, items, stars - model.mean.item(), len(train.users)))
-    by_item = _rows(History.from_codes(items, users, stars - model.mean.item(), len(train.items)))
+    model = model.to(device)
+    model.mean.copy_(rows.by_user.values.mean(dtype=torch.float64))
+    by_user, by_item = (
+        replace(side, values=side.values - model.mean) for side in (rows.by_user, rows.by_item)
+    )
+    del rows
     generator = torch.Generator().manual_seed(settings.seed)
     size = settings.n_factors
     # Factors of the size that training ends at; the last column holds the biases.
-    item_side = torch.randn(len(train.items), size + 1, generator=generator) * 0.1
+    item_side = torch.randn(len(train.items), size + 1, generator=generator).to(device) * 0.1
     item_side[:, -1] = 0
-    item_side = item_side.to(device)
-    by_user, by_item = _to(by_user, device), _to(by_item, device)
     epochs: list[dict[str, float]] = []
     state = None if checkpoint is None else checkpoint.load()
     if state is not None:
         epochs = state.metadata["epochs"]
         item_side = state.tensors["items"].to(device)
-        _take(model, state.tensors["users"], item_side)
+        _take(model, state.tensors["users"].to(device), item_side)
     done = range(len(epochs), settings.epochs)
     bar = tqdm(done, desc="als", initial=len(epochs), total=settings.epochs, disable=not progress)
     for epoch in bar:
@@ -94,18 +94,6 @@ def _half(rows: SparseRows, other: Tensor, settings: TrainingSettings) -> Tensor
     solved = solve_rows(rows, design, Prior(ridge), offsets=other[:, -1]).mean
     solved[:, -1] *= unit
     return solved
-
-
-def _rows(history: History) -> SparseRows:
-    return SparseRows(
-        torch.from_numpy(history.starts),
-        torch.from_numpy(history.items),
-        torch.from_numpy(history.stars),
-    )
-
-
-def _to(rows: SparseRows, device: str) -> SparseRows:
-    return SparseRows(rows.indptr.to(device), rows.columns.to(device), rows.values.to(device))
 
 
 def _take(model: BiasedFactorization, user_side: Tensor, item_side: Tensor) -> None:

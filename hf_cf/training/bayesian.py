@@ -33,6 +33,7 @@ def train_bayesian(
     progress: bool = True,
     resume: BayesianFactorization | None = None,
     checkpoint: Checkpoint | None = None,
+    device: torch.device | str = "cpu",
 ) -> tuple[BayesianFactorization, list[dict[str, float]]]:
     """Draw factors, biases, links and noise from their posterior, one given the others.
 
@@ -63,12 +64,12 @@ def train_bayesian(
     Returns
     -------
     model : BayesianFactorization
-        In evaluation mode, on the CPU.
+        In evaluation mode, on the device.
     epochs : list of dict
         One record a kept sweep: ``epoch`` (the sweep), ``seconds``, and of the mean over the
         draws so far ``valid_mse``, ``valid_mae``, ``valid_loss`` with validation ratings.
     """
-    chain = Chain(settings, train)
+    chain = Chain(settings, train, device)
     first = settings.burn_in if resume is None else int(resume.sweeps)
     last = first + settings.epochs
     most = most_samples(settings, chain.empty_model(1))
@@ -77,7 +78,7 @@ def train_bayesian(
     n_new = max(1, settings.epochs // thin)
     chain.thin = thin
     model = chain.empty_model(n_old + n_new)
-    running = None if valid is None else _RunningErrors(valid, chain.mean)
+    running = None if valid is None else _RunningErrors(valid, chain.mean, device)
     records: list[dict[str, float]] = []
     start = 0
     state = None if checkpoint is None else checkpoint.load()
@@ -125,18 +126,19 @@ def most_samples(settings: TrainingSettings, single: BayesianFactorization) -> i
 class _RunningErrors:
     """Errors of the mean prediction over the draws so far."""
 
-    def __init__(self, valid: Ratings, mean: float) -> None:
-        self.users = torch.from_numpy(valid.user_codes)
-        self.items = torch.from_numpy(valid.item_codes)
-        self.stars = torch.from_numpy(valid.stars)
-        self.total, self.draws, self.mean = torch.zeros(len(valid)), 0, mean
+    def __init__(self, valid: Ratings, mean: float, device: torch.device | str) -> None:
+        self.users = torch.from_numpy(valid.user_codes).to(device)
+        self.items = torch.from_numpy(valid.item_codes).to(device)
+        self.stars = torch.from_numpy(valid.stars).to(device)
+        self.total, self.draws, self.mean = torch.zeros(len(valid), device=device), 0, mean
 
     def count(self, model: BayesianFactorization) -> None:
         """Begin with all draws of a model."""
         self.draws = model.n_samples
-        for rows in torch.arange(len(self.total)).split(_ENTRIES // model.n_samples + 1):
+        for start in range(0, len(self.total), _ENTRIES // model.n_samples + 1):
+            rows = slice(start, start + _ENTRIES // model.n_samples + 1)
             pairs = torch.stack([self.users[rows], self.items[rows]], 1).long()
-            self.total[rows] = model(pairs) * self.draws
+            self.total[rows] = model(pairs.to(model.device)).to(self.total.device) * self.draws
 
     def after(self, users: Tensor, items: Tensor) -> dict[str, float]:
         """Errors after another draw, of which the factors are given."""
@@ -168,8 +170,11 @@ def r_hat(model: BayesianFactorization, ratings: Ratings, *, seed: int = 0) -> f
     """
     known = np.flatnonzero((ratings.user_codes > 0) & (ratings.item_codes > 0))
     rows = np.random.default_rng(seed).permutation(known)[:WATCHED]
-    users = model.user_vectors(torch.from_numpy(ratings.user_codes[rows]).long())
-    stars = model.stars_of_draws(users, torch.from_numpy(ratings.item_codes[rows]).long())
+    users, items = (
+        torch.from_numpy(codes[rows]).to(model.device).long()
+        for codes in (ratings.user_codes, ratings.item_codes)
+    )
+    stars = model.stars_of_draws(model.user_vectors(users), items)
     half = stars.shape[1] // 2
     if half < 2 or not len(rows):
         return 99.0  # two draws have no spread to speak of
@@ -206,7 +211,7 @@ def _restore(
     model.load_state_dict(under("model."))
     chain.go_back_to(model, n_draws)
     if running is not None:
-        running.total, running.draws = kept["valid_total"], n_draws
+        running.total, running.draws = kept["valid_total"].to(running.total.device), n_draws
     if chain.sittings is not None:
         chain.sittings.go_on_with(under("sittings."))
 

@@ -16,18 +16,18 @@ def star_errors(model: RatingModel, ratings: Ratings, *, dated: bool = False) ->
 
     Where `dated`, the model is told the times of the ratings, too.
     """
-    squared = absolute = 0.0
+    device = model.device
+    squared = absolute = torch.zeros((), dtype=torch.float64, device=device)
     for start in range(0, len(ratings), _PAIRS):
         rows = slice(start, start + _PAIRS)
         pairs = np.stack([ratings.user_codes[rows], ratings.item_codes[rows]], 1)
         with torch.no_grad():
-            predicted = model(torch.from_numpy(pairs).long())
+            predicted = model(torch.from_numpy(pairs).to(device).long())
             if dated:
                 assert ratings.timestamps is not None
-                users, times = ratings.user_codes[rows], ratings.timestamps[rows]
-                predicted += model.stars_of_time(*map(torch.from_numpy, (users, times)))
-        error = (predicted - torch.from_numpy(ratings.stars[rows])).double()
-        squared += float(error.square().sum())
-        absolute += float(error.abs().sum())
-    mse = squared / len(ratings)
-    return {"mse": mse, "rmse": mse**0.5, "mae": absolute / len(ratings)}
+                dates = (ratings.user_codes[rows], ratings.timestamps[rows])
+                predicted += model.stars_of_time(*(torch.from_numpy(d).to(device) for d in dates))
+        error = (predicted - torch.from_numpy(ratings.stars[rows]).to(device)).double()
+        squared, absolute = squared + error.square().sum(), absolute + error.abs().sum()
+    mse = float(squared) / len(ratings)
+    return {"mse": mse, "rmse": mse**0.5, "mae": float(absolute) / len(ratings)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -33,13 +35,15 @@ class LinkedPrior:
 
     def __init__(self, features: Tensor, trained: Tensor, size: int) -> None:
         self.features, self.trained = features, trained
-        self.mean = torch.zeros(size)
-        self.precision = torch.eye(size)
-        self.weights = torch.zeros(features.shape[1], size)
+        device = features.device
+        self.mean = torch.zeros(size, device=device)
+        self.precision = torch.eye(size, device=device)
+        self.weights = torch.zeros(features.shape[1], size, device=device)
         self.link_precision = 1.0
-        self._own = features if bool(trained.all()) else features[trained]
-        values, vectors = torch.linalg.eigh((self._own.T @ self._own).double())
-        self._values, self._vectors = values.clamp_min(0).numpy(), vectors.numpy()
+        self._rows = torch.nonzero(trained)[:, 0]
+        self._own = features if len(self._rows) == len(trained) else features[self._rows]
+        values, self._vectors = torch.linalg.eigh((self._own.T @ self._own).double())
+        self._values = values.clamp_min(0)
 
     def row_means(self) -> Tensor:
         """Prior mean of every row, (n, size)."""
@@ -47,34 +51,42 @@ class LinkedPrior:
 
     def sample(self, factors: Tensor, rng: np.random.Generator) -> None:
         """Draw mean, precision, weights and their precision, given the rows' factors, (n, size)."""
-        own = factors[self.trained].double().numpy()
-        linked = (self._own @ self.weights).double().numpy()
-        weights = self.weights.double().numpy()
+        own = factors[self._rows].double()
+        weights = self.weights.double()
+        residuals = own - (self._own @ self.weights).double()
+        average = residuals.mean(0) if len(own) else own.new_zeros(own.shape[1])
+        centred = residuals - average
+        scatter = centred.T @ centred + self.link_precision * weights.T @ weights
         mean, precision = draw_normal_wishart(
-            own - linked, self.link_precision * weights.T @ weights, len(weights), rng
+            len(own), average.cpu().numpy(), scatter.cpu().numpy(), len(weights), rng
         )
         if len(weights):
-            weights = self._draw_weights(own - mean, precision, rng)
-            squares = float(np.sum((weights @ precision) * weights))
-            shape = _LINK_SHAPE + weights.size / 2
+            weights = self._draw_weights(own - to(mean, own), precision, rng)
+            squares = float(((weights @ to(precision, own)) * weights).sum())
+            shape = _LINK_SHAPE + weights.numel() / 2
             drawn = rng.standard_gamma(shape) / (_LINK_SHAPE + squares / 2)
             self.link_precision = float(np.float32(drawn))  # as a model keeps it
-        self.mean, self.precision, self.weights = (
-            torch.from_numpy(part).float() for part in (mean, precision, weights)
-        )
+        self.mean, self.precision = to(mean, factors), to(precision, factors)
+        self.weights = weights.to(factors.dtype)
 
-    def _draw_weights(self, rows: Floats, precision: Floats, rng: np.random.Generator) -> Floats:
-        products = (self._own.T @ torch.from_numpy(rows).float()).double()
+    def _draw_weights(self, rows: Tensor, precision: Floats, rng: np.random.Generator) -> Tensor:
+        products = (self._own.T @ rows.to(self._own.dtype)).double()
         total = (self._values + self.link_precision)[:, None]
         drawn = rng.standard_normal((len(total), len(precision)))
         # Rows with the covariance precision^-1: with L L' = precision, L'^-1 z.
         drawn = np.linalg.solve(np.linalg.cholesky(precision).T, drawn.T).T
-        rotated = self._vectors.T @ products.numpy() / total + drawn / np.sqrt(total)
-        return self._vectors @ rotated
+        return self._vectors @ (
+            self._vectors.T @ products / total + to(drawn, total) / total.sqrt()
+        )
+
+
+def to(array: npt.NDArray[Any], like: Tensor) -> Tensor:
+    """Return an array as a tensor of the type and on the device of another."""
+    return torch.from_numpy(np.ascontiguousarray(array)).to(like)
 
 
 def draw_normal_wishart(
-    rows: Floats, scatter: Floats, n_more: int, rng: np.random.Generator
+    n: int, average: Floats, scatter: Floats, n_more: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
     """Draw the mean and the precision of Gaussian rows from their normal-Wishart posterior.
 
@@ -83,20 +95,22 @@ def draw_normal_wishart(
 
     Parameters
     ----------
-    rows : ndarray, shape (n, d)
+    n : int
+        Rows.
+    average : ndarray, shape (d,)
+        Their mean.
     scatter : ndarray, shape (d, d)
-        Products of `n_more` rows that share the precision and have the mean 0.
+        Products of the rows less their mean, and of `n_more` rows that share the precision and
+        have the mean 0.
 
     Returns
     -------
     mean : ndarray, shape (d,)
     precision : ndarray, shape (d, d)
     """
-    n, size = rows.shape
-    average = rows.mean(0) if n else np.zeros(size)
-    centred = rows - average
+    size = len(average)
     weight = _MEAN_WEIGHT + n
-    inverse_scale = np.eye(size) + centred.T @ centred + scatter
+    inverse_scale = np.eye(size) + scatter
     inverse_scale += _MEAN_WEIGHT * n / weight * np.outer(average, average)
     precision = _draw_wishart(size + n + n_more, np.linalg.inv(inverse_scale), rng)
     root = np.linalg.cholesky(weight * precision)
@@ -104,7 +118,7 @@ def draw_normal_wishart(
     return n / weight * average + drawn, precision
 
 
-def _draw_wishart(freedom: int, scale: Floats, rng: np.random.Generator) -> Floats:
+def _draw_wishart(freedom: int, scale: npt.NDArray[Any], rng: np.random.Generator) -> Floats:
     """Draw from a Wishart distribution by Bartlett's decomposition."""
     size = len(scale)
     triangle = np.tril(rng.standard_normal((size, size)), -1)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,17 +14,19 @@ from torch import nn
 from hf_cf.data.features import find_features
 from hf_cf.data.ratings import Ratings
 from hf_cf.inference.calibration import calibrated_prior
-from hf_cf.inference.metadata import TrainingMetadata
+from hf_cf.inference.metadata import TrainingMetadata, installed_versions
 from hf_cf.inference.profiles import ProfileStart, fit_profiles
 from hf_cf.inference.ranking_head import RankingHead
 from hf_cf.inference.rating_head import RatingHead
 from hf_cf.inference.scorer import Scorer
 from hf_cf.inference.trained_model import TrainedModel, trained_vectors
 from hf_cf.models import BayesianFactorization, RatingModel, UserPrior
+from hf_cf.models.threads import limited_to, usable_threads
 from hf_cf.recommender import Recommender
 from hf_cf.training.als import train_als
 from hf_cf.training.bayesian import train_bayesian, watched_r_hat
 from hf_cf.training.checkpoint import Checkpoint, describe_run
+from hf_cf.training.devices import chosen_device
 from hf_cf.training.errors import star_errors
 from hf_cf.training.ranking import ImplicitALSConfig, fit_implicit_als
 from hf_cf.training.report import with_report
@@ -46,6 +46,8 @@ def fit(
     ranking: ImplicitALSConfig | Literal["default"] | None = "default",
     progress: bool = True,
     checkpoint: str | Path | None = None,
+    device: str | torch.device | None = None,
+    threads: int | None = None,
     **hyperparameters: Any,
 ) -> Recommender:
     """Train a recommender.
@@ -76,6 +78,12 @@ def fit(
         each epoch, or each kept draw of ``bayesian_mf``. If it holds the state of this same run,
         training goes on from there, and ends with the same weights, to the last bit, as if it had
         not been interrupted.
+    device : str or torch.device, optional
+        Where to compute, such as ``"cpu"`` or ``"cuda"``. Where not given, on the GPU from a
+        million training ratings on, if there is one. What comes back is on the CPU.
+    threads : int, optional
+        Threads to take. Where not given, as many as PyTorch is told, but no more than cores, or
+        than the environment variable ``HF_CF_THREADS`` says.
     **hyperparameters
         Single settings to replace: fields of `TrainingSettings`.
 
@@ -106,8 +114,30 @@ def fit(
         settings = settings_for(model, recipe, n_ratings=len(train), **hyperparameters)
     else:
         settings = _settings_of(resume, train, model, recipe, hyperparameters)
+    chosen = chosen_device(device, len(train))
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads={threads}; it must be at least 1")
+    with limited_to(threads or usable_threads()):
+        trained = _trained(
+            settings, train, valid, resume, ranking, checkpoint, chosen, progress=progress
+        )
+    return Recommender(trained.to("cpu"))
+
+
+def _trained(
+    settings: TrainingSettings,
+    train: Ratings,
+    valid: Ratings | None,
+    resume: Recommender | None,
+    ranking: ImplicitALSConfig | Literal["default"] | None,
+    checkpoint: str | Path | None,
+    device: torch.device,
+    *,
+    progress: bool,
+) -> TrainedModel:
+    """Train, calibrate and measure on a device."""
     watched = None if valid is None else enough(valid, settings.seed)
-    module, epochs = _train(settings, train, watched, resume, checkpoint, progress=progress)
+    module, epochs = _train(settings, train, watched, resume, checkpoint, device, progress=progress)
     metrics = {"train_mse": star_errors(module, enough(train, settings.seed))["mse"]}
     if not math.isfinite(metrics["train_mse"]):
         raise ValueError(f"training diverged at lr={settings.lr:g}; choose a smaller one")
@@ -120,16 +150,22 @@ def fit(
     head = None
     if ranking is not None:
         started = time.perf_counter()
-        head = _fit_ranking(train, ImplicitALSConfig() if ranking == "default" else ranking)
+        head = _fit_ranking(train, ImplicitALSConfig() if ranking == "default" else ranking, device)
         metrics["ranking_seconds"] = time.perf_counter() - started
     prior = _prior(module, train, watched, metrics.get("valid_mse", metrics["train_mse"]), settings)
+    versions = installed_versions("hf-cf", "torch", "fastai", "pandas")
     trained = TrainedModel.of_training(
         Scorer(RatingHead(module, prior), head, train.scale, _fit_profiles(module, head, train)),
         train,
         held_out=valid,
-        metadata=TrainingMetadata(settings.to_dict(), metrics, epochs, _versions()),
+        metadata=TrainingMetadata(
+            settings.to_dict(),
+            metrics,
+            epochs,
+            installed_versions("hf-cf", "torch", "fastai", "pandas"),
+        ),
     )
-    return Recommender(with_report(trained, train, valid))
+    return with_report(trained, train, valid)
 
 
 def _prior(
@@ -182,6 +218,7 @@ def _train(
     valid: Ratings | None,
     resume: Recommender | None,
     checkpoint: str | Path | None,
+    device: torch.device,
     *,
     progress: bool,
 ) -> tuple[RatingModel, list[dict[str, float]]]:
@@ -190,23 +227,22 @@ def _train(
             raise ValueError("give either resume= or checkpoint=: only one says where to go on")
         assert isinstance(resume.model, BayesianFactorization)
         module, epochs = train_bayesian(
-            settings, train, valid, progress=progress, resume=resume.model
+            settings, train, valid, progress=progress, resume=resume.model, device=device
         )
         return module, [*resume.metadata.epochs, *epochs]
     kept = None
     if checkpoint is not None:
         kept = Checkpoint(checkpoint, describe_run(settings, train, valid))
+    options: dict[str, Any] = {"progress": progress, "checkpoint": kept, "device": device}
     if settings.model == "bayesian_mf":
-        return train_bayesian(settings, train, valid, progress=progress, checkpoint=kept)
+        return train_bayesian(settings, train, valid, **options)
     if settings.model == "als":
         other: RatingModel
-        other, epochs = train_als(settings, train, valid, progress=progress, checkpoint=kept)
+        other, epochs = train_als(settings, train, valid, **options)
     else:
         from hf_cf.training.learner import train_with_fastai  # fastai's import takes seconds
 
-        other, epochs = train_with_fastai(
-            settings, train, valid, progress=progress, checkpoint=kept
-        )
+        other, epochs = train_with_fastai(settings, train, valid, **options)
     give_untrained_rows_the_mean(other, train)
     return other, epochs
 
@@ -240,17 +276,21 @@ def _best_epoch(
     return {"best_epoch": best["epoch"]}
 
 
-def _fit_ranking(train: Ratings, config: ImplicitALSConfig) -> RankingHead:
-    known = (train.user_codes > 0) & (train.item_codes > 0)
+def _fit_ranking(train: Ratings, config: ImplicitALSConfig, device: torch.device) -> RankingHead:
+    users, items, stars = train.user_codes, train.item_codes, train.stars
+    known = (users > 0) & (items > 0)
+    if not known.all():
+        users, items, stars = users[known], items[known], stars[known]
     model, user_vectors = fit_implicit_als(
-        train.user_codes[known],
-        train.item_codes[known],
-        train.stars[known],
+        users,
+        items,
+        stars,
         n_users=len(train.users),
         n_items=len(train.items),
         low=train.scale.min,
         high=train.scale.max,
         config=config,
+        device=device,
     )
     return RankingHead(model.eval(), user_vectors)
 
@@ -264,7 +304,7 @@ def _fit_profiles(
         return None
     assert train.user_features is not None
     trained = np.flatnonzero(train.user_counts()[1:]) + 1
-    rows = torch.from_numpy(trained)
+    rows = torch.from_numpy(trained).to(model.device)
     with torch.no_grad():
         vectors = None if model.has_own_prior else model.user_vectors(rows)
     return fit_profiles(
@@ -272,7 +312,7 @@ def _fit_profiles(
         train.user_features.loc[trained],
         vectors,
         None if ranking is None else ranking.user_vectors[rows],
-    )
+    ).to(model.device)
 
 
 def give_untrained_rows_the_mean(model: RatingModel, train: Ratings) -> None:
@@ -283,14 +323,9 @@ def give_untrained_rows_the_mean(model: RatingModel, train: Ratings) -> None:
     for tables, counts in zip(
         model.tables(), (train.user_counts(), train.item_counts()), strict=True
     ):
-        trained = torch.from_numpy(counts > 0)
+        trained = torch.from_numpy(counts > 0).to(model.device)
         trained[0] = False
         for table in tables:
             assert isinstance(table, nn.Embedding)
             with torch.no_grad():
                 table.weight[~trained] = table.weight[trained].mean(0)
-
-
-def _versions() -> dict[str, str]:
-    names = ("hf-cf", "torch", "fastai", "pandas")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -12,7 +12,7 @@ import torch
 from fastai.callback import fp16  # noqa: F401  (gives Learner its to_fp16)
 from fastai.callback.schedule import Learner  # Learner, with fit_one_cycle patched in
 from fastai.collab import collab_learner
-from fastai.learner import AvgMetric
+from fastai.learner import AvgMetric, AvgSmoothLoss
 from fastai.losses import MSELossFlat
 from fastai.optimizer import OptimWrapper
 from fastprogress.fastprogress import IN_NOTEBOOK
@@ -41,19 +41,20 @@ def train_with_fastai(
     *,
     progress: bool = True,
     checkpoint: Checkpoint | None = None,
+    device: torch.device | str = "cpu",
 ) -> tuple[RatingModel, list[dict[str, float]]]:
     """Build a ``Learner`` and train it, with random numbers of its own.
 
     Returns
     -------
     model : RatingModel
-        In evaluation mode, on the CPU.
+        In evaluation mode, on the device.
     epochs : list of dict
         See `run`.
     """
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        learn, model = build_learner(settings, train, valid)
+        learn, model = build_learner(settings, train, valid, device)
         epochs = run(learn, model, settings, progress=progress, checkpoint=checkpoint)
     # A Learner and its callbacks hold each other; without this, its tensors outlive many fits.
     learn.remove_cbs(list(learn.cbs))
@@ -65,18 +66,20 @@ def build_learner(
     settings: TrainingSettings,
     train: Ratings,
     valid: Ratings | None,
+    device: torch.device | str = "cpu",
 ) -> tuple[Learner, RatingModel]:
     """Build the fastai ``Learner`` of some settings, and the pure module that its weights go to.
 
     ``collab_learner`` and ``embedding_nn`` are fastai's own ``collab_learner``, which trains
     fastai's own model; the others train the pure module itself.
     """
-    if settings.mixed_precision and not torch.cuda.is_available():
-        raise ValueError("mixed_precision=True needs a CUDA GPU, and there is none")
+    on_gpu = torch.device(device).type == "cuda"
+    if settings.mixed_precision and not on_gpu:
+        raise ValueError("mixed_precision=True needs a CUDA GPU: device='cuda'")
     scale = train.scale
     ranges = {"auto": scale.output_range, "scale": (scale.min, scale.max)}
     y_range = ranges[settings.y_range] if isinstance(settings.y_range, str) else settings.y_range
-    dls = RatingsDataLoaders.from_ratings(train, valid, settings.batch_size, settings.seed)
+    dls = RatingsDataLoaders.from_ratings(train, valid, settings.batch_size, settings.seed, device)
     shape: dict[str, Any] = {"n_users": len(train.users), "n_items": len(train.items)}
     options_of: dict[str, dict[str, Any]] = {
         "dot_product": {"n_factors": settings.n_factors, "y_range": y_range},
@@ -97,7 +100,7 @@ def build_learner(
     options = options_of[settings.model]
     model = build_rating_model(settings.model, shape | options)
     common: dict[str, Any] = {
-        "opt_func": _optimizer(settings),
+        "opt_func": _optimizer(settings, on_gpu),
         "splitter": _biases_apart,
         "metrics": [StarsMetric(model, "mse", F.mse_loss), StarsMetric(model, "mae", F.l1_loss)],
     }
@@ -114,6 +117,7 @@ def build_learner(
         learn.add_cb(SumOfParts())
     if settings.mixed_precision:
         learn.to_fp16()
+    learn.recorder.smooth_loss = SmoothLoss()
     _initialise(learn.model, settings)
     return learn, model
 
@@ -146,7 +150,7 @@ def run(
         nullcontext() if progress else learn.no_bar(),
         nullcontext() if progress else learn.no_logging(),
         limited_to(_threads(model)),
-        nullcontext() if torch.cuda.is_available() else kept_gradients(learn.model),
+        kept_gradients(learn.model) if learn.dls.device.type == "cpu" else nullcontext(),
     ):
         decay = [settings.wd, settings.wd if settings.decay_biases else 0.0]
         if settings.schedule == "one_cycle":
@@ -158,13 +162,28 @@ def run(
     trained = learn.model.model if isinstance(learn.model, _TrainingOutput) else learn.model
     if trained is not model:
         model.load_state_dict(trained.state_dict())
-    model.cpu().eval().requires_grad_(False)
+    model.to(learn.dls.device).eval().requires_grad_(False)
     return record.epochs
 
 
 def _threads(model: nn.Module) -> int:
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
     return 1 if n_parameters < SMALL_MODEL else usable_threads()
+
+
+class SmoothLoss(AvgSmoothLoss):
+    """fastai's running mean of the training loss, kept where the loss is.
+
+    fastai's own copies each batch's loss to the processor, which waits for the GPU.
+    """
+
+    val: Tensor
+
+    def accumulate(self, learn: Learner) -> None:
+        """Count a batch in."""
+        self.count += 1
+        loss = learn.loss.mean().detach()
+        self.val = torch.lerp(loss, self.val.to(loss.device), self.beta)
 
 
 class StarsMetric(AvgMetric):
@@ -206,9 +225,9 @@ class _TrainingOutput(nn.Module):
         return self.model.training_output(pairs)
 
 
-def _optimizer(settings: TrainingSettings) -> Callable[..., OptimWrapper]:
+def _optimizer(settings: TrainingSettings, on_gpu: bool) -> Callable[..., OptimWrapper]:
     """Build fastai's Adam (betas, epsilon) from PyTorch's fused implementation, which is faster."""
-    kind = torch.optim.Adam if torch.cuda.is_available() else InPlaceAdam
+    kind = torch.optim.Adam if on_gpu else InPlaceAdam
     return partial(
         OptimWrapper,
         opt=partial(kind, decoupled_weight_decay=settings.decay == "decoupled"),

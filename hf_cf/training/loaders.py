@@ -61,7 +61,7 @@ class RatingsLoader:
     ) -> None:
         pairs = np.stack([ratings.user_codes, ratings.item_codes], 1)
         self.pairs, self.stars = torch.from_numpy(pairs), torch.from_numpy(ratings.stars)
-        self.bs, self.shuffle = batch_size, shuffle
+        self.bs, self.shuffle, self.seed = batch_size, shuffle, seed
         self.generator = torch.Generator().manual_seed(seed)
         self.device = torch.device("cpu")
         self.cut(at_once or len(self.stars) + 1)
@@ -86,6 +86,8 @@ class RatingsLoader:
         """Move the ratings to a device, where batches are cut from then on."""
         self.device = torch.device(device)
         self.pairs, self.stars = self.pairs.to(self.device), self.stars.to(self.device)
+        # A processor takes a second for the order of 25 million rows.
+        self.generator = torch.Generator(self.device).manual_seed(self.seed)
         return self
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -93,14 +95,14 @@ class RatingsLoader:
             for span in self._spans:
                 yield self.pairs[span].long(), self.stars[span]
             return
-        order = torch.randperm(len(self.stars), generator=self.generator).to(self.device)
+        order = torch.randperm(len(self.stars), generator=self.generator, device=self.device)
         for span in self._spans:
             rows = order[span]
             yield self.pairs[rows].long(), self.stars[rows]
 
     def to_detach(self, tensor: Tensor, cpu: bool = True, gather: bool = True) -> Tensor:
-        """Tell fastai how to take a metric: of this process's rows, without asking the others."""
-        return tensor.detach().cpu() if cpu else tensor.detach()
+        """Tell fastai how to take a metric: where it is, so that no batch waits for a GPU."""
+        return tensor.detach()
 
 
 def _cut(n: int, size: int) -> list[int]:
@@ -118,9 +120,13 @@ class RatingsDataLoaders(DataLoaders):
     """fastai ``DataLoaders`` with what ``collab_learner`` asks of them: names and classes."""
 
     def __init__(
-        self, train: RatingsLoader, valid: RatingsLoader, users: Vocab, items: Vocab
+        self,
+        train: RatingsLoader,
+        valid: RatingsLoader,
+        users: Vocab,
+        items: Vocab,
+        device: torch.device | str = "cpu",
     ) -> None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
         super().__init__(train, valid, device=torch.device(device))
         self.cat_names = ["user", "item"]
         self.classes = {"user": [NA, *users.ids], "item": [NA, *items.ids]}
@@ -133,13 +139,15 @@ class RatingsDataLoaders(DataLoaders):
         valid: Ratings | None,
         batch_size: int,
         seed: int,
+        device: torch.device | str = "cpu",
     ) -> RatingsDataLoaders:
         """Loaders of training and validation ratings; without the latter nothing is validated."""
         held_out = valid if valid is not None else train.take(np.arange(0))
-        at_once = None if torch.cuda.is_available() else ROWS_AT_ONCE
+        at_once = ROWS_AT_ONCE if torch.device(device).type == "cpu" else None
         return cls(
             RatingsLoader(train, batch_size, shuffle=True, seed=seed, at_once=at_once),
             RatingsLoader(held_out, max(batch_size, 65_536)),
             train.users,
             train.items,
+            device,
         )

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hf_cf.models.normal_equations import SparseRows
 from hf_cf.models.ranking import ImplicitALS, effective_number
-from hf_cf.training.subsampling import by_users_drawn
-
-_Rows: TypeAlias = tuple[Tensor, Tensor, Tensor]
+from hf_cf.training.rating_rows import by_column, sorted_rows
+from hf_cf.training.subsampling import users_drawn
 
 MANY = 5_000_000
 """Ratings from which on most iterations see a sample of the users."""
@@ -126,37 +125,36 @@ def fit_implicit_als(
         if progress is not None:
             progress(done, iterations)
 
-    by_user = some = _sorted_rows(users, items, ratings, n_users, device)
+    rows = sorted_rows(users, items, ratings, n_users, n_items, device)
+    by_user = some = rows.by_user
     generator = torch.Generator().manual_seed(seed)
     size = model.vector_size
     item_factors = torch.randn(n_items, size, generator=generator).to(device) * 0.1 / size**0.5
     first = 0
     if len(ratings) > MANY:
-        part = by_users_drawn(users, n_users, SAMPLE, seed)
-        drawn, of_drawn = np.unique(users[part], return_inverse=True)
-        sample = of_drawn.astype(np.int32), items[part], ratings[part]
-        some = _sorted_rows(*sample, len(drawn), device)
-        by_item = _sorted_rows(sample[1], sample[0], sample[2], n_items, device)
+        drawn = users_drawn(by_user.indptr.diff().numpy(force=True), SAMPLE, seed)
+        some = by_user.take(torch.from_numpy(np.flatnonzero(drawn)).to(device))
         first = max(0, iterations - LAST)
         done = range(1, first + 1)
-        item_factors = _alternate(model, some, by_item, item_factors, done, report)
-    by_item = _sorted_rows(items, users, ratings, n_items, device)
+        item_factors = _alternate(model, some, by_column(some, n_items), item_factors, done, report)
+    by_item = rows.by_item
+    del rows
     done = range(first + 1, iterations + 1)
     item_factors = _alternate(model, by_user, by_item, item_factors, done, report)
     del by_item
 
     model.set_items(item_factors)
-    rated = some[0].diff() > 0
+    rated = some.indptr.diff() > 0
     if rated.any():
-        model.average_user.copy_(model.user_vectors(*some)[rated].mean(0))
-    user_vectors = model.user_vectors(*by_user)
-    return model, user_vectors
+        known = model.user_vectors(some.indptr, some.columns, some.values)
+        model.average_user.copy_(known[rated].mean(0))
+    return model, model.user_vectors(by_user.indptr, by_user.columns, by_user.values)
 
 
 def _alternate(
     model: ImplicitALS,
-    by_user: _Rows,
-    by_item: _Rows,
+    by_user: SparseRows,
+    by_item: SparseRows,
     item_factors: Tensor,
     numbers: range,
     report: Callable[[int], None],
@@ -165,7 +163,9 @@ def _alternate(
 
     Sets the effective number of items that the model counts with to that of these ratings.
     """
-    user_rows, item_rows = model.graded(*by_user), model.graded(*by_item)
+    user_rows, item_rows = (
+        model.graded(rows.indptr, rows.columns, rows.values) for rows in (by_user, by_item)
+    )
     effective_users = effective_number(user_rows)
     model.settings["effective_items"] = effective_items = effective_number(item_rows)
     for number in numbers:
@@ -175,21 +175,3 @@ def _alternate(
         item_factors = model.solve(item_rows, user_factors, gram, effective_users)
         report(number)
     return item_factors
-
-
-def _sorted_rows(
-    rows: NDArray[np.int32],
-    columns: NDArray[np.int32],
-    ratings: NDArray[np.float32],
-    n_rows: int,
-    device: torch.device | str,
-) -> _Rows:
-    """Row starts, columns and ratings in the order of rows (CSR)."""
-    counts = np.bincount(rows, minlength=n_rows)
-    indptr = torch.from_numpy(np.concatenate([[0], counts.cumsum()])).to(device)
-    order = np.argsort(rows, kind="stable")
-    return (
-        indptr,
-        torch.from_numpy(columns[order]).to(device),
-        torch.from_numpy(ratings[order]).to(device),
-    )

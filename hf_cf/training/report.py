@@ -26,7 +26,7 @@ def with_report(model: TrainedModel, train: Ratings, valid: Ratings | None) -> T
     The evaluation on held-out ratings is of 10,000 users at most, drawn at random. Where whole
     users were held out, it is of what 1,000 of them are recommended after a few ratings.
     """
-    metadata = replace(model.metadata, hardware=_hardware())
+    metadata = replace(model.metadata, hardware=_hardware(model.scorer.device))
     if valid is not None:
         rec = Recommender(model)
         if (train.user_counts() * valid.user_counts()).any():
@@ -60,7 +60,7 @@ def _of_some(ratings: Ratings, most: int) -> Ratings:
     return ratings.take(np.isin(ratings.user_codes, drawn))
 
 
-def _hardware() -> str:
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+def _hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
     return f"{os.cpu_count()} CPU cores ({platform.machine()})"

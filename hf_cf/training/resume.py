@@ -54,7 +54,7 @@ class Resume(Callback):
         self.dls.train.generator.set_state(tensors["rows"])
         torch.set_rng_state(tensors["torch"])
         if "cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["cuda"])
+            torch.cuda.set_rng_state(tensors["cuda"], self.dls.device)
         if metadata["scaler"]:
             self.learn.scaler.load_state_dict(metadata["scaler"])
         self.recorder.smooth_loss.count = metadata["steps"]
@@ -72,8 +72,8 @@ class Resume(Callback):
                 tensors[f"optimizer.{position}.{name}"] = moment
         tensors["rows"] = self.dls.train.generator.get_state()
         tensors["torch"] = torch.get_rng_state()
-        if torch.cuda.is_available():
-            tensors["cuda"] = torch.cuda.get_rng_state()
+        if self.dls.device.type == "cuda":
+            tensors["cuda"] = torch.cuda.get_rng_state(self.dls.device)
         tensors["smooth_loss"] = self.recorder.smooth_loss.val
         scaler = getattr(self.learn, "scaler", None)
         metadata = {

@@ -102,9 +102,9 @@ class SittingSampler:
     def go_back_to(self, sittings: Sessions, n_kept: int) -> None:
         """Take up the last draw of a model, and its means over so many draws."""
         for level in range(len(self.keys)):
-            mean, last = sittings.level(level)[1].T.numpy()
+            mean, last = sittings.level(level)[1].T.numpy(force=True)
             self.means[level], self.draws[level] = mean.astype(np.float64), last.copy()
-        self.variances = sittings.variances.double().numpy().copy()
+        self.variances = sittings.variances.double().numpy(force=True).copy()
         self.n_kept, self.total = n_kept, self._sum()
 
     def running_means(self) -> dict[str, torch.Tensor]:
@@ -114,8 +114,8 @@ class SittingSampler:
 
     def go_on_with(self, kept: dict[str, torch.Tensor]) -> None:
         """Take the means that `running_means` gave."""
-        self.means = [kept[f"mean{level}"].numpy() for level in range(len(self.keys))]
-        self.variances = kept["variances"].numpy()
+        self.means = [kept[f"mean{level}"].numpy(force=True) for level in range(len(self.keys))]
+        self.variances = kept["variances"].numpy(force=True)
 
     def counts(self) -> list[int]:
         """How many sittings there are of each length."""

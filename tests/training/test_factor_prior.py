@@ -11,11 +11,12 @@ from hf_cf.training.factor_prior import LinkedPrior, draw_normal_wishart
 def test_normal_wishart_draws_have_the_moments_of_the_posterior() -> None:
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((12, 2)) * [1.0, 0.5] + [0.3, -0.2]
-    draws = [draw_normal_wishart(rows, np.zeros((2, 2)), 0, rng) for _ in range(4000)]
-    means, precisions = map(np.array, zip(*draws, strict=True))
     average = rows.mean(0)
     centred = rows - average
-    inverse_scale = np.eye(2) + centred.T @ centred + 12 / 13 * np.outer(average, average)
+    scatter = centred.T @ centred
+    draws = [draw_normal_wishart(12, average, scatter, 0, rng) for _ in range(4000)]
+    means, precisions = map(np.array, zip(*draws, strict=True))
+    inverse_scale = np.eye(2) + scatter + 12 / 13 * np.outer(average, average)
     expected = (2 + 12) * np.linalg.inv(inverse_scale)
     np.testing.assert_allclose(precisions.mean(0), expected, rtol=0.05, atol=0.05)
     np.testing.assert_allclose(means.mean(0), 12 / 13 * average, atol=0.02)
@@ -32,7 +33,8 @@ def test_weights_of_features_have_the_moments_of_their_regression() -> None:
     prior.link_precision = 1.7
     precision = np.array([[2.0, 0.6], [0.6, 1.0]])
     rows = rng.standard_normal((8, 2))
-    draws = np.array([prior._draw_weights(rows, precision, rng) for _ in range(6000)])
+    drawn = [prior._draw_weights(torch.from_numpy(rows), precision, rng) for _ in range(6000)]
+    draws = torch.stack(drawn).numpy()
     own = features[trained].double().numpy()
     total = np.linalg.inv(own.T @ own + 1.7 * np.eye(12))
     np.testing.assert_allclose(draws.mean(0), total @ own.T @ rows, atol=0.06)

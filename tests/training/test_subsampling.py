@@ -11,23 +11,29 @@ from hf_cf.training import fit, subsampling
 
 def test_few_ratings_are_all_taken(sample: Ratings) -> None:
     assert subsampling.enough(sample, seed=0) is sample
-    assert subsampling.by_users_drawn(sample.user_codes, 601, len(sample), seed=0).all()
+    assert subsampling.users_drawn(sample.user_counts(), len(sample), seed=0).all()
 
 
-def test_of_many_the_whole_ratings_of_users_drawn_are_taken(sample: Ratings) -> None:
-    chosen = subsampling.by_users_drawn(sample.user_codes, len(sample.users), 10_000, seed=0)
-    counts = np.bincount(sample.user_codes[chosen], minlength=len(sample.users))
-    assert set(counts[counts > 0]) <= set(sample.user_counts()[counts > 0])
+def test_of_many_about_as_many_as_wanted_are_by_the_users_drawn(sample: Ratings) -> None:
+    counts = sample.user_counts()
+    drawn = subsampling.users_drawn(counts, 10_000, seed=0)
+    assert 7_000 < counts[drawn].sum() < 13_000
+    assert (subsampling.users_drawn(counts, 10_000, seed=0) == drawn).all()
+    assert (subsampling.users_drawn(counts, 10_000, seed=1) != drawn).any()
+
+
+def test_errors_while_training_are_of_whole_users(
+    sample: Ratings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subsampling, "ENOUGH", 10_000)
+    counts = subsampling.enough(sample, seed=0).user_counts()
+    assert 7_000 < counts.sum() < 13_000
     assert (counts[counts > 0] == sample.user_counts()[counts > 0]).all()
-    assert 7_000 < chosen.sum() < 13_000
-    again = subsampling.by_users_drawn(sample.user_codes, len(sample.users), 10_000, seed=0)
-    other = subsampling.by_users_drawn(sample.user_codes, len(sample.users), 10_000, seed=1)
-    assert (again == chosen).all()
-    assert (other != chosen).any()
 
 
 def test_one_user_with_all_the_ratings_is_drawn() -> None:
-    assert subsampling.by_users_drawn(np.full(1000, 3, np.int32), 5, 1, seed=0).all()
+    counts = np.array([0, 0, 0, 1000, 0])
+    assert counts[subsampling.users_drawn(counts, 1, seed=0)].sum() == 1000
 
 
 @pytest.mark.parametrize("model", ["dot_product_bias", "als"])

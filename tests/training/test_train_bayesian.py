@@ -73,7 +73,7 @@ def test_patterns_are_compared_with_the_average_and_nobody_is_the_average() -> N
     np.testing.assert_allclose(users[rated].mean(0), 0, atol=1e-6)
     # Of films it is the average over ratings.
     np.testing.assert_allclose(ratings.item_counts() @ items, 0, atol=1e-3)
-    raw = items[5] + chain.items.average_pattern
+    raw = items[5] + chain.items.average_pattern.numpy()
     count = ratings.item_counts()[5]
     np.testing.assert_allclose(np.sort(raw)[-count:], 1 / np.sqrt(count), rtol=1e-5)
 
