@@ -7,7 +7,6 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from hf_cf.data.ratings import Ratings
@@ -20,7 +19,7 @@ from hf_cf.evaluation.held_out import HeldOut
 from hf_cf.evaluation.measurement import ranking, rating_errors
 from hf_cf.evaluation.metrics import Values
 from hf_cf.evaluation.report import Evaluation, Measurement
-from hf_cf.inference.answers import recommend
+from hf_cf.inference.answers import predict, recommend
 from hf_cf.inference.filters import Filters
 from hf_cf.inference.metadata import BIASES, ITEM_MEAN, MODEL, MOST_POPULAR
 from hf_cf.inference.top_n import ListOptions
@@ -163,8 +162,7 @@ def _stars(rec: Recommender, users: Codes, items: Codes) -> Stars:
     stars = np.empty(len(users), np.float32)
     for start in range(0, len(users), _PAIRS):
         rows = slice(start, start + _PAIRS)
-        pairs = torch.from_numpy(np.stack([users[rows], items[rows]], axis=1)).long()
-        stars[rows] = rec.model(pairs).clamp(rec.scale.min, rec.scale.max).numpy()
+        stars[rows] = predict(rec.trained, KnownUsers(users[rows]), items[rows]).stars
     return stars
 
 

@@ -158,12 +158,7 @@ def _trained(
         Scorer(RatingHead(module, prior), head, train.scale, _fit_profiles(module, head, train)),
         train,
         held_out=valid,
-        metadata=TrainingMetadata(
-            settings.to_dict(),
-            metrics,
-            epochs,
-            installed_versions("hf-cf", "torch", "fastai", "pandas"),
-        ),
+        metadata=TrainingMetadata(settings.to_dict(), metrics, epochs, versions),
     )
     return with_report(trained, train, valid)
 
