@@ -64,6 +64,13 @@ def limited_to(n: int) -> Iterator[None]:
         set_mkl(mkl)
 
 
+@contextmanager
+def on_usable_threads() -> Iterator[None]:
+    """Let the operations of the calling thread take `usable_threads`."""
+    with limited_to(usable_threads()):
+        yield
+
+
 def in_parallel(
     worker: Callable[[], Callable[[Task], None]], tasks: list[Task], n_workers: int
 ) -> None:

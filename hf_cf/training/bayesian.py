@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from hf_cf.data.ratings import Ratings
 from hf_cf.models import BayesianFactorization
+from hf_cf.models.threads import on_usable_threads
 from hf_cf.training.checkpoint import Checkpoint, State
 from hf_cf.training.gibbs import Chain, dots, widened
 from hf_cf.training.settings import TrainingSettings
@@ -25,6 +26,7 @@ MOST_R_HAT = 1.2
 """Bound of their split R-hat, nineteen in twenty of which should lie below it."""
 
 
+@on_usable_threads()
 def train_bayesian(
     settings: TrainingSettings,
     train: Ratings,

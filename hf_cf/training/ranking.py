@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hf_cf.models.normal_equations import SparseRows
 from hf_cf.models.ranking import ImplicitALS, effective_number
+from hf_cf.models.threads import on_usable_threads
 from hf_cf.training.rating_rows import by_column, sorted_rows
 from hf_cf.training.subsampling import users_drawn
 
@@ -70,6 +71,7 @@ class ImplicitALSConfig:
     seed: int = 0
 
 
+@on_usable_threads()
 def fit_implicit_als(
     users: NDArray[np.int32],
     items: NDArray[np.int32],
