@@ -179,6 +179,7 @@ class Recommender:
         ratings: VisitorRatings | None = None,
         profile: Profile | None = None,
         n: int = 10,
+        items: Sequence[Any] | None = None,
         order_by: Literal["score", "stars"] = "score",
         genres: Sequence[str] = (),
         years: tuple[int, int] | None = None,
@@ -199,6 +200,8 @@ class Recommender:
             `ratings` with a column ``user``.
         n : int
             Items a user; fewer where no more pass the filters.
+        items : sequence of ids or titles, optional
+            Rank only these: a festival's programme, what a shop has in stock.
         order_by : {"score", "stars"}
             The ranking head's order, what people of that taste choose and like; or the order of
             the predicted stars, which puts the rarely seen first.
@@ -213,7 +216,7 @@ class Recommender:
             Whether to search the index that `build_index` made, which finds about 99 of the 100
             best items, instead of scoring every item; filters hold all the same. Where not given,
             it is searched in catalogues above `hf_cf.inference.answers.INDEX_FROM` items. The
-            order of the stars, and novelty, are always exact.
+            order of the stars, novelty, and `items` are always exact.
 
         Returns
         -------
@@ -225,10 +228,13 @@ class Recommender:
         if isinstance(who, KnownUsers) and not (include_rated or self._warned):
             asking.warn_of_missing_history(self.trained)
             self._warned = True
+        if items is not None and on_unknown == "skip":
+            known = self.trained.catalogue.known_codes(items)
+            items = self.items.decode(known[known > 0]).tolist()
         found = answers.recommend(
             self.trained, who, n,
             ListOptions(order_by, novelty, diversity),
-            Filters(genres, years, exclude, min_ratings),
+            Filters(genres, years, exclude, min_ratings, items),
             include_rated=include_rated, approximate=approximate,
         )  # fmt: skip
         table = self.trained.catalogue.describe(found.items, stars=found.stars, score=found.scores)

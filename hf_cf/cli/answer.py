@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ def add_parser(commands: Any) -> None:
     recommend.add_argument(
         "--exclude", action="append", default=[], metavar="ITEM", help="not this item; repeated"
     )
+    recommend.add_argument(
+        "--items-in", type=Path, metavar="FILE",
+        help="rank only these items: one id or title a line, or the column item, id or title of a "
+        ".csv; what the model does not have is passed over",
+    )  # fmt: skip
     recommend.add_argument(
         "--min-ratings", type=int, default=0, help="only items with at least so many ratings"
     )
@@ -96,6 +102,7 @@ def _recommend(arguments: argparse.Namespace) -> None:
         _recommend_to_all(arguments, options)
         return
     rec, who = _load(arguments)
+    options["items"] = _items_in(arguments.items_in, rec)
     show(rec.recommend(**who, **options), "Recommended", as_json=arguments.json)
 
 
@@ -110,6 +117,7 @@ def _recommend_to_all(arguments: argparse.Namespace, options: dict[str, Any]) ->
     from hf_cf.storage.model_folder import replacing
 
     rec = Recommender.from_pretrained(arguments.model)
+    options["items"] = _items_in(arguments.items_in, rec)
     users, block = rec.users.ids, 64 * rec.trained.users_at_once  # a share for every thread
     if not len(users):
         raise ValueError("this model was saved without its users")
@@ -125,6 +133,32 @@ def _recommend_to_all(arguments: argparse.Namespace, options: dict[str, Any]) ->
         if writer is not None:
             writer.close()
     print(f"Recommendations for {len(users):,} users are in {arguments.out}")
+
+
+def _items_in(path: Path | None, rec: Any) -> Any:
+    """Ids of the model's items that a file names; None without a file."""
+    if path is None:
+        return None
+    names = _names_in(path)
+    codes = rec.trained.catalogue.known_codes(names)
+    unknown = [name for name, code in zip(names, codes.tolist(), strict=True) if code == 0]
+    if len(unknown) == len(names):
+        raise ValueError(f"{path}: the model has none of its {len(names):,} items")
+    if unknown:
+        shown = ", ".join(map(repr, unknown[:3])) + (", ..." if len(unknown) > 3 else "")
+        print(f"{path}: {len(unknown):,} of {len(names):,} items are not in the model: {shown}",
+              file=sys.stderr)  # fmt: skip
+    return rec.items.decode(codes[codes > 0])
+
+
+def _names_in(path: Path) -> list[str]:
+    if path.suffix.lower() != ".csv":
+        return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+    table = pd.read_csv(path, dtype=str)
+    columns = [name for name in ("item", "id", "title") if name in table]
+    if not columns:
+        raise ValueError(f"{path}: no column item, id or title; it has {', '.join(map(str, table))}")
+    return list(table[columns[0]].dropna())
 
 
 def _questions(arguments: argparse.Namespace) -> None:

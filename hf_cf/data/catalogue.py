@@ -63,6 +63,22 @@ class Catalogue:
             One of them is no id and no title, or the title of several items.
         """
         raw = plain_ids(raw)
+        codes = self._by_id_or_title(raw)
+        for at in np.flatnonzero(codes == 0):
+            codes[at] = self._code_of_title(raw[at])
+        return codes
+
+    def known_codes(self, raw: Any) -> Codes:
+        """Codes of raw ids or titles as `codes` finds them, 0 for those that it would refuse."""
+        raw = plain_ids(raw)
+        codes = self._by_id_or_title(raw)
+        for at in np.flatnonzero(codes == 0):
+            same = self._titles.exact(raw[at]) if isinstance(raw[at], str) else []
+            codes[at] = same[0] if len(same) == 1 else 0
+        return codes
+
+    def _by_id_or_title(self, raw: list[Any]) -> Codes:
+        """Codes of ids and of titles as they are written; 0 for others."""
         if not raw:
             return np.zeros(0, np.int32)
         # A visitor's few names are looked up one by one: pandas would take longer to start.
@@ -73,8 +89,6 @@ class Catalogue:
         missing = np.flatnonzero(codes == 0)
         if len(missing):
             codes[missing] = self.items.encode(pd.Index(raw, dtype=object)[missing])
-        for at in missing[codes[missing] == 0]:
-            codes[at] = self._code_of_title(raw[at])
         return codes
 
     def find(self, text: str, n: int) -> pd.DataFrame:

@@ -114,6 +114,7 @@ def recommend(
         Whether items may appear that the user has rated.
     approximate : bool, optional
         Whether to search the index; where not given, in catalogues above `INDEX_FROM` items.
+        Given items are all scored.
     with_deviations : bool
         Whether standard deviations are wanted, where the model can say.
     n_reasons : int
@@ -128,7 +129,7 @@ def recommend(
     """
     if n < 1:
         raise InvalidArgument(f"n is {n}; it must be at least 1")
-    search = _search_index(model, approximate, options)
+    search = _search_index(model, approximate, options) and filters.items is None
     hidden = torch.from_numpy(filters.hidden(model.catalogue))
     scorer, size = model.scorer, model.users_at_once
     found: dict[int, Answer] = {}

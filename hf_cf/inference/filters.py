@@ -27,12 +27,15 @@ class Filters:
         Items that do not pass.
     min_ratings : int
         Least number of ratings in the training data.
+    items : sequence of ids or titles, optional
+        Only these pass, such as what is in stock.
     """
 
     genres: Sequence[str] = ()
     years: tuple[int, int] | None = None
     exclude: Sequence[Any] = ()
     min_ratings: int = 0
+    items: Sequence[Any] | None = None
 
     def hidden(self, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
         """Which codes do not pass, bool, shape (n_items,), ``#na#`` among them.
@@ -42,24 +45,28 @@ class Filters:
         ValueError
             No item has any of the genres, or the catalogue has no genres or years.
         UnknownItem
-            `exclude` names something that the catalogue does not have.
+            `exclude` or `items` names something that the catalogue does not have.
         """
-        whole = np.zeros(1 + len(catalogue.table), bool)
+        whole = np.full(1 + len(catalogue.table), self.items is not None)
+        if self.items is not None:
+            whole[catalogue.codes(_several(self.items))] = False
         whole[0], hidden = True, whole[1:]
         if self.min_ratings:
             hidden |= catalogue.n_ratings < self.min_ratings
         if self.genres:
-            genres = [self.genres] if isinstance(self.genres, str) else list(self.genres)
-            hidden |= ~_has_genre(catalogue, genres)
+            hidden |= ~_has_genre(catalogue, _several(self.genres))
         if self.years is not None:
             if "year" not in catalogue.table:
                 raise InvalidArgument("this catalogue has no years to filter by")
             first, last = self.years
             hidden |= ~((catalogue.years >= first) & (catalogue.years <= last))
-        exclude = [self.exclude] if isinstance(self.exclude, str) else list(self.exclude)
-        if exclude:
-            whole[catalogue.codes(exclude)] = True
+        whole[catalogue.codes(_several(self.exclude))] = True
         return whole
+
+
+def _several(values: Sequence[Any]) -> list[Any]:
+    """A list; of a single text, of that text."""
+    return [values] if isinstance(values, str) else list(values)
 
 
 def _has_genre(catalogue: Catalogue, wanted: list[str]) -> npt.NDArray[np.bool_]:

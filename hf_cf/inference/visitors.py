@@ -12,7 +12,7 @@ from hf_cf.data.catalogue import Catalogue, plain_ids
 from hf_cf.data.history import History
 from hf_cf.data.scale import RatingScale, Stars
 from hf_cf.data.vocab import Codes
-from hf_cf.errors import InvalidArgument, UnknownItem
+from hf_cf.errors import InvalidArgument
 
 VisitorRatings: TypeAlias = (
     Mapping[Hashable, float] | Iterable[tuple[Hashable, float]] | pd.DataFrame
@@ -92,18 +92,9 @@ def _columns(ratings: VisitorRatings) -> tuple[list[Any], list[Any]]:
 def _codes(raw: list[Any], catalogue: Catalogue, on_unknown: OnUnknown) -> Codes:
     """Codes of items; 0 for those to skip."""
     distinct = list(dict.fromkeys(raw))
-    if on_unknown == "skip":
-        distinct = [item for item in distinct if _is_known(item, catalogue)]
-    code_of = dict(zip(distinct, catalogue.codes(distinct).tolist(), strict=True))
-    return np.array([code_of.get(item, 0) for item in raw], np.int32)
-
-
-def _is_known(item: Any, catalogue: Catalogue) -> bool:
-    try:
-        catalogue.codes([item])
-    except UnknownItem:
-        return False
-    return True
+    find = catalogue.known_codes if on_unknown == "skip" else catalogue.codes
+    code_of = dict(zip(distinct, find(distinct).tolist(), strict=True))
+    return np.array([code_of[item] for item in raw], np.int32)
 
 
 def _checked(raw: list[Any], values: list[Any], scale: RatingScale) -> Stars:

@@ -208,6 +208,25 @@ def test_questions_are_those_that_python_asks(run: Any, folder: Path) -> None:
     assert expected["title"][0] in run("questions", *flags)
 
 
+def test_only_the_items_of_a_file_are_ranked(
+    run: Any, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    programme = tmp_path / "programme.txt"
+    programme.write_text("Heat (1995)\n\n  3\nNo Such Film\n", "utf-8")
+    flags = ["--user", "7", "--include-rated", "--json", "--items-in"]
+    assert main(["recommend", "--model", str(folder), *flags, str(programme)]) == 0
+    printed = capsys.readouterr()
+    titles = {film["title"] for film in json.loads(printed.out)}
+    assert titles == {"Heat (1995)", Recommender.from_pretrained(folder).catalogue["title"][3]}
+    assert "1 of 3 items are not in the model: 'No Such Film'" in printed.err
+    stock = tmp_path / "stock.csv"
+    stock.write_text("price,title\n3,Heat (1995)\n", "utf-8")
+    assert len(json.loads(run("recommend", *flags, str(stock)))) == 1
+    stock.write_text("price\n3\n", "utf-8")
+    assert main(["recommend", "--model", str(folder), *flags, str(stock)]) != 0
+    assert "no column item, id or title; it has price" in capsys.readouterr().err
+
+
 def test_similar_takes_a_title_as_typed(run: Any) -> None:
     exact = json.loads(run("similar", "Silence of the Lambs, The (1991)", "-n", "3", "--json"))
     typed = json.loads(run("similar", "silence of the lamb", "-n", "3", "--json"))

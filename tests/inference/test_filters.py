@@ -90,3 +90,13 @@ def test_novelty_shows_the_less_known_and_diversity_the_less_alike(
     assert counts.loc[novel["item"]].median() < 0.8 * counts.loc[plain["item"]].median()
     varied = trained.recommend(users, diversity=1.0)
     assert varied["item"].nunique() > plain["item"].nunique()
+
+
+def test_of_given_items_only_those_pass_that_meet_the_other_conditions() -> None:
+    assert passing(items=[30, "Heat (1995)"]) == [10, 30]
+    assert passing(items="Up (2009)") == [20]
+    assert passing(items=[10, 20], min_ratings=10) == [10]
+    assert passing(items=[10, 20], exclude=[20]) == [10]
+    assert passing(items=[]) == []
+    with pytest.raises(UnknownItem, match="no item 'Ran'"):
+        passing(items=["Ran"])

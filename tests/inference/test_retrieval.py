@@ -176,3 +176,18 @@ def test_a_forged_index_is_refused(rec: Recommender, tmp_path: Path) -> None:
     forged = sealed(files | {"config.json": json.dumps(config).encode()})
     with pytest.raises(ModelFormatError, match="no ranking model that it is of"):
         Recommender.from_pretrained(write(tmp_path, forged))
+
+
+def test_given_items_are_ranked_exactly_with_the_index_too(indexed: Recommender) -> None:
+    users = indexed.users.ids[:5]
+    everything = indexed.recommend(users, n=100_000, approximate=False)
+    for stock in (indexed.items.ids[5:9], indexed.items.ids[::2]):
+        expected = everything[everything["item"].isin(stock)].reset_index(drop=True)
+        for approximate in (None, False, True):
+            shown = indexed.recommend(users, n=100_000, items=stock, approximate=approximate)
+            pd.testing.assert_frame_equal(shown, expected)
+    assert indexed.recommend(7, items=[]).empty
+    with pytest.raises(hf_cf.UnknownItem, match="No Such Film"):
+        indexed.recommend(7, items=["No Such Film"])
+    one = indexed.recommend(ratings={}, items=["No Such Film", "Heat (1995)"], on_unknown="skip")
+    assert one["title"].tolist() == ["Heat (1995)"]
