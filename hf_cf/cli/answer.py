@@ -157,7 +157,8 @@ def _names_in(path: Path) -> list[str]:
     table = pd.read_csv(path, dtype=str)
     columns = [name for name in ("item", "id", "title") if name in table]
     if not columns:
-        raise ValueError(f"{path}: no column item, id or title; it has {', '.join(map(str, table))}")
+        has = ", ".join(map(str, table))
+        raise ValueError(f"{path}: no column item, id or title; it has {has}")
     return list(table[columns[0]].dropna())
 
 
