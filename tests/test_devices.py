@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from pretend_device import PretendDevice, is_marked
 
 import hf_cf
+from hf_cf.evaluation import evaluate
+from hf_cf.inference.calibration import calibrated_prior
+from hf_cf.inference.ranking_head import RankingHead
+from hf_cf.inference.rating_head import RatingHead
+from hf_cf.inference.scorer import Scorer
+from hf_cf.inference.trained_model import TrainedModel, trained_vectors
 from hf_cf.models import RatingModel, build_rating_model
 from hf_cf.training.als import train_als
 from hf_cf.training.bayesian import train_bayesian
 from hf_cf.training.errors import star_errors
+from hf_cf.training.ranking import ImplicitALSConfig, fit_implicit_als
 from hf_cf.training.settings import settings_for
 
 MODELS = ["als", "dot_product_bias", "collab_nn", "bayesian_mf"]
 
 
-def build(name: str, ratings: hf_cf.Ratings) -> RatingModel:
-    """An untrained module."""
-    shape = {"n_users": len(ratings.users), "n_items": len(ratings.items), "y_range": (0.0, 5.5)}
-    return build_rating_model(name, shape | ({"n_hidden": 8} if "nn" in name else {"n_factors": 4}))
-
-
-@pytest.fixture
-def device() -> Iterator[str]:
+def a_device() -> AbstractContextManager[Any]:
     """A GPU where there is one, and one that is pretended elsewhere."""
-    if torch.cuda.is_available():
-        yield "cuda"
-        return
-    with PretendDevice():
-        yield "cuda"
+    return nullcontext() if torch.cuda.is_available() else PretendDevice()
 
 
 def test_the_pretended_device_refuses_what_a_gpu_refuses() -> None:
@@ -52,17 +52,97 @@ def test_the_pretended_device_refuses_what_a_gpu_refuses() -> None:
         assert moved.weight.is_cuda
 
 
+def trained_on(device: str, model: str, train: hf_cf.Ratings, valid: hf_cf.Ratings) -> RatingModel:
+    options: dict[str, Any] = {"progress": False, "device": device}
+    settings = settings_for(model, n_ratings=len(train), epochs=3, burn_in=0, n_factors=4)
+    if model == "als":
+        return train_als(settings, train, valid, **options)[0]
+    if model == "bayesian_mf":
+        return train_bayesian(settings, train, valid, **options)[0]
+    shape = {"n_users": len(train.users), "n_items": len(train.items), "y_range": (0.0, 5.5)}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        sizes = {"n_hidden": 8} if "nn" in model else {"n_factors": 4}
+        module = build_rating_model(model, shape | sizes)
+    return module.eval().requires_grad_(False).to(device)
+
+
+def whole_model(
+    device: str, model: str, train: hf_cf.Ratings, valid: hf_cf.Ratings
+) -> hf_cf.Recommender:
+    """Both heads, trained and calibrated on a device, which they stay on."""
+    module = trained_on(device, model, train, valid)
+    assert module.device.type == device
+    ranking, vectors = fit_implicit_als(
+        train.user_codes, train.item_codes, train.stars, n_users=len(train.users),
+        n_items=len(train.items), config=ImplicitALSConfig(factors=8, iterations=2), device=device,
+    )  # fmt: skip
+    prior = (
+        module.own_prior()
+        if module.has_own_prior
+        else calibrated_prior(module, trained_vectors(module, train), valid, noise=0.9)
+    )
+    head = RankingHead(ranking.eval(), vectors)
+    scorer = Scorer(RatingHead(module, prior), head, train.scale)
+    return hf_cf.Recommender(TrainedModel.of_training(scorer, train, held_out=valid))
+
+
+def answers(rec: hf_cf.Recommender) -> dict[str, Any]:
+    """Everything that a user can ask."""
+    users, items = rec.users.ids[:5], rec.items.ids
+    loves = {items[0]: 5.0, items[7]: 1.0}
+    several = pd.DataFrame({"user": [1, 1, 2], "item": items[[3, 5, 8]], "rating": [5.0, 2.0, 4.0]})
+    return {
+        "errors": star_errors(rec.model, hf_cf.load_ratings("sample").split(seed=0)[1]),
+        "pairs": rec.predict(users, items[:5]),
+        "visitor's": rec.predict(items=items[:9], ratings=loves),
+        "with deviations": rec.predict(users[0], items[:4], return_std=True)[1],
+        "known user": rec.recommend(users[0], n=8),
+        "known users": rec.recommend(users, n=4, exclude=[items[2]], min_ratings=2),
+        "visitor": rec.recommend(ratings=loves, n=8, novelty=0.4, diversity=0.3),
+        "visitors": rec.recommend(ratings=several, n=3),
+        "by stars": rec.recommend(users, n=3, order_by="stars", include_rated=True),
+        "similar": rec.similar(items[4], n=5),
+        "explained": rec.explain(items[3], ratings=loves),
+        "known explained": rec.explain(items[3], users[0]),
+        "questions": rec.next_questions(loves, n=2),
+        "biases": rec.item_bias().head(5),
+        "map": rec.item_map(2, most_rated=30),
+        "added": rec.add_users(several.assign(user=several["user"] + 10**6)).recommend(10**6 + 1),
+        "updated": rec.update(several.assign(user=users[[0, 0, 1]])).recommend(users[0]),
+    }
+
+
 @pytest.mark.parametrize("model", MODELS)
-def test_a_model_is_trained_measured_and_asked_on_a_device(
-    sample: hf_cf.Ratings, device: str, model: str, monkeypatch: pytest.MonkeyPatch
+def test_a_model_answers_on_a_device_as_on_the_processor(
+    sample: hf_cf.Ratings, tmp_path: Path, model: str
 ) -> None:
     train, valid = sample.split(seed=0)
-    settings = settings_for(model, n_ratings=len(train), epochs=2, burn_in=0, n_factors=4)
-    if model == "als":
-        module, _ = train_als(settings, train, valid, progress=False, device=device)
-    elif model == "bayesian_mf":
-        module, _ = train_bayesian(settings, train, valid, progress=False, device=device)
-    else:
-        module = build(model, train).eval().requires_grad_(False).to(device)
-    assert module.device.type == "cuda"
-    print(star_errors(module, valid))
+    expected = answers(whole_model("cpu", model, train, valid))
+    with a_device():
+        rec = whole_model("cuda", model, train, valid)
+        found = answers(rec)
+        evaluate(rec, train, valid, resamples=2)
+        rec.build_index(progress=False)
+        assert len(rec.recommend(rec.users.ids[:3], n=4, approximate=True)) == 12
+        rec.save_pretrained(tmp_path)
+        again = hf_cf.Recommender.from_pretrained(tmp_path, device="cuda")
+        assert again.model.device.type == "cuda"
+        assert len(again.recommend(again.users.ids[:2], n=3)) == 6
+    for name, answer in found.items():
+        pd.testing.assert_frame_equal(
+            pd.DataFrame(answer, index=None if isinstance(answer, pd.DataFrame) else [0])
+            if isinstance(answer, dict) else pd.DataFrame(answer),
+            pd.DataFrame(expected[name], index=[0])
+            if isinstance(answer, dict) else pd.DataFrame(expected[name]),
+            rtol=1e-3, atol=1e-4, obj=name,
+        )  # fmt: skip
+
+
+def test_new_items_are_placed_on_a_device(sample: hf_cf.Ratings) -> None:
+    train, valid = sample.split(seed=0)
+    new = pd.DataFrame({"id": [10**6], "title": ["New (1999)"], "year": [1999]})
+    rated = pd.DataFrame({"user": train.users.ids[:3], "item": 10**6, "rating": [5.0, 4.0, 4.0]})
+    with a_device():
+        rec = whole_model("cuda", "bayesian_mf", train, valid).add_items(new, rated)
+        assert np.isfinite(rec.predict(train.users.ids[0], 10**6))
