@@ -27,7 +27,7 @@ lint: .venv/dev ## ruff and mypy
 screenshots: .venv/dev .venv/browser models/sample/config.json ## draw the pictures of the Space for the README
 	$(BIN)/python docs/draw_space.py
 
-# ranking_accuracy.py, rating_accuracy.py and newcomer_peers.py are not among them: the libraries that
+# ranking_accuracy.py, rating_accuracy.py and cold_start_peers.py are not among them: the libraries that
 # they compare with pin older versions, and need environments of their own.
 bench: .venv/bench ## measure accuracy and speed (some hours), and write benchmarks/results
 	$(BIN)/python benchmarks/bench_training.py --data $(DATA)

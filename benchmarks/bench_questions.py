@@ -1,4 +1,4 @@
-"""What asking newcomers about a few films is worth, by the way of choosing the films.
+"""What asking visitors about a few films is worth, by the way of choosing the films.
 
     python benchmarks/bench_questions.py [--data ml-100k ml-latest-small] [--seeds 5]
 

@@ -42,8 +42,10 @@ def add_data_flags(parser: argparse.ArgumentParser, *, held_out: str, sample: bo
     )  # fmt: skip
     parser.add_argument("--valid-pct", type=float, default=0.2, help="share held out; 0 for none")
     parser.add_argument(
-        "--split", choices=("random", "time", "user"), default="random", help="how to hold out"
-    )
+        "--split", choices=("random", "time", "last", "user"), default="random",
+        help="how to hold out: a share drawn at random, each user's last share, each user's last "
+        "rating, or a share of the users",
+    )  # fmt: skip
     parser.add_argument("--split-seed", type=int, default=42, help="seed of the split")
 
 

@@ -13,7 +13,12 @@ from hf_cf.cli.data import SYNTHETIC, add_data_flags, load_split
 from hf_cf.cli.tables import show
 
 if TYPE_CHECKING:
+    from hf_cf.data.ratings import Ratings
     from hf_cf.evaluation import ColdStart, Evaluation
+    from hf_cf.recommender import Recommender
+
+
+_PROTOCOLS = ("strong-generalization", "leave-last-out")
 
 
 def add_parser(commands: Any) -> None:
@@ -31,6 +36,12 @@ def add_parser(commands: Any) -> None:
         "--cold-start", action="store_true",
         help="people whom the model was not trained on, after 0, 1, 2, ... 50 ratings; "
         "train and evaluate with --split user",
+    )  # fmt: skip
+    parser.add_argument(
+        "--protocol", choices=("held-out", *_PROTOCOLS), default="held-out",
+        help="strong-generalization: users whom the model was not trained on, 80%% of their items "
+        "given (train and evaluate with --split user); leave-last-out: each user's last rating "
+        "(with --split last)",
     )  # fmt: skip
     parser.add_argument("--k", type=int, default=10, help="items shown to each user")
     parser.add_argument(
@@ -70,6 +81,11 @@ def _run(arguments: argparse.Namespace) -> None:
         if not _say(arguments, curves.to_dict()):
             _show_curves(curves)
         return
+    if arguments.protocol != "held-out":
+        found = _by_protocol(arguments, rec, train, test)
+        if not _say(arguments, found.to_dict()):
+            _show_lists(found)
+        return
     found = evaluate(
         rec,
         # The model's own history also tells which of the ratings it was trained on after all.
@@ -89,6 +105,19 @@ def _run(arguments: argparse.Namespace) -> None:
     if rec.source.synthetic:
         print(SYNTHETIC)
     _show(found)
+
+
+def _by_protocol(
+    arguments: argparse.Namespace, rec: Recommender, train: Ratings, test: Ratings
+) -> Evaluation:
+    from hf_cf.evaluation import leave_last_out, strong_generalization
+
+    common = {"resamples": arguments.resamples, "seed": arguments.seed}
+    if arguments.protocol == "leave-last-out":
+        progress = not arguments.quiet
+        return leave_last_out(rec, train, test, k=arguments.k, progress=progress, **common)
+    relevant_from = arguments.relevant_from
+    return strong_generalization(rec, train, test, relevant_from=relevant_from, **common)
 
 
 def _say(arguments: argparse.Namespace, found: dict[str, Any]) -> bool:
@@ -146,6 +175,18 @@ def _show(found: Evaluation) -> None:
     ranking = table[~errors].copy()
     ranking["metric"] = ranking["metric"].str.split("@").str[0].str.replace("_", " ")
     show(_beside_each_other(ranking, ["metric"], interval), title)
+
+
+def _show_lists(found: Evaluation) -> None:
+    """The ranking metrics of one of the `_PROTOCOLS`."""
+    from hf_cf.evaluation.report import ERROR_METRICS
+
+    protocol, table = found.protocol, found.to_frame()
+    table = table[~table["metric"].isin(ERROR_METRICS)]
+    table["metric"] = table["metric"].str.replace("_", " ")
+    users, items = protocol["users_ranked"], protocol["catalogue"]
+    title = f"{protocol['protocol']}: {users:,} users, {items:,} items"
+    show(_beside_each_other(table, ["metric"], f"{protocol['confidence']:.0%} interval"), title)
 
 
 def _beside_each_other(table: pd.DataFrame, keys: list[str], interval: str) -> pd.DataFrame:

@@ -235,7 +235,7 @@ class Ratings:
         self,
         valid_pct: float = 0.2,
         seed: int = 42,
-        by: Literal["random", "time", "user"] = "random",
+        by: Literal["random", "time", "last", "user"] = "random",
     ) -> tuple[Ratings, Ratings]:
         """Split into training and validation ratings that share their vocabularies.
 
@@ -245,10 +245,10 @@ class Ratings:
             Share that is held out, between 0 and 1, both excluded.
         seed : int
             Seed of the draw; the same seed gives the same split.
-        by : {"random", "time", "user"}
+        by : {"random", "time", "last", "user"}
             ``"random"`` draws ratings; ``"time"`` holds out the last share of each user's ratings
-            (at least one rating of each user stays); ``"user"`` holds out all ratings of a share
-            of the users.
+            (at least one rating of each user stays), ``"last"`` the last one, whatever
+            `valid_pct`; ``"user"`` holds out all ratings of a share of the users.
 
         Returns
         -------
@@ -364,9 +364,16 @@ def _random_rows(ratings: Ratings, share: float, rng: np.random.Generator) -> np
     return held_out
 
 
-def _last_of_each_user(
-    ratings: Ratings, share: float, rng: np.random.Generator
-) -> npt.NDArray[np.bool_]:
+def _last_share(ratings: Ratings, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    return _later(ratings, np.ceil((1 - share) * ratings.user_counts()).astype(np.int64))
+
+
+def _last_one(ratings: Ratings, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    return _later(ratings, ratings.user_counts() - 1)
+
+
+def _later(ratings: Ratings, n_first: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """All but the first ratings of each user, who keeps at least one."""
     if ratings.timestamps is None:
         raise ValueError("these ratings have no timestamps, so they cannot be split by time")
     order = np.lexsort((np.arange(len(ratings)), ratings.timestamps, ratings.user_codes))
@@ -374,9 +381,8 @@ def _last_of_each_user(
     starts = np.cumsum(counts) - counts
     users = ratings.user_codes[order]
     position = np.arange(len(ratings)) - starts[users]
-    first_held_out = np.maximum(1, np.ceil((1 - share) * counts)).astype(np.int64)
     held_out = np.zeros(len(ratings), dtype=bool)
-    held_out[order] = position >= first_held_out[users]
+    held_out[order] = position >= np.maximum(1, n_first)[users]
     return held_out
 
 
@@ -385,4 +391,6 @@ def _some_users(ratings: Ratings, share: float, rng: np.random.Generator) -> npt
     return np.isin(ratings.user_codes, rng.permutation(users)[: round(share * len(users))])
 
 
-_SPLITS = {"random": _random_rows, "time": _last_of_each_user, "user": _some_users}
+_SPLITS = {
+    "random": _random_rows, "time": _last_share, "last": _last_one, "user": _some_users,
+}  # fmt: skip

@@ -18,7 +18,7 @@ from hf_cf.evaluation.baselines import (
     popularity,
     same_order_for_all,
 )
-from hf_cf.evaluation.simulated_visitors import Newcomers, plain_table
+from hf_cf.evaluation.simulated_visitors import SimulatedVisitors, plain_table
 from hf_cf.inference.metadata import BIASES, ITEM_MEAN, MODEL, MOST_POPULAR, RETRAINED, WITH_PROFILE
 from hf_cf.recommender import Recommender
 
@@ -100,30 +100,32 @@ def cold_start(
     ValueError
         `test` holds ratings of people in `train`, or there are none with at least two ratings.
     """
-    newcomers = Newcomers.split(rec, train, test, k=k, relevant_from=relevant_from, seed=seed)
-    systems = _Systems(newcomers)
+    visitors = SimulatedVisitors.split(
+        rec, train, test, k=k, relevant_from=relevant_from, seed=seed
+    )
+    systems = _Systems(visitors)
     rows: list[dict[str, Any]] = []
     for n in given:
-        some = newcomers.first(n)
+        some = visitors.first(n)
         for system, rmse, ndcg in systems.of(some):
             rows.append({"given": n, "system": system, "rmse": rmse, "ndcg": ndcg})
         if retrain is not None and n:
-            rmse, ndcg = _of_known(retrain(_together(newcomers, some)), newcomers)
+            rmse, ndcg = _of_known(retrain(_together(visitors, some)), visitors)
             rows.append({"given": n, "system": RETRAINED, "rmse": rmse, "ndcg": ndcg})
-    return ColdStart(pd.DataFrame(rows), newcomers.protocol(seed))
+    return ColdStart(pd.DataFrame(rows), visitors.protocol(seed))
 
 
 class _Systems:
     """The model and what stands beside it, measured on the same people."""
 
-    def __init__(self, newcomers: Newcomers) -> None:
-        self.newcomers, train = newcomers, newcomers.train
+    def __init__(self, visitors: SimulatedVisitors) -> None:
+        self.visitors, train = visitors, visitors.train
         self.mean, self.biases = item_mean(train), damped_biases(train, user_damping=USER_DAMPING)
-        self.popularity = popularity(train, at_least=newcomers.threshold)
+        self.popularity = popularity(train, at_least=visitors.threshold)
 
     def of(self, given: History) -> Iterator[tuple[str, float, float]]:
         """System, RMSE and nDCG of all but retraining."""
-        new, nan = self.newcomers, float("nan")
+        new, nan = self.visitors, float("nan")
         yield MODEL, new.rmse(new.model_stars(given)), new.ndcg(new.model_lists(given))
         known = new.features()
         if known is not None:
@@ -137,14 +139,14 @@ class _Systems:
         yield MOST_POPULAR, nan, new.ndcg(top)
 
 
-def _of_known(rec: Recommender, newcomers: Newcomers) -> tuple[float, float]:
+def _of_known(rec: Recommender, visitors: SimulatedVisitors) -> tuple[float, float]:
     """RMSE and nDCG of a model to which the people are known."""
-    target, asked = newcomers.target, newcomers.ids[newcomers.ranked]
-    stars = rec.predict(newcomers.ids[target.user_codes()], rec.items.decode(target.items))
+    target, asked = visitors.target, visitors.ids[visitors.ranked]
+    stars = rec.predict(visitors.ids[target.user_codes()], rec.items.decode(target.items))
     if rec.ranking is None:
-        return newcomers.rmse(stars), float("nan")
-    top = newcomers.lists_in(rec.recommend(asked, n=newcomers.k))
-    return newcomers.rmse(stars), newcomers.ndcg(top)
+        return visitors.rmse(stars), float("nan")
+    top = visitors.lists_in(rec.recommend(asked, n=visitors.k))
+    return visitors.rmse(stars), visitors.ndcg(top)
 
 
 def _with_users(biases: Biases, given: History) -> Biases:
@@ -155,8 +157,8 @@ def _with_users(biases: Biases, given: History) -> Biases:
     return replace(biases, users=np.bincount(owners, left, n) / (counts + USER_DAMPING))
 
 
-def _together(newcomers: Newcomers, given: History) -> Ratings:
-    train, owners = newcomers.train, newcomers.people[given.user_codes()]
+def _together(visitors: SimulatedVisitors, given: History) -> Ratings:
+    train, owners = visitors.train, visitors.people[given.user_codes()]
     return replace(
         train,
         user_codes=np.concatenate([train.user_codes, owners.astype(np.int32)]),

@@ -55,7 +55,7 @@ def rating_errors(
         np.concatenate([*squared, *absolute], axis=1), np.concatenate([*counts, *counts], axis=1)
     )
     for column, (by, group) in enumerate(labels):
-        mse, mae = (_interval(found, at) for at in (column, len(labels) + column))
+        mse, mae = (interval(found, at) for at in (column, len(labels) + column))
         if n_ratings[column]:
             rmse = mse[0] ** 0.5, mse[1] ** 0.5, mse[2] ** 0.5
             count = int(n_ratings[column])
@@ -71,15 +71,14 @@ def ranking(
     hits, n_relevant = metrics.find_hits(top, relevant), np.diff(relevant.starts)
     popularity = data.train.item_counts()
     audience = int((data.train.user_counts() > 0).sum())
-    above = [metric(hits, n_relevant) for metric in metrics.RANKING_METRICS.values()]
+    above = {name: metric(hits, n_relevant) for name, metric in metrics.RANKING_METRICS.items()}
+    weights = metrics.inverse_propensities(popularity)
+    above |= metrics.propensity_weighted(top, relevant, weights)
     below = [np.ones(n_users) for _ in above]
-    above.append(metrics.self_information(top, popularity, audience))
+    above["novelty"] = metrics.self_information(top, popularity, audience)
     below.append((top > 0).sum(1).astype(np.float64))
-    found = bootstrap(np.stack(above, axis=1), np.stack(below, axis=1))
-    values = {
-        name: _interval(found, column)
-        for column, name in enumerate([*metrics.RANKING_METRICS, "novelty"])
-    }
+    found = bootstrap(np.stack(list(above.values()), axis=1), np.stack(below, axis=1))
+    values = {name: interval(found, column) for column, name in enumerate(above)}
     if top.any():
         n_items = len(data.train.items)
         nan = float("nan")
@@ -90,6 +89,6 @@ def ranking(
         yield Measurement(system, f"{name}@{k}", OVERALL, OVERALL, value, low, high, n_users)
 
 
-def _interval(found: Estimates, column: int) -> tuple[float, float, float]:
+def interval(found: Estimates, column: int) -> tuple[float, float, float]:
     """Value, low and high."""
     return float(found.value[column]), float(found.low[column]), float(found.high[column])

@@ -60,6 +60,15 @@ def recall(hits: Hits, n_relevant: Counts) -> Values:
     return hits.sum(1) / n_relevant
 
 
+def capped_recall(hits: Hits, n_relevant: Counts) -> Values:
+    """Hits as a share of what a list of k can hold, ``min(k, n_relevant)``, shape (B,).
+
+    The Recall@R of Liang et al. (2018), "Variational Autoencoders for Collaborative Filtering",
+    section 4.1.
+    """
+    return hits.sum(1) / np.minimum(hits.shape[1], n_relevant)
+
+
 def precision(hits: Hits, n_relevant: Counts) -> Values:
     """Share of the k places with a relevant item, shape (B,); empty places count."""
     return hits.mean(1)
@@ -90,6 +99,56 @@ RANKING_METRICS: Mapping[str, Callable[[Hits, Counts], Values]] = MappingProxyTy
     }
 )
 """Metrics that are a mean over users, by name."""
+
+
+# The same, where each relevant item counts by the inverse of the propensity that its rating is
+# seen: what is popular is rated often whether or not a system finds it, so that plain metrics pay
+# for popularity.
+
+
+def inverse_propensities(popularity: Counts) -> Values:
+    """Weights of items that do not pay for popularity, shape (n_items,).
+
+    ``max(n, 1) ** -1/2`` of an item with n training ratings: one over the propensity of Saito et
+    al. (2020), "Unbiased Recommender Learning from Missing-Not-At-Random Implicit Feedback", up to
+    a factor that the metrics do not depend on.
+    """
+    return np.maximum(popularity, 1) ** -0.5
+
+
+def propensity_weighted(top: Codes, relevant: History, weights: Values) -> dict[str, Values]:
+    """Recall and nDCG at k in which a relevant item counts by its weight.
+
+    With w the weights: ``sum_hits w / sum_relevant w``, the self-normalised estimator of Yang et
+    al. (2018), "Unbiased Offline Recommender Evaluation for Missing-Not-At-Random Implicit
+    Feedback"; and ``sum_j hit_j w_j / log2(j + 1)`` over what the relevant items reach
+    in order of falling weights.
+
+    Parameters
+    ----------
+    top : int32 array, shape (B, k)
+        One list a user.
+    relevant : History
+        Row b holds the relevant items of user b, at least one.
+    weights : float array, shape (n_items,)
+        By code; see `inverse_propensities`.
+
+    Returns
+    -------
+    dict of str to float array, shape (B,)
+        ``ips_recall`` and ``ips_ndcg``.
+    """
+    k, n_users = top.shape[1], len(top)
+    hits = find_hits(top, relevant) * weights[top]
+    users, own = relevant.user_codes(), weights[relevant.items]
+    order = np.lexsort((-own, users))
+    place = np.arange(len(order)) - relevant.starts[users]
+    discounts = 1 / np.log2(np.arange(2, k + 2))
+    best = np.where(place < k, discounts[np.minimum(place, k - 1)] * own[order], 0.0)
+    return {
+        "ips_recall": hits.sum(1) / np.bincount(users, own, n_users),
+        "ips_ndcg": hits @ discounts / np.bincount(users, best, n_users),
+    }
 
 
 # What is shown, whether or not it is liked. `popularity`, shape (n_items,), counts the training

@@ -13,7 +13,7 @@ import pandas as pd
 from hf_cf.data.history import History
 from hf_cf.data.ratings import Ratings
 from hf_cf.evaluation.baselines import popularity
-from hf_cf.evaluation.simulated_visitors import Newcomers, part, plain_table
+from hf_cf.evaluation.simulated_visitors import SimulatedVisitors, part, plain_table
 from hf_cf.inference.metadata import MODEL, MOST_POPULAR
 from hf_cf.recommender import Recommender
 
@@ -91,8 +91,10 @@ def questions(
     ValueError
         `test` holds ratings of people in `train`, or there are none with at least two ratings.
     """
-    newcomers = Newcomers.split(rec, train, test, k=k, relevant_from=relevant_from, seed=seed)
-    ways: dict[str, Callable[[Newcomers, int, int], Asked]] = {
+    visitors = SimulatedVisitors.split(
+        rec, train, test, k=k, relevant_from=relevant_from, seed=seed
+    )
+    ways: dict[str, Callable[[SimulatedVisitors, int, int], Asked]] = {
         MODEL: _chosen_by_model,
         AT_RANDOM: _at_random,
         MOST_POPULAR: _most_popular,
@@ -100,36 +102,38 @@ def questions(
     }
     rows = []
     for system, choose in ways.items():
-        all_asked = choose(newcomers, max(asked), seed)
+        all_asked = choose(visitors, max(asked), seed)
         for n in asked:
-            given = _answers(newcomers.told, all_asked[:, :n])
+            given = _answers(visitors.observed, all_asked[:, :n])
             rows.append(
                 {
                     "asked": n,
                     "system": system,
-                    "answered": len(given) / len(newcomers.people),
-                    "rmse": newcomers.rmse(newcomers.model_stars(given)),
-                    "ndcg": newcomers.ndcg(newcomers.model_lists(given)),
+                    "answered": len(given) / len(visitors.people),
+                    "rmse": visitors.rmse(visitors.model_stars(given)),
+                    "ndcg": visitors.ndcg(visitors.model_lists(given)),
                 }
             )
     table = pd.DataFrame(rows).sort_values("asked", kind="stable", ignore_index=True)
-    return Questions(table, newcomers.protocol(seed))
+    return Questions(table, visitors.protocol(seed))
 
 
-def _answers(told: History, asked: Asked) -> History:
+def _answers(observed: History, asked: Asked) -> History:
     """What people tell of the items that they are asked about."""
-    n_items = int(max(told.items.max(initial=0), asked.max(initial=0))) + 1
+    n_items = int(max(observed.items.max(initial=0), asked.max(initial=0))) + 1
     pairs = np.arange(len(asked))[:, None] * n_items + asked
-    return part(told, np.isin(told.user_codes().astype(np.int64) * n_items + told.items, pairs))
+    return part(
+        observed, np.isin(observed.user_codes().astype(np.int64) * n_items + observed.items, pairs)
+    )
 
 
-def _chosen_by_model(newcomers: Newcomers, n: int, seed: int) -> Asked:
-    rec, told = newcomers.rec, newcomers.told
-    asked = np.zeros((len(newcomers.people), n), np.int32)
+def _chosen_by_model(visitors: SimulatedVisitors, n: int, seed: int) -> Asked:
+    rec, observed = visitors.rec, visitors.observed
+    asked = np.zeros((len(visitors.people), n), np.int32)
     # Up to the first answer everybody is asked the same.
     known: dict[tuple[Any, ...], int] = {}
     for row in range(len(asked)):
-        items, stars = told.of(row)
+        items, stars = observed.of(row)
         for at in range(n):
             before = asked[row, :at]
             answered = np.isin(items, before)
@@ -142,25 +146,25 @@ def _chosen_by_model(newcomers: Newcomers, n: int, seed: int) -> Asked:
     return asked
 
 
-def _at_random(newcomers: Newcomers, n: int, seed: int) -> Asked:
-    rng, items = np.random.default_rng(seed), np.arange(1, len(newcomers.rec.items))
-    drawn = [rng.choice(items, n, replace=False) for _ in newcomers.people]
+def _at_random(visitors: SimulatedVisitors, n: int, seed: int) -> Asked:
+    rng, items = np.random.default_rng(seed), np.arange(1, len(visitors.rec.items))
+    drawn = [rng.choice(items, n, replace=False) for _ in visitors.people]
     return np.array(drawn, np.int32)
 
 
-def _most_popular(newcomers: Newcomers, n: int, seed: int) -> Asked:
-    return _highest(popularity(newcomers.train), newcomers, n)
+def _most_popular(visitors: SimulatedVisitors, n: int, seed: int) -> Asked:
+    return _highest(popularity(visitors.train), visitors, n)
 
 
-def _most_controversial(newcomers: Newcomers, n: int, seed: int) -> Asked:
-    train = newcomers.train
+def _most_controversial(visitors: SimulatedVisitors, n: int, seed: int) -> Asked:
+    train = visitors.train
     items, stars, n_items = train.item_codes, train.stars.astype(np.float64), len(train.items)
     counts = np.bincount(items, minlength=n_items).clip(1)
     means = np.bincount(items, stars, n_items) / counts
     # The number of ratings times their variance.
-    return _highest(np.bincount(items, (stars - means[items]) ** 2, n_items), newcomers, n)
+    return _highest(np.bincount(items, (stars - means[items]) ** 2, n_items), visitors, n)
 
 
-def _highest(scores: npt.NDArray[Any], newcomers: Newcomers, n: int) -> Asked:
+def _highest(scores: npt.NDArray[Any], visitors: SimulatedVisitors, n: int) -> Asked:
     order = np.argsort(-scores[1:], kind="stable")[:n] + 1
-    return np.tile(order.astype(np.int32), (len(newcomers.people), 1))
+    return np.tile(order.astype(np.int32), (len(visitors.people), 1))

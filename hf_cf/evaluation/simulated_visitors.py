@@ -24,8 +24,8 @@ from hf_cf.recommender import Recommender
 
 
 @dataclass(frozen=True, eq=False)
-class Newcomers:
-    """Held-out people; the first half of each one's ratings may be told, the second is predicted.
+class SimulatedVisitors:
+    """Held-out people; the first half of their ratings may be observed, the second is predicted.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Newcomers:
         In the item codes of `rec`, with the people's codes among its users.
     people : int64 array, shape (n,)
         User codes of `train`.
-    told, target : History
+    observed, target : History
         First and second half of the people's ratings in a random order; row p is ``people[p]``.
     relevant : History
         Of `target` those with at least `threshold` stars; its rows are those of `ranked`.
@@ -50,7 +50,7 @@ class Newcomers:
     rec: Recommender
     train: Ratings
     people: npt.NDArray[np.int64]
-    told: History
+    observed: History
     target: History
     relevant: History
     ranked: npt.NDArray[np.int64]
@@ -67,7 +67,7 @@ class Newcomers:
         k: int,
         relevant_from: float | None,
         seed: int,
-    ) -> Newcomers:
+    ) -> SimulatedVisitors:
         """Shuffle each person's ratings, and halve them.
 
         Raises
@@ -75,15 +75,8 @@ class Newcomers:
         ValueError
             `test` holds ratings of people in `train`, or there are none with at least two ratings.
         """
-        train = train.recode(train.users, rec.items)
-        test = test.recode(train.users, rec.items)
-        test = test.take((test.user_codes > 0) & (test.item_codes > 0))
-        counts = test.user_counts()
-        if (train.user_counts()[counts > 0] > 0).any():
-            raise ValueError(
-                'the held-out people have ratings in training; split with by="user", --split user'
-            )
-        test = test.take(counts[test.user_codes] >= 2)
+        train, test = unseen_users(rec, train, test)
+        test = test.take(test.user_counts()[test.user_codes] >= 2)
         if not len(test):
             raise ValueError("nobody has two ratings to measure with")
         history = History.from_ratings(
@@ -109,7 +102,7 @@ class Newcomers:
 
     def first(self, n: int) -> History:
         """The first n of what each may tell, or all where there are fewer."""
-        return part(self.told, _position(self.told) < n)
+        return part(self.observed, _position(self.observed) < n)
 
     def features(self) -> Tensor | None:
         """What is known of the people beside ratings, (n, p); None where the model takes none."""
@@ -119,7 +112,7 @@ class Newcomers:
         return self.rec.trained.scorer.profiles.read_table(table.loc[self.people])
 
     def model_stars(self, given: History, features: Tensor | None = None) -> Stars:
-        """Stars that the model predicts for `target` when the people have told `given`."""
+        """Stars that the model predicts for `target` when `given` is observed of the people."""
         scorer = self.rec.trained.scorer
         vectors = scorer.vectors(Visitors(given, features)).rating
         owners = torch.from_numpy(self.target.user_codes()).long().to(scorer.device)
@@ -162,6 +155,24 @@ class Newcomers:
             "test_ratings": len(self.target),
             "seed": seed,
         }
+
+
+def unseen_users(rec: Recommender, train: Ratings, test: Ratings) -> tuple[Ratings, Ratings]:
+    """Bring both into the item codes of a model, with those test ratings whose items it knows.
+
+    Raises
+    ------
+    ValueError
+        `test` holds ratings of users in `train`.
+    """
+    train = train.recode(train.users, rec.items)
+    test = test.recode(train.users, rec.items)
+    test = test.take((test.user_codes > 0) & (test.item_codes > 0))
+    if (train.user_counts()[test.user_counts() > 0] > 0).any():
+        raise ValueError(
+            'the held-out users have ratings in training; split with by="user", --split user'
+        )
+    return train, test
 
 
 def plain_table(table: pd.DataFrame) -> list[dict[Hashable, Any]]:

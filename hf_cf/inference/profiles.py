@@ -22,7 +22,7 @@ Profile: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ProfileStart:
-    """Moves where a newcomer's vectors start: ridge regressions from features to vectors.
+    """Moves where a visitor's vectors start: ridge regressions from features to vectors.
 
     Attributes
     ----------

@@ -210,7 +210,7 @@ def _cold_start_values(found: Mapping[str, Any]) -> Values:
     if not found:
         return {}
     most = max(one["given"] for one in found["measurements"])
-    return {"n_newcomers": f"{found['protocol']['test_users']:,}", "most_given": f"{most:g}"}
+    return {"n_visitors": f"{found['protocol']['test_users']:,}", "most_given": f"{most:g}"}
 
 
 def _systems(

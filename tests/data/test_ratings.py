@@ -322,9 +322,20 @@ def test_a_share_outside_0_and_1_is_refused(share: float) -> None:
         Ratings.from_frame(FRAME).split(share)
 
 
+def test_the_last_rating_of_each_user_is_held_out_if_there_are_two() -> None:
+    ratings = Ratings.from_frame(
+        pd.DataFrame(
+            {"user": [1, 1, 1, 2], "item": [5, 6, 7, 5], "rating": 3, "timestamp": [9, 30, 20, 1]}
+        )
+    )
+    train, last = ratings.split(by="last")
+    assert last.to_frame()[["user", "item"]].to_numpy().tolist() == [[1, 6]]
+    assert len(train) == 3
+
+
 def test_an_unknown_split_and_a_split_by_missing_time_are_refused() -> None:
     ratings = Ratings.from_frame(FRAME.drop(columns="timestamp"))
-    with pytest.raises(ValueError, match="random, time, user"):
+    with pytest.raises(ValueError, match="random, time, last, user"):
         ratings.split(by="item")
     with pytest.raises(ValueError, match="no timestamps"):
         ratings.split(by="time")

@@ -54,6 +54,24 @@ def test_ranking_metrics_by_hand(by_hand: tuple[np.ndarray, np.ndarray]) -> None
     assert_allclose(m.reciprocal_rank(*by_hand), [1, 1 / 2, 0])
 
 
+def test_recall_of_a_short_list_is_a_share_of_what_it_can_hold(
+    by_hand: tuple[np.ndarray, np.ndarray],
+) -> None:
+    assert_allclose(m.capped_recall(*by_hand), [1, 1 / 3, 0])
+
+
+def test_weighted_metrics_by_hand() -> None:
+    top = np.array([[7, 3, 5], [9, 2, 4]], np.int32)
+    relevant = sets([5, 7], [1, 2, 6, 8])
+    weights = m.inverse_propensities(np.array([0, 1, 4, 9, 0, 16, 1, 25, 100, 0]))
+    assert_allclose(weights[[1, 2, 4, 5, 7, 8]], [1, 1 / 2, 1, 1 / 4, 1 / 5, 1 / 10])
+    found = m.propensity_weighted(top, relevant, weights)
+    assert_allclose(found["ips_recall"], [1, 0.5 / (1 + 0.5 + 1 + 0.1)])
+    log3 = math.log2(3)
+    first = (0.2 + 0.25 / 2) / (0.25 + 0.2 / log3)
+    assert_allclose(found["ips_ndcg"], [first, (0.5 / log3) / (1 + 1 / log3 + 0.5 / 2)])
+
+
 def test_what_is_shown_by_hand() -> None:
     top = np.array([[1, 2], [1, 3], [1, 0]], np.int32)
     popularity = np.array([0, 8, 4, 0, 1])

@@ -1,4 +1,4 @@
-"""Profiles: where newcomers start of whom something is known, and what is refused."""
+"""Profiles: where visitors start of whom something is known, and what is refused."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def by_user(sample: hf_cf.Ratings) -> hf_cf.Recommender:
     return fit(*sample.split(0.1, seed=0, by="user"), epochs=1, progress=False)
 
 
-def test_held_out_people_are_measured_as_newcomers(
+def test_held_out_people_are_measured_as_visitors(
     by_user: hf_cf.Recommender, trained: hf_cf.Recommender
 ) -> None:
     table = pd.DataFrame(by_user.metadata.cold_start["measurements"])

@@ -5,12 +5,12 @@ predicted. implicit answers by `recalculate_user`, LensKit by scoring a new user
 by training again, since it has no other way. The libraries run in processes of their own, one
 thread each, under the interpreters that have them::
 
-    python benchmarks/newcomer_peers.py --data ml-100k ml-latest-small \
+    python benchmarks/cold_start_peers.py --data ml-100k ml-latest-small \
         --python Surprise=peers/bin/python LensKit=lenskit/bin/python
 
-Settings of the peers are chosen on newcomers cut from the training part of seed 0; those of
+Settings of the peers are chosen on visitors cut from the training part of seed 0; those of
 Surprise are the best of `rating_accuracy.py`. hf_cf runs with its defaults. Writes
-`benchmarks/results/newcomer_peers.md`; with ``--keep FOLDER`` what was measured of a library is
+`benchmarks/results/cold_start_peers.md`; with ``--keep FOLDER`` what was measured of a library is
 kept there, so that a run can be stopped and go on.
 """
 
@@ -40,7 +40,7 @@ from hf_cf.evaluation.protocol import default_threshold
 from hf_cf.evaluation.simulated_visitors import part
 
 HERE = Path(__file__).parent
-RESULT = HERE / "results/newcomer_peers.md"
+RESULT = HERE / "results/cold_start_peers.md"
 GIVEN = 10
 LIKED = [
     {"factors": 64, "regularization": reg, "alpha": alpha, "threshold": 4}
@@ -62,7 +62,7 @@ HOW = {
 
 
 class Case:
-    """Newcomers, and the folder of tables that the libraries see."""
+    """Visitors, and the folder of tables that the libraries see."""
 
     def __init__(self, train: hf_cf.Ratings, test: hf_cf.Ratings, seed: int, folder: Path) -> None:
         self.train, self.folder = train, folder
@@ -101,7 +101,7 @@ class Case:
         files = {name: self.folder / f"{name}.npy" for name in ("lists", "stars")}
         for file in files.values():
             file.unlink(missing_ok=True)
-        command = [python, str(HERE / "newcomer_systems.py"), system, str(self.folder)]
+        command = [python, str(HERE / "cold_start_systems.py"), system, str(self.folder)]
         done = subprocess.run(
             [*command, json.dumps(settings)], capture_output=True, text=True, check=False,
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
@@ -119,7 +119,7 @@ class Case:
 
 
 def measure(data: str, seeds: int, pythons: dict[str, str], root: Path, keep: Path | None) -> str:
-    """One table: every system with the settings that were best on validation newcomers."""
+    """One table: every system with the settings that were best on validation visitors."""
     ratings, name = hf_cf.load_ratings(data), Path(data).name
     inner = ratings.split(by="user", seed=0)[0].split(by="user", seed=1000)
     validation = Case(*inner, 0, root / name / "validation")
@@ -145,7 +145,7 @@ def measure(data: str, seeds: int, pythons: dict[str, str], root: Path, keep: Pa
         print(name, system, found.mean(numeric_only=True).to_dict(), flush=True)
     lines = [
         f"## {name}, {seeds} seeds\n",
-        "| | nDCG@10 | RMSE | one newcomer, ms | training, s |\n|---|---|---|---|---|",
+        "| | nDCG@10 | RMSE | one visitor, ms | training, s |\n|---|---|---|---|---|",
     ]
     digits = {"ndcg": 4, "rmse": 4, "one_ms": 2, "fit_s": 1}
     for label, table in rows.items():
@@ -173,9 +173,9 @@ def main() -> None:
         ]
     told, settings = ((__doc__ or "").split("\n\n")[part].strip() for part in (1, 3))
     RESULT.write_text(
-        "# Newcomers: hf_cf beside other libraries\n\n"
+        "# Visitors: hf_cf beside other libraries\n\n"
         + " ".join(f"{told.removesuffix('::')}. {settings.partition(' Writes')[0]}".split())
-        + " Means over seeds. A newcomer's time is the median of one call, warm, from their 10 "
+        + " Means over seeds. A visitor's time is the median of one call, warm, from their 10 "
         "ratings to a list of 10: hf_cf's with titles and stars as a DataFrame, the others' as "
         f"arrays. {platform.machine()}, {os.cpu_count()} cores, load average {load:.1f} at the "
         f"start, Python {platform.python_version()}.\n\n" + "\n".join(tables),

@@ -1,6 +1,6 @@
 """One library meets people whom it was not trained on, in a process of its own.
 
-Called by ``newcomer_peers.py``, under the interpreter whose environment has the library, because
+Called by ``cold_start_peers.py``, under the interpreter whose environment has the library, because
 their pins differ. A folder holds::
 
     train.csv    user, item, rating: what is learned from
@@ -30,7 +30,7 @@ WARM, RETRAINED = 20, 3
 """Answers that are not timed, and how many people a model is trained again for."""
 
 
-class Newcomers:
+class Visitors:
     """The tables of a folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -61,7 +61,7 @@ class Newcomers:
         np.save(self.folder / "stars.npy", np.asarray(predicted, np.float32))
 
 
-def implicit_als(people: Newcomers, threshold: float, **settings: Any) -> dict[str, float]:
+def implicit_als(people: Visitors, threshold: float, **settings: Any) -> dict[str, float]:
     import implicit
     from scipy.sparse import csr_matrix
 
@@ -88,7 +88,7 @@ def implicit_als(people: Newcomers, threshold: float, **settings: Any) -> dict[s
     return {"fit_s": fit_s, **people.ask_all(answer)}
 
 
-def lenskit_mf(people: Newcomers, threshold: float, **settings: Any) -> dict[str, float]:
+def lenskit_mf(people: Visitors, threshold: float, **settings: Any) -> dict[str, float]:
     from lenskit.als import ImplicitMFScorer
     from lenskit.data import ItemList, RecQuery, from_interactions_df
     from lenskit.training import TrainingOptions
@@ -114,12 +114,12 @@ def lenskit_mf(people: Newcomers, threshold: float, **settings: Any) -> dict[str
     return {"fit_s": fit_s, **people.ask_all(answer)}
 
 
-def surprise_svd(people: Newcomers, **settings: Any) -> dict[str, float]:
+def surprise_svd(people: Visitors, **settings: Any) -> dict[str, float]:
     """Surprise cannot place a new user, so it is trained again with what they have told."""
     import surprise
 
     scale = float(people.train["rating"].min()), float(people.train["rating"].max())
-    newcomers = people.given.assign(user="new " + people.given["person"].astype(str))
+    visitors = people.given.assign(user="new " + people.given["person"].astype(str))
 
     def train(more: pd.DataFrame) -> Any:
         table = pd.concat([people.train, more])[["user", "item", "rating"]]
@@ -127,7 +127,7 @@ def surprise_svd(people: Newcomers, **settings: Any) -> dict[str, float]:
         return surprise.SVD(**settings, random_state=0).fit(data.build_full_trainset())
 
     # All at once, which is best for it; the time of one person is that of training for them alone.
-    model = train(newcomers)
+    model = train(visitors)
     people.stars(
         [
             model.predict(f"new {person}", item).est
@@ -137,7 +137,7 @@ def surprise_svd(people: Newcomers, **settings: Any) -> dict[str, float]:
     seconds = []
     for person in range(RETRAINED):
         started = time.perf_counter()
-        own = train(newcomers[newcomers["person"] == person])
+        own = train(visitors[visitors["person"] == person])
         unseen = np.setdiff1d(people.train["item"].unique(), people.told[person]["item"])
         stars = [own.predict(f"new {person}", item).est for item in unseen.tolist()]
         unseen[np.argsort(stars)[::-1][:N]].tolist()
@@ -145,7 +145,7 @@ def surprise_svd(people: Newcomers, **settings: Any) -> dict[str, float]:
     return {"one_ms": float(np.median(seconds)) * 1000}
 
 
-def hf_cf_visitor(people: Newcomers) -> dict[str, float]:
+def hf_cf_visitor(people: Visitors) -> dict[str, float]:
     import torch
 
     import hf_cf
@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("settings", type=json.loads)
     arguments = parser.parse_args()
     package, system = SYSTEMS[arguments.system]
-    found = system(Newcomers(arguments.folder), **arguments.settings)
+    found = system(Visitors(arguments.folder), **arguments.settings)
     found["version"] = f"{package} {version(package)}"
     sys.stdout.write(json.dumps(found) + "\n")
 
