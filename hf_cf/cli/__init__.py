@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 
 from hf_cf.cli import answer, evaluate, hub, space, spark, train
+from hf_cf.cli.data import with_flags
 from hf_cf.errors import DataFormatError, DownloadError, ModelFormatError, UnknownItem, UnknownUser
 
 _COMMANDS = (train, answer, evaluate, hub, space, spark)
@@ -57,10 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 1
     except _EXPECTED as error:
-        print(f"hf-cf: {error}", file=sys.stderr)
+        print(f"hf-cf: {with_flags(str(error))}", file=sys.stderr)
         return 1
     return 0
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
-    print(f"Note: {message}", file=sys.stderr)
+    print(f"Note: {with_flags(str(message))}", file=sys.stderr)

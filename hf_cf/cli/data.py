@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,13 +30,31 @@ def add_data_flags(parser: argparse.ArgumentParser, *, held_out: str, sample: bo
         required=not sample,
         default="sample" if sample else argparse.SUPPRESS,
         help="sample, ml-100k, ml-latest-small, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, "
-        "or a folder, .zip, .csv or .parquet file",
+        "a folder, a .zip, or any table: .csv, .tsv, .dat, .json, .parquet, .xlsx, also compressed",
     )
     parser.add_argument("--item", choices=("id", "title"), default="id", help="what names an item")
     for column in ("user", "item", "rating", "timestamp"):
-        parser.add_argument(
-            f"--{column}-col", help=f"the {column} column of a .csv or .parquet file"
-        )
+        parser.add_argument(f"--{column}-col", help=f"the {column} column of a table")
+    parser.add_argument(
+        "--items", type=Path, metavar="FILE", help="titles and features of the items, joined by id"
+    )
+    parser.add_argument(
+        "--scale", nargs="+", type=float, metavar="NUMBER",
+        help="the rating scale: LOW HIGH, or LOW HIGH STEP (default: guessed)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--feedback", choices=("explicit", "implicit"),
+        help="whether ratings are stars or strengths of interactions (default: guessed)",
+    )  # fmt: skip
+    missing = parser.add_mutually_exclusive_group()
+    missing.add_argument(
+        "--missing", type=float, metavar="RATING", help="a rating that means that there is none"
+    )
+    missing.add_argument(
+        "--zero-means-missing", dest="missing", action="store_const", const=0.0,
+        help="leave out ratings of 0, as Goodreads writes for unread",
+    )  # fmt: skip
+    parser.add_argument("--wide", action="store_true", help="the table has one column an item")
     parser.add_argument(
         held_out, type=Path, dest="held_out", metavar="FILE",
         help="a file of held-out ratings, instead of a split",
@@ -53,13 +72,34 @@ def load_split(arguments: argparse.Namespace) -> tuple[Ratings, Ratings | None]:
     """Load the ratings, and those held out, or None where nothing is."""
     from hf_cf.data.readers import load_ratings
 
-    columns = {
+    options = {
         name: getattr(arguments, name)
-        for name in ("user_col", "item_col", "rating_col", "timestamp_col")
-    }
-    train = load_ratings(arguments.data, item=arguments.item, **columns)
+        for name in (
+            "item", "user_col", "item_col", "rating_col", "timestamp_col", "items", "scale",
+            "feedback", "missing", "wide",
+        )
+    }  # fmt: skip
+    train = load_ratings(arguments.data, **options)
     if arguments.held_out is not None:
-        return train, load_ratings(arguments.held_out, item=arguments.item, **columns)
+        return train, load_ratings(arguments.held_out, **options)
     if arguments.valid_pct == 0:
         return train, None
     return train.split(arguments.valid_pct, arguments.split_seed, arguments.split)
+
+
+_FLAG = re.compile(
+    r"\b(user_col|item_col|rating_col|timestamp_col|scale|feedback|missing|items|wide)="
+    r"(True|\([^)]*\)|'[^']*'|[\w.]+)?"
+)
+
+
+def with_flags(message: str) -> str:
+    """A message about keywords of `load_ratings` in terms of the command line's flags."""
+
+    def flag(found: re.Match[str]) -> str:
+        value = (found[2] or "...").strip("'")
+        if value == "True":
+            value = ""
+        return f"--{found[1].replace('_', '-')} {value.strip('()').replace(',', '')}".rstrip()
+
+    return _FLAG.sub(flag, message)

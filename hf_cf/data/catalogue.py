@@ -82,7 +82,7 @@ class Catalogue:
         if not raw:
             return np.zeros(0, np.int32)
         # A visitor's few names are looked up one by one: pandas would take longer to start.
-        if len(raw) <= _FEW and all(isinstance(name, (int, str)) for name in raw):
+        if len(raw) <= _FEW and all(type(name) in (int, str) for name in raw):
             codes = np.array([self._by_name.get(name, 0) for name in raw], np.int32)
         else:
             codes = np.zeros(len(raw), np.int32)
@@ -105,16 +105,20 @@ class Catalogue:
 
     @cached_property
     def _by_name(self) -> dict[int | str, int]:
-        """Codes by raw id, by its text, and by title where a single item has it."""
+        """Codes by raw id, by title where a single item has it, and by the text of an integer id.
+
+        Text that is a title is that title, though it may spell another item's integer id: the
+        film "300" is not item 300.
+        """
         ids = self.items.ids.tolist()
         codes = range(1, len(ids) + 1)
         by_title = dict(zip(self._title_of.tolist(), codes, strict=True))
         if len(by_title) < len(ids):
             times = Counter(self._title_of.tolist())
             by_title = {title: code for title, code in by_title.items() if times[title] == 1}
-        for names in (map(str, ids), ids):
-            by_title.update(zip(names, codes, strict=True))
-        return by_title
+        by_text = dict(zip(map(str, ids), codes, strict=True))
+        by_id: dict[int | str, int] = dict(zip(ids, codes, strict=True))
+        return {**by_text, **by_title, **by_id}
 
     def _code_of_title(self, name: Any) -> int:
         codes = self._titles.exact(name) if isinstance(name, str) else []

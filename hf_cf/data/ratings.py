@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -10,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hf_cf.data.catalogue_columns import checked_columns
+from hf_cf.data.frames import as_frame, read_frame
+from hf_cf.data.guesses import Feedback
 from hf_cf.data.scale import DataSource, RatingScale, Stars
+from hf_cf.data.times import NO_TIME, Timestamps
 from hf_cf.data.vocab import Codes, Vocab
 from hf_cf.errors import DataFormatError
-
-Timestamps = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,20 +29,23 @@ class Ratings:
     user_codes, item_codes : int32 array, shape (n,)
         Codes of user and item; 0 is ``#na#``, an id outside the vocabulary.
     stars : float32 array, shape (n,)
-        The ratings, in units of `scale`.
+        The ratings, in units of `scale`; of implicit feedback the strengths of interactions, such
+        as numbers of plays, 1 for a like.
     users, items : Vocab
         Raw ids and their codes.
     catalogue : DataFrame
         One row an item in code order (its index is the code): ``id``, ``title``, ``year``,
         ``genres`` (joined by ``|``), and whatever else the source has, such as links.
     timestamps : int64 array, shape (n,), optional
-        Seconds since 1970.
+        Seconds since 1970; `hf_cf.data.times.NO_TIME` where a rating has none.
     user_features : DataFrame, optional
         One row a user in code order (its index is the code): ``id`` and features.
     scale : RatingScale
         The values that a rating can take.
     source : DataSource
         Name, licence and citation of the data.
+    feedback : {"explicit", "implicit"}
+        Whether `stars` are ratings that people gave, or strengths of interactions.
     """
 
     user_codes: Codes
@@ -52,78 +58,57 @@ class Ratings:
     user_features: pd.DataFrame | None = None
     scale: RatingScale = field(default_factory=lambda: RatingScale(1, 5, 1))
     source: DataSource = field(default_factory=DataSource)
+    feedback: Feedback = "explicit"
 
     @classmethod
     def from_frame(
         cls,
-        df: pd.DataFrame,
-        items: pd.DataFrame | None = None,
-        users: pd.DataFrame | None = None,
+        df: Any,
+        items: Any = None,
+        users: Any = None,
         *,
-        scale: RatingScale | None = None,
+        scale: RatingScale | Sequence[float] | None = None,
         source: DataSource | None = None,
+        feedback: Feedback | None = None,
+        missing: float | None = None,
     ) -> Ratings:
-        """Ratings from a table with the columns ``user``, ``item``, ``rating`` [, ``timestamp``].
+        """Ratings from a table with the columns ``user``, ``item`` [, ``rating``, ``timestamp``].
 
         Parameters
         ----------
-        df : DataFrame
-            One row a rating, raw ids.
-        items : DataFrame, optional
+        df : table
+            One row a rating, raw ids: a pandas or polars DataFrame, a pyarrow Table, a ``Dataset``
+            of Hugging Face, a dict of columns, or a scipy sparse matrix of users by items.
+        items : table, optional
             The catalogue: a column ``id``, and where known ``title``, ``year``, ``genres``, others.
-        users : DataFrame, optional
+        users : table, optional
             User features: a column ``id`` and one column a feature.
-        scale : RatingScale, optional
-            The rating scale; inferred from the ratings where not given.
+        scale : RatingScale or (low, high) or (low, high, step), optional
+            The rating scale; guessed from the ratings where not given, see `hf_cf.data.guesses`.
         source : DataSource, optional
             Name and licence of the data.
+        feedback : {"explicit", "implicit"}, optional
+            Whether ratings are stars, or strengths of interactions such as plays or purchases;
+            guessed where not given. Without a column ``rating`` each row is one like.
+        missing : float, optional
+            A rating that means that there is none, such as 0 or 99; those rows are left out.
 
         Raises
         ------
         DataFormatError
-            A column is missing, a value is missing, or a rating is not a finite number.
+            A column is missing or stands twice, a value is missing, a rating is not a finite
+            number or outside the scale, or the table is none that can be read.
         """
-        for column in ("user", "item", "rating"):
-            if column not in df.columns:
-                have = ", ".join(map(str, df.columns))
-                raise DataFormatError(
-                    f"the column is missing; it has {have}. Rename columns so that there are "
-                    "user, item and rating",
-                    column=column,
-                )
-        if df.empty:
-            raise DataFormatError("there are no ratings")
-        for column in ("user", "item"):
-            missing = df[column].isna().to_numpy()
-            if missing.any():
-                row = int(missing.argmax())
-                raise DataFormatError("the id is missing", line=row, column=column)
-        numbers = pd.to_numeric(df["rating"], errors="coerce")
-        # A copy: pandas lends out its own memory read-only, of which PyTorch warns.
-        stars = numbers.to_numpy(np.float32, na_value=np.nan, copy=True)
-        bad = ~np.isfinite(stars)
-        if bad.any():
-            row = int(bad.argmax())
-            value = df["rating"].iloc[row]
-            raise DataFormatError(f"{str(value)!r} is not a rating", line=row, column="rating")
-        timestamps = None
-        if "timestamp" in df.columns:
-            times = pd.to_numeric(df["timestamp"], errors="coerce").to_numpy(np.float64)
-            if not np.isfinite(times).all():
-                row = int((~np.isfinite(times)).argmax())
-                value = df["timestamp"].iloc[row]
-                raise DataFormatError(
-                    f"{str(value)!r} is not a time in seconds", line=row, column="timestamp"
-                )
-            timestamps = times.astype(np.int64)
+        read = read_frame(df, scale=scale, feedback=feedback, missing=missing)
         return cls.assemble(
-            df["user"].to_numpy(),
-            df["item"].to_numpy(),
-            stars,
-            timestamps,
-            catalogue=items,
-            user_features=users,
-            scale=scale,
+            read.users,
+            read.items,
+            read.stars,
+            read.timestamps,
+            scale=read.scale,
+            feedback=read.feedback,
+            catalogue=None if items is None else as_frame(items, "items"),
+            user_features=None if users is None else as_frame(users, "users"),
             source=source,
         )
 
@@ -135,28 +120,34 @@ class Ratings:
         stars: Stars,
         timestamps: Timestamps | None = None,
         *,
+        scale: RatingScale,
         catalogue: pd.DataFrame | None = None,
         user_features: pd.DataFrame | None = None,
-        scale: RatingScale | None = None,
         source: DataSource | None = None,
+        feedback: Feedback = "explicit",
     ) -> Ratings:
-        """Ratings from checked columns of raw ids: builds the vocabularies, drops duplicates.
+        """Ratings from checked columns of raw ids: builds the vocabularies, joins duplicates.
 
-        The catalogue is cut to the items that were rated and put into code order; an item that it
-        does not have keeps its id for a title.
+        Of a user's ratings of one item the latest stays; strengths of interactions add up. The
+        catalogue is cut to the items that were rated and put into code order; an item that it does
+        not have keeps its id for a title.
         """
         user_vocab, user_codes = Vocab.build(users)
         item_vocab, item_codes = Vocab.build(items)
         keep = _latest_of_duplicates(user_codes, item_codes, len(item_vocab), timestamps)
         if keep is not None:
-            dropped = len(stars) - len(keep)
             # An item whose every rating was dropped cannot exist: one rating of each pair stays.
-            warnings.warn(
-                f"{dropped:,} rating{'s' * (dropped > 1)} dropped: the user had rated the same "
-                "item more than once, and the latest rating was kept",
-                stacklevel=3,
-            )
-            user_codes, item_codes, stars = user_codes[keep], item_codes[keep], stars[keep]
+            if feedback == "implicit":
+                stars = _sums(user_codes, item_codes, len(item_vocab), stars, keep)
+            else:
+                dropped = len(stars) - len(keep)
+                warnings.warn(
+                    f"{dropped:,} rating{'s' * (dropped > 1)} dropped: the user had rated the "
+                    "same item more than once, and the latest rating was kept",
+                    stacklevel=3,
+                )
+                stars = stars[keep]
+            user_codes, item_codes = user_codes[keep], item_codes[keep]
             timestamps = None if timestamps is None else timestamps[keep]
         return cls(
             user_codes=user_codes,
@@ -169,28 +160,36 @@ class Ratings:
             user_features=None
             if user_features is None
             else in_code_order(user_features, user_vocab, default_title=False),
-            scale=scale or RatingScale.infer(stars),
+            scale=scale,
             source=source or DataSource(),
+            feedback=feedback,
         )
 
     def __len__(self) -> int:
         return len(self.stars)
 
     def __repr__(self) -> str:
+        kind, scale = "interactions", ""
+        if self.feedback == "explicit":
+            kind, scale = "ratings", f", {self.scale.min:g} to {self.scale.max:g}"
         return (
-            f"Ratings({self.source.name}: {len(self):,} ratings of {len(self.items) - 1:,} items "
-            f"by {len(self.users) - 1:,} users, {self.scale.min:g} to {self.scale.max:g})"
+            f"Ratings({self.source.name}: {len(self):,} {kind} of {len(self.items) - 1:,} items "
+            f"by {len(self.users) - 1:,} users{scale})"
         )
 
     def to_frame(self) -> pd.DataFrame:
         """Ratings as a table with raw ids: ``user``, ``item``, ``rating`` [, ``timestamp``]."""
-        columns = {
+        columns: dict[str, Any] = {
             "user": self.users.decode(self.user_codes),
             "item": self.items.decode(self.item_codes),
             "rating": self.stars,
         }
         if self.timestamps is not None:
-            columns["timestamp"] = self.timestamps
+            times = pd.Series(self.timestamps)
+            has_gaps = bool((self.timestamps == NO_TIME).any())
+            columns["timestamp"] = (
+                times.astype("Int64").mask(times == NO_TIME) if has_gaps else times
+            )
         return pd.DataFrame(columns)
 
     def item_counts(self) -> npt.NDArray[np.int64]:
@@ -317,6 +316,20 @@ def _latest_of_duplicates(
     return np.flatnonzero(keep)
 
 
+def _sums(
+    users: Codes,
+    items: Codes,
+    n_items: int,
+    strengths: Stars,
+    keep: npt.NDArray[np.int64],
+) -> Stars:
+    """Sums of the strengths of each (user, item), in the order of the rows to keep."""
+    pairs = users.astype(np.int64) * n_items + items
+    distinct, group = np.unique(pairs, return_inverse=True)
+    sums = np.bincount(group, strengths)
+    return sums[np.searchsorted(distinct, pairs[keep])].astype(np.float32)
+
+
 def in_code_order(table: pd.DataFrame | None, vocab: Vocab, *, default_title: bool) -> pd.DataFrame:
     """Cut a table with a column ``id`` to a vocabulary, one row a code, which is its index.
 
@@ -328,6 +341,8 @@ def in_code_order(table: pd.DataFrame | None, vocab: Vocab, *, default_title: bo
         table = pd.DataFrame({"id": vocab.ids})
     if "id" not in table.columns:
         raise DataFormatError("a catalogue or a table of users needs this column", column="id")
+    if default_title:
+        table = checked_columns(table)
     codes = vocab.encode(table["id"])
     row_of = np.full(len(vocab), -1)
     # Of an id that stands twice the first row counts, so the rows go in backwards.
@@ -351,11 +366,7 @@ def _titles(ordered: pd.DataFrame, vocab: Vocab) -> pd.Series:
     ids = pd.Series(vocab.ids, index=ordered.index)
     if "title" not in ordered:
         return ids.astype(str)
-    titles = ordered["title"]
-    if isinstance(titles.dtype, pd.StringDtype) and not titles.hasnans:
-        return titles
-    titles = titles.astype(object)
-    return titles.where(titles.notna(), ids.astype(str)).astype(str)
+    return ordered["title"].fillna(ids.astype(str)).astype("str")
 
 
 def _random_rows(ratings: Ratings, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:

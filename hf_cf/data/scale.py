@@ -46,6 +46,10 @@ class RatingScale:
         return cls(low, high, max(step, (high - low) / 100))
 
 
+LIKES = RatingScale(0.0, 1.0, 1.0)
+"""The scale of interactions: 1 is a like. Strengths may reach beyond it."""
+
+
 @dataclass(frozen=True)
 class DataSource:
     """Where ratings come from and what may be done with them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,9 @@ NA = "#na#"
 """The raw id of code 0 in every vocabulary, as in fastai's ``CategoryMap``."""
 
 Codes = npt.NDArray[np.int32]
+
+_SPELLED = re.compile(r"0|-?[1-9]\d{0,18}")
+_EXACT = 2**53  # beyond it not every integer is a float64
 
 
 class Vocab:
@@ -67,14 +71,23 @@ class Vocab:
     def encode(self, raw: Iterable[Any]) -> Codes:
         """Codes of raw ids, int32, shape (n,); 0 where the vocabulary does not have the id.
 
-        Text that spells an integer finds an integer id, and an integer finds the text of it.
+        Text that spells an integer as it is usually written finds an integer id, and an integer
+        finds the text of it; ``"007"``, ``" 1 "``, ``"1e0"`` and ``True`` are no integers.
         """
         values = pd.Index(raw if isinstance(raw, (np.ndarray, pd.Index, pd.Series)) else list(raw))
-        if self.is_integer and not pd.api.types.is_integer_dtype(values.dtype):
-            values = pd.Index(pd.to_numeric(values.to_series(), errors="coerce"))
-        elif not self.is_integer:
-            values = values.astype(str).astype(object)
+        if self.is_integer and not pd.api.types.is_signed_integer_dtype(values.dtype):
+            # What is no integer becomes a number that no id is.
+            return self._codes_of([_integer(value) for value in values.tolist()])
+        if not self.is_integer:
+            values = pd.Index([str(value) for value in values.tolist()], dtype=object)
         return (self._index.get_indexer(values) + 1).astype(np.int32)
+
+    def _codes_of(self, integers: list[int | None]) -> Codes:
+        known = np.array([value is not None for value in integers], bool)
+        codes = np.zeros(len(integers), np.int32)
+        values = np.array([value for value in integers if value is not None], np.int64)
+        codes[known] = self._index.get_indexer(pd.Index(values)) + 1
+        return codes
 
     def decode(self, codes: npt.ArrayLike) -> npt.NDArray[Any]:
         """Raw ids of codes, same shape; ``#na#`` for code 0."""
@@ -96,7 +109,7 @@ class Vocab:
             codes_of_all = np.zeros(len(used), dtype=np.int32)
             codes_of_all[used] = codes_of_used
             return vocab, codes_of_all[raw.codes]
-        if np.issubdtype(raw.dtype, np.integer) and len(raw) and raw.min() >= 0:
+        if np.issubdtype(raw.dtype, np.signedinteger) and len(raw) and raw.min() >= 0:
             span = int(raw.max()) + 1
             if span <= 4 * len(raw) + 1_000_000:
                 present = np.zeros(span, dtype=bool)
@@ -110,10 +123,28 @@ class Vocab:
 
 
 def _as_ids(values: Any) -> pd.Index:
-    """Ids as int64 where all are whole numbers, whatever their type, otherwise as text."""
+    """Ids in their one form: int64 where all are integers that fit it, otherwise text as written.
+
+    Numbers such as 3.0 are integers, as where a column once had gaps; text never is.
+    """
     index = pd.Index(values).infer_objects()
-    if pd.api.types.is_float_dtype(index.dtype) and np.array_equal(index, np.rint(index)):
-        index = index.astype(np.int64)
-    if pd.api.types.is_integer_dtype(index.dtype):
+    kind = index.dtype
+    if pd.api.types.is_float_dtype(kind) and np.array_equal(index, np.rint(index)):
+        if np.abs(index.to_numpy(np.float64)).max(initial=0) <= _EXACT:
+            return index.astype(np.int64)
+    elif pd.api.types.is_integer_dtype(kind) and (
+        not len(index) or int(index.max()) <= np.iinfo(np.int64).max
+    ):
         return index.astype(np.int64)
     return pd.Index([str(value) for value in index], dtype=object)
+
+
+def _integer(value: Any) -> int | None:
+    """The integer id that a value names; None where it names none."""
+    if isinstance(value, str):
+        found = int(value) if _SPELLED.fullmatch(value) else None
+    elif isinstance(value, float):
+        found = int(value) if value.is_integer() and abs(value) <= _EXACT else None
+    else:
+        found = value if isinstance(value, int) and not isinstance(value, bool) else None
+    return found if found is None or -(2**63) <= found < 2**63 else None

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hf_cf.data.ratings import Timestamps
+from hf_cf.data.times import Timestamps
 
 LAST_SECOND = 2**36
 """Times are below it, in seconds since 1970: the year 4147."""

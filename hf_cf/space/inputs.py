@@ -4,14 +4,51 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from hf_cf.inference.filters import Filters
+from hf_cf.inference.top_n import ListOptions
 from hf_cf.space.errors import InvalidInput, quoted
 
 MOST_RATINGS = 2_000
 MOST_ITEMS = 1_000
 MOST_SHOWN = 100
 LONGEST_TEXT = 300
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a list of recommendations should be like."""
+
+    n: int
+    choice: ListOptions
+    filters: Filters
+
+    @classmethod
+    def checked(
+        cls,
+        n: Any,
+        genres: Any,
+        years: Any,
+        novelty: Any,
+        diversity: Any,
+        exclude: Any,
+        min_ratings: Any,
+    ) -> Wanted:
+        return cls(
+            whole_number(n, "n"),
+            ListOptions(
+                novelty=fraction(novelty, "novelty"),
+                diversity=fraction(diversity, "diversity"),
+            ),
+            Filters(
+                texts(genres, "genres"),
+                years(years),
+                items(exclude, "exclude"),
+                whole_number(min_ratings, "min_ratings", 0, 10**9),
+            ),
+        )
 
 
 def whole_number(value: Any, name: str, least: int = 1, most: int = MOST_SHOWN) -> int:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from hf_cf.inference import answers
 from hf_cf.inference.asking import one_visitor, user_codes
-from hf_cf.inference.filters import Filters
-from hf_cf.inference.top_n import ListOptions
 from hf_cf.inference.users import KnownUsers, Users, Visitors
 from hf_cf.recommender import Recommender
 from hf_cf.space import inputs
@@ -116,7 +113,7 @@ class Service:
             stars), "score" (what the order follows) and "because" (the ratings that moved the
             stars most).
         """
-        wanted = _Wanted.checked(n, genres, years, novelty, diversity, exclude, min_ratings)
+        wanted = inputs.Wanted.checked(n, genres, years, novelty, diversity, exclude, min_ratings)
         reasons = REASONS if inputs.flag(explain, "explain") else 0
         return self._cards(self._visitor(ratings), wanted, reasons)
 
@@ -163,7 +160,7 @@ class Service:
             stars), "score" (what the order follows) and "because" (the ratings that moved the
             stars most).
         """
-        wanted = _Wanted.checked(n, genres, years, novelty, diversity, exclude, min_ratings)
+        wanted = inputs.Wanted.checked(n, genres, years, novelty, diversity, exclude, min_ratings)
         reasons = REASONS if inputs.flag(explain, "explain") else 0
         return self._cards(self._known(user), wanted, reasons)
 
@@ -391,7 +388,7 @@ class Service:
 
     # What they get
 
-    def _cards(self, who: Users, wanted: _Wanted, reasons: int) -> list[Json]:
+    def _cards(self, who: Users, wanted: inputs.Wanted, reasons: int) -> list[Json]:
         found = answers.recommend(
             self.rec.trained, who, wanted.n, wanted.choice, wanted.filters,
             with_deviations=True, n_reasons=reasons,
@@ -429,40 +426,6 @@ class Service:
                 reasons.items, reasons.ratings, reasons.effects, strict=True
             )
         ]
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What a list of recommendations should be like."""
-
-    n: int
-    choice: ListOptions
-    filters: Filters
-
-    @classmethod
-    def checked(
-        cls,
-        n: Any,
-        genres: Any,
-        years: Any,
-        novelty: Any,
-        diversity: Any,
-        exclude: Any,
-        min_ratings: Any,
-    ) -> _Wanted:
-        return cls(
-            inputs.whole_number(n, "n"),
-            ListOptions(
-                novelty=inputs.fraction(novelty, "novelty"),
-                diversity=inputs.fraction(diversity, "diversity"),
-            ),
-            Filters(
-                inputs.texts(genres, "genres"),
-                inputs.years(years),
-                inputs.items(exclude, "exclude"),
-                inputs.whole_number(min_ratings, "min_ratings", 0, 10**9),
-            ),
-        )
 
 
 def _numbers(values: Any, n: int = 0) -> list[Any]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hf_cf.data.catalogue import Catalogue
+from hf_cf.data.catalogue_columns import wrong_columns
 from hf_cf.data.features import from_json, n_columns, to_json
 from hf_cf.data.history import History
 from hf_cf.data.scale import DataSource, RatingScale
@@ -167,6 +168,11 @@ def read_model(folder: str | Path) -> TrainedModel:
         raise ModelFormatError(str(error), file=folder / WEIGHTS) from error
     users, items = (_vocab(tables[name], folder / f"{name}.parquet") for name in ("users", "items"))
     catalogue = tables["items"].set_axis(pd.RangeIndex(1, len(items), name="code"))
+    if wrong := wrong_columns(catalogue):
+        raise ModelFormatError(
+            f"the column {wrong} is of another type than it has in a catalogue",
+            file=folder / "items.parquet",
+        )
     if (catalogue["n_ratings"] < 0).any():
         raise ModelFormatError("n_ratings is negative somewhere", file=folder / "items.parquet")
     ratings: dict[str, History | None] = dict.fromkeys(RATINGS_TABLES)

@@ -281,7 +281,7 @@ def test_all_users_go_into_a_file(run: Any, tmp_path: Path, folder: Path) -> Non
         (["train", "--out", "{empty}/m", "--valid-pct", "2"], "between 0 and 1"),
         (["train", "--out", "{empty}/m", "--y-range", "wide"], "--y-range wide"),
         (["train", "--out", "{empty}/m", "--y-range", "5", "0"], "y_range=(5.0, 0.0)"),
-        (["train", "--out", "{empty}/m", "--user-col", "who"], "user_col"),
+        (["train", "--out", "{empty}/m", "--user-col", "who"], "are for tables"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -13,16 +13,26 @@ from typing import NoReturn
 import pyarrow as pa
 
 from hf_cf.data.readers.layouts import Field, TableFormat
+from hf_cf.data.readers.packed import PackedFile
 from hf_cf.errors import DataFormatError
 
-SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "'|'", "::": "'::'"}
+SEPARATORS = {
+    ",": "a comma",
+    ";": "a semicolon",
+    "\t": "a tab",
+    "|": "'|'",
+    "::": "'::'",
+    " ": "a blank",
+}
 """The separators that files of ratings use, and what to call them."""
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _SHOWN = 40
 
 
-def diagnose(file: Path | zipfile.Path, table_format: TableFormat, cause: str) -> DataFormatError:
+def diagnose(
+    file: Path | zipfile.Path | PackedFile, table_format: TableFormat, cause: str
+) -> DataFormatError:
     """The error that tells why `file` cannot be read; `cause` where a second look finds nothing."""
     try:
         _check_lines(file, table_format)
@@ -35,7 +45,9 @@ def diagnose(file: Path | zipfile.Path, table_format: TableFormat, cause: str) -
     return DataFormatError(f"the file cannot be read: {cause}", file=str(file))
 
 
-def line_of_row(file: Path | zipfile.Path, table_format: TableFormat, row: int) -> int | None:
+def line_of_row(
+    file: Path | zipfile.Path | PackedFile, table_format: TableFormat, row: int
+) -> int | None:
     """The line, from 1, on which a row of data, from 0, begins."""
     try:
         records = _records(file, table_format)
@@ -60,7 +72,10 @@ def split_line(text: str, table_format: TableFormat) -> list[str]:
 
 
 def explain_columns(
-    file: Path | zipfile.Path, header: Sequence[str], wanted: Sequence[str], separator: str
+    file: Path | zipfile.Path | PackedFile,
+    header: Sequence[str],
+    wanted: Sequence[str],
+    separator: str,
 ) -> DataFormatError:
     """The error for a header that lacks a column: a wrong separator is the usual reason."""
     found = ", ".join(header)
@@ -82,7 +97,7 @@ def explain_columns(
     )
 
 
-def _check_lines(file: Path | zipfile.Path, table_format: TableFormat) -> None:
+def _check_lines(file: Path | zipfile.Path | PackedFile, table_format: TableFormat) -> None:
     width, header = table_format.width, [""] * table_format.width
     lines = 0
     for line, values in _records(file, table_format):
@@ -108,7 +123,7 @@ def _check_lines(file: Path | zipfile.Path, table_format: TableFormat) -> None:
 
 
 def _records(
-    file: Path | zipfile.Path, table_format: TableFormat
+    file: Path | zipfile.Path | PackedFile, table_format: TableFormat
 ) -> Iterator[tuple[int, list[str]]]:
     """Line number and values of each line that is not empty."""
     if not table_format.quoted:
@@ -134,7 +149,7 @@ def _records(
             yield begins, values
 
 
-def _lines(file: Path | zipfile.Path, table_format: TableFormat) -> Iterator[str]:
+def _lines(file: Path | zipfile.Path | PackedFile, table_format: TableFormat) -> Iterator[str]:
     with file.open("rb") as stream:
         for line, raw in enumerate(stream, start=1):
             try:
@@ -157,7 +172,7 @@ def _position(field: Field, header: Sequence[str]) -> int | None:
 
 
 def _wrong_width(
-    file: Path | zipfile.Path,
+    file: Path | zipfile.Path | PackedFile,
     table_format: TableFormat,
     line: int,
     values: Sequence[str],

@@ -16,16 +16,19 @@ import pyarrow.compute as pc
 
 from hf_cf.data.ratings import Ratings
 from hf_cf.data.readers.layouts import DATASETS, LAYOUTS, Field, Layout, TableFormat
-from hf_cf.data.readers.parsing import READ_ERRORS, File, read_columns, read_ratings, to_numpy
+from hf_cf.data.readers.parsing import READ_ERRORS, read_columns, read_ratings, to_numpy
 from hf_cf.data.readers.titles import year_of_title
 from hf_cf.data.scale import DataSource
 from hf_cf.errors import DataFormatError
+
+Folder = Path | zipfile.Path
+"""A folder on disk or in a zip."""
 
 _NO_GENRES = ("(no genres listed)", "unknown")
 """What GroupLens writes for an item without genres."""
 
 
-def read_folder(folder: File, *, name: str, fold: str | None = None) -> Ratings:
+def read_folder(folder: Folder, *, name: str, fold: str | None = None) -> Ratings:
     """Ratings from a GroupLens folder on disk or in a zip.
 
     Parameters
@@ -68,6 +71,16 @@ def read_zip(path: Path) -> Ratings:
         return read_folder(folder, name=path.stem)
 
 
+def holds_zip_layout(path: Path) -> bool:
+    """Whether a zip is to be read as GroupLens ships it, rather than as one packed table."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+    except (*READ_ERRORS, ValueError):
+        return True  # reading it will say what is wrong
+    return len(names) != 1
+
+
 def is_part_of_layout(path: Path) -> bool:
     """Whether a file holds ratings in the layout of the GroupLens folder that it lies in."""
     layout = _best_layout(path.parent)
@@ -77,7 +90,7 @@ def is_part_of_layout(path: Path) -> bool:
     return any(fnmatch(path.name, pattern) for pattern in names)
 
 
-def find_layout(folder: File) -> Layout:
+def find_layout(folder: Folder) -> Layout:
     """The layout whose files a folder has.
 
     Raises
@@ -103,11 +116,11 @@ def find_layout(folder: File) -> Layout:
     return layout
 
 
-def _count(folder: File, layout: Layout) -> int:
+def _count(folder: Folder, layout: Layout) -> int:
     return sum((folder / file).is_file() for file in (*layout.required, *layout.optional))
 
 
-def _best_layout(folder: File) -> Layout | None:
+def _best_layout(folder: Folder) -> Layout | None:
     """The layout with the most files in the folder, all of its files where two have as many."""
 
     def fit(layout: Layout) -> tuple[int, float]:
@@ -151,7 +164,7 @@ def _source(layout: Layout, name: str) -> DataSource:
     return replace(layout.source, name=name)
 
 
-def _read_catalogue(folder: File, layout: Layout) -> pd.DataFrame:
+def _read_catalogue(folder: Folder, layout: Layout) -> pd.DataFrame:
     table = read_columns(folder / layout.items.file, layout.items)
     year = year_of_title(table["title"])
     if "release_date" in table.column_names:
@@ -175,7 +188,7 @@ def _read_catalogue(folder: File, layout: Layout) -> pd.DataFrame:
     return pa.table(columns).to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get)
 
 
-def _genres_of_flags(folder: File, layout: Layout, genre_names: TableFormat) -> pa.Array:
+def _genres_of_flags(folder: Folder, layout: Layout, genre_names: TableFormat) -> pa.Array:
     names = read_columns(folder / genre_names.file, genre_names)
     name_of = dict(zip(names["flag"].to_pylist(), names["name"].to_pylist(), strict=True))
     flag_format = replace(
@@ -192,7 +205,7 @@ def _genres_of_flags(folder: File, layout: Layout, genre_names: TableFormat) -> 
     return pa.array(["|".join(filter(None, genres[row])) for row in matrix], pa.string())
 
 
-def _read_users(folder: File, layout: Layout) -> pd.DataFrame | None:
+def _read_users(folder: Folder, layout: Layout) -> pd.DataFrame | None:
     if layout.users is None or not (folder / layout.users.file).is_file():
         return None
     users = read_columns(folder / layout.users.file, layout.users).to_pandas()

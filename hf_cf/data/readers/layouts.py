@@ -50,6 +50,8 @@ class TableFormat:
         The encoding of the text.
     quoted : bool
         Whether a value may stand in double quotes. In a file that is not quoted, a quote is text.
+    decimal : str
+        The decimal mark.
     """
 
     file: str
@@ -58,6 +60,7 @@ class TableFormat:
     width: int = 0
     encoding: str = "utf-8"
     quoted: bool = False
+    decimal: str = "."
 
 
 @dataclass(frozen=True)

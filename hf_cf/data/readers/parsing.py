@@ -19,11 +19,12 @@ from tqdm import tqdm
 
 from hf_cf.data.readers.diagnosis import diagnose, explain_columns, line_of_row, split_line
 from hf_cf.data.readers.layouts import TableFormat
+from hf_cf.data.readers.packed import PackedFile
 from hf_cf.data.scale import RatingScale
 from hf_cf.errors import DataFormatError
 
-File = Path | zipfile.Path
-"""A file on disk or inside a zip."""
+File = Path | zipfile.Path | PackedFile
+"""A file on disk, inside a zip, or compressed."""
 
 READ_ERRORS = (
     pa.ArrowException,
@@ -187,6 +188,7 @@ def _parse(
         include_columns=list(positions),
         null_values=[""],
         strings_can_be_null=False,
+        decimal_point=table_format.decimal,
     )
 
     def parse() -> pa.Table:
@@ -209,7 +211,7 @@ def _parse(
 
 
 def _size(file: File) -> int:
-    if isinstance(file, Path):
+    if isinstance(file, (Path, PackedFile)):
         return file.stat().st_size
     return file.root.getinfo(file.at).file_size
 

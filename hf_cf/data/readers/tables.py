@@ -1,10 +1,12 @@
-"""Any table of ratings: CSV, TSV or Parquet, its columns guessed from their usual names."""
+"""Any file of ratings: text, Parquet, JSON or Excel, its columns found by their usual names."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,158 +17,182 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from hf_cf.data.catalogue_columns import checked_columns
+from hf_cf.data.guesses import Feedback, read_feedback, scale_of
 from hf_cf.data.ratings import Ratings
 from hf_cf.data.readers.column_names import REQUIRED, find_columns
-from hf_cf.data.readers.diagnosis import SEPARATORS, split_line
+from hf_cf.data.readers.frame_files import read_frame_file
 from hf_cf.data.readers.layouts import Field, TableFormat
-from hf_cf.data.readers.parsing import READ_ERRORS, open_bytes, read_columns, row_error, to_numpy
-from hf_cf.data.readers.titles import year_of_title
-from hf_cf.data.scale import DataSource
+from hf_cf.data.readers.packed import look_at
+from hf_cf.data.readers.parsing import READ_ERRORS, File, read_columns, row_error, to_numpy
+from hf_cf.data.readers.sniffing import sniff
+from hf_cf.data.readers.titles import distinct_titles, year_of_title
+from hf_cf.data.readers.wanted import ARROW, FRAMES, Wanted, suffix_of
+from hf_cf.data.scale import DataSource, RatingScale, Stars
+from hf_cf.data.times import Timestamps, seconds
 from hf_cf.errors import DataFormatError
-
-SUFFIXES = (".csv", ".tsv", ".parquet")
-"""The files that are read as tables."""
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})(\.0+)?")
-_MILLISECONDS_FROM = 10**11
 _NUMBER_KINDS = {
     r"\s*[+-]?\d+\s*": pa.int64(),
     r"\s*[+-]?\d+(\.\d*([eE][+-]?\d+)?|[eE][+-]?\d+)\s*": pa.float64(),
 }
 
 
-def read_file(
-    path: Path, chosen: Mapping[str, str | None], *, title_required: bool = False
-) -> Ratings:
-    """Ratings from a CSV, TSV or Parquet file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    chosen : mapping of str to str or None
-        The name of the ``user``, ``item``, ``rating`` and ``timestamp`` column; None to guess it.
-    title_required : bool
-        Whether the file must have titles.
+def read_file(path: Path, wanted: Wanted) -> Ratings:
+    """Ratings from a file of text, Parquet, JSON or Excel.
 
     Raises
     ------
     DataFormatError
         The file, the line and the column that cannot be read, and why.
     """
-    read = _read_parquet if path.suffix.lower() == ".parquet" else _read_delimited
-    table, table_format = read(path, chosen)
+    if wanted.wide or suffix_of(path) in FRAMES:
+        return read_frame_file(path, wanted)
+    read = _read_parquet if suffix_of(path) in ARROW else _read_delimited
+    table, file, table_format = read(path, wanted.columns)
+    if wanted.missing is not None and "rating" in table.column_names:
+        table = table.filter(pc.not_equal(table["rating"], pa.scalar(wanted.missing, pa.float32())))
+        table_format = None  # rows are no lines any more
     if not len(table):
         raise DataFormatError("there are no ratings in this file", file=path)
-    if title_required and "title" not in table.column_names:
+    if wanted.title_required and "title" not in table.column_names:
         raise DataFormatError(
             'item="title" needs a column of titles, and the file has none that is called title',
             file=path,
             column="title",
         )
-
-    def check(name: str, column: pa.ChunkedArray, bad: npt.NDArray[np.bool_], why: str) -> None:
-        if bad.any():
-            row = int(bad.argmax())
-            message = f"{str(column[row].as_py())!r} {why}"
-            if table_format is not None:
-                raise row_error(path, table_format, row, name, message)
-            raise DataFormatError(f"row {row + 1}: {message}", file=path, column=name)
-
     columns = dict(zip(table.column_names, table.columns, strict=True))
     catalogue_columns = {n: columns.pop(n) for n in ("title", "year", "genres") if n in columns}
+    if "year" in catalogue_columns and columns["item"].equals(catalogue_columns.get("title")):
+        columns["item"] = _with_years(catalogue_columns["title"], catalogue_columns["year"])
     del table
+    check = partial(_check, file, table_format)
     # Each column is let go once converted: at 25 million ratings they take a gigabyte.
     ids = {}
     for name in ("user", "item"):
         column = columns.pop(name)
         ids[name] = _ids(column)
         check(name, column, _is_blank(ids[name]), "is not an id: the value is missing")
-    column = columns.pop("rating")
-    stars = to_numpy(column)
-    check("rating", column, ~np.isfinite(stars), "is not a finite number")
-    timestamps = None
-    if "timestamp" in columns:
-        column = columns.pop("timestamp")
-        timestamps, bad = _seconds(column)
-        check("timestamp", column, bad, "is not a time")
-    del column
-    catalogue = _catalogue(ids["item"], catalogue_columns)
+    column = None
+    stars, feedback, scale = _strengths(columns, len(ids["user"]), wanted, check)
+    timestamps = _times(columns, wanted, check)
     return Ratings.assemble(
-        ids.pop("user"),
-        ids.pop("item"),
+        ids["user"],
+        ids["item"],
         stars,
         timestamps,
-        catalogue=catalogue,
-        source=DataSource(name=path.stem),
+        scale=scale,
+        feedback=feedback,
+        catalogue=_catalogue(ids["item"], catalogue_columns),
+        source=DataSource(name=path.name.partition(".")[0]),
     )
 
 
-def _read_delimited(path: Path, chosen: Mapping[str, str | None]) -> tuple[pa.Table, TableFormat]:
-    separator, header, first_row = _sniff(path)
-    found = find_columns(path, header, chosen)
-    types = {"rating": pa.float32(), "timestamp": pa.string()}
-    first_time = first_row[header.index(found["timestamp"])] if "timestamp" in found else ""
-    for pattern, kind in _NUMBER_KINDS.items():
-        if re.fullmatch(pattern, first_time):
-            types["timestamp"] = kind
-    fields = {name: Field(types.get(name, _TEXT), (column,)) for name, column in found.items()}
+def _check(
+    file: File,
+    table_format: TableFormat | None,
+    name: str,
+    column: pa.ChunkedArray,
+    bad: npt.NDArray[np.bool_],
+    why: str,
+) -> None:
+    if bad.any():
+        row = int(bad.argmax())
+        message = f"{str(column[row].as_py())!r} {why}"
+        if table_format is not None:
+            raise row_error(file, table_format, row, name, message)
+        raise DataFormatError(f"row {row + 1}: {message}", file=str(file), column=name)
+
+
+def _strengths(
+    columns: dict[str, pa.ChunkedArray], n: int, wanted: Wanted, check: Callable[..., None]
+) -> tuple[Stars, Feedback, RatingScale]:
+    """Ratings or strengths of interactions, which of both they are, and their scale."""
+    column, given = columns.pop("rating", None), None
+    if column is not None:
+        given = to_numpy(column)
+        check("rating", column, ~np.isfinite(given), "is not a finite number")
+    feedback = read_feedback(given, wanted.feedback)
+    stars = np.ones(n, np.float32) if given is None else given
+    if feedback == "implicit":
+        check("rating", column, stars < 0, "is no strength of an interaction: it is below 0")
+    scale = scale_of(feedback, stars, wanted.scale)
+    if wanted.scale is not None and feedback == "explicit":
+        outside = (stars < scale.min) | (stars > scale.max)
+        check("rating", column, outside, f"is not a rating from {scale.min:g} to {scale.max:g}")
+    return stars, feedback, scale
+
+
+def _times(
+    columns: dict[str, pa.ChunkedArray], wanted: Wanted, check: Callable[..., None]
+) -> Timestamps | None:
+    """Times in seconds; a column that was only guessed and holds something else is left out."""
+    column = columns.pop("timestamp", None)
+    if column is None:
+        return None
+    times, bad = seconds(column.to_pandas())
+    if not bad.any():
+        return times
+    if wanted.columns.get("timestamp"):
+        check("timestamp", column, bad, "is not a time")
+    shown = str(column[int(bad.argmax())].as_py())
+    warnings.warn(f"the times are left out: {shown!r} is not a time", stacklevel=5)
+    return None
+
+
+def _with_years(titles: pa.ChunkedArray, years: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Titles as items: where one title has several years, each year is an item of its own."""
+    table = pd.DataFrame({"title": titles.to_pandas().astype(object), "year": years.to_pandas()})
+    return pa.chunked_array([pa.array(distinct_titles(checked_columns(table))).cast(_TEXT)])
+
+
+def _read_delimited(
+    path: Path, chosen: Mapping[str, str | None]
+) -> tuple[pa.Table, File, TableFormat]:
+    packed = look_at(path)
+    is_plain = packed.packing is None and packed.encoding == "utf-8" and not packed.bare_returns
+    file: File = path if is_plain else packed
+    dialect = sniff(packed)
+    header = list(dialect.names)
+    if dialect.has_header or any(chosen.values()):
+        found = find_columns(path, header, chosen)
+    else:
+        found = dialect.usual_order
+        if "item" not in found:
+            raise DataFormatError("a file of ratings has at least two columns", file=path, line=1)
+        order = ", ".join(found)
+        warnings.warn(
+            f"{path.name} has no line of column names; its columns are taken as {order}",
+            stacklevel=4,
+        )
+    types: dict[str, pa.DataType] = {"rating": pa.float32(), "timestamp": pa.string()}
+    if "timestamp" in found and dialect.rows:
+        first_time = dialect.rows[0][header.index(found["timestamp"])]
+        for pattern, kind in _NUMBER_KINDS.items():
+            if re.fullmatch(pattern, first_time):
+                types["timestamp"] = kind
+
+    def place(column: str) -> int | tuple[str, ...]:
+        return (column,) if dialect.has_header else header.index(column)
+
+    fields = {
+        name: Field(types.get(name, _TEXT), place(column), nullable=name == "timestamp")
+        for name, column in found.items()
+    }
     # A title that is also the item is read once and used twice.
     shared = {name: next(n for n in found if found[n] == found[name]) for name in found}
     once = {name: fields[name] for name in fields if shared[name] == name}
-    table_format = TableFormat(path.name, once, separator, quoted=True)
-    table = read_columns(path, table_format)
-    return pa.table({name: table[shared[name]] for name in found}), table_format
+    table_format = TableFormat(
+        path.name, once, dialect.separator, width=0 if dialect.has_header else len(header),
+        quoted=True, decimal=dialect.decimal,
+    )  # fmt: skip
+    table = read_columns(file, table_format)
+    return pa.table({name: table[shared[name]] for name in found}), file, table_format
 
 
-def _sniff(path: Path) -> tuple[str, list[str], list[str]]:
-    """Separator, column names and first row of a delimited file."""
-    with open_bytes(path) as stream:
-        try:
-            first, second = stream.readline(1 << 20), stream.readline(1 << 20)
-        except READ_ERRORS as error:
-            raise DataFormatError(f"the file cannot be read: {error}", file=path) from error
-    if not first.strip():
-        raise DataFormatError(
-            "the file is empty, or begins with an empty line; the first line must name the columns",
-            file=path,
-            line=1,
-        )
-    try:
-        text = first.decode("utf-8-sig").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise DataFormatError(
-            f"byte {error.start + 1} of the line (0x{first[error.start]:02x}) is not utf-8; save "
-            "the file in that encoding",
-            file=path,
-            line=1,
-        ) from error
-    row = second.decode("utf-8", errors="replace").rstrip("\r\n")
-
-    def split(line: str, separator: str) -> list[str]:
-        return split_line(line, TableFormat(path.name, {}, separator, quoted=True))
-
-    candidates = [separator for separator in SEPARATORS if len(separator) == 1]
-    separator = max(
-        candidates,
-        key=lambda s: (len(split(row, s)) == len(split(text, s)), len(split(text, s))),
-    )
-    separator = separator if len(split(text, separator)) > 1 else max(candidates, key=text.count)
-    header = [name.strip() for name in split(text, separator)]
-    if len(header) < 2:
-        known = ", ".join(SEPARATORS[candidate] for candidate in candidates)
-        raise DataFormatError(
-            f"cannot tell what separates the columns: the first line, {text[:80]!r}, has none of "
-            f"{known}",
-            file=path,
-            line=1,
-        )
-    cells = split(row, separator)
-    return separator, header, cells + [""] * (len(header) - len(cells))
-
-
-def _read_parquet(path: Path, chosen: Mapping[str, str | None]) -> tuple[pa.Table, None]:
+def _read_parquet(path: Path, chosen: Mapping[str, str | None]) -> tuple[pa.Table, File, None]:
     try:
         file = pq.ParquetFile(path)
         header = file.schema_arrow.names
@@ -177,7 +203,7 @@ def _read_parquet(path: Path, chosen: Mapping[str, str | None]) -> tuple[pa.Tabl
             columns = dict(zip(found, parts, strict=True))
     except (*READ_ERRORS, KeyError) as error:
         raise DataFormatError(f"the Parquet file cannot be read: {error}", file=path) from error
-    return pa.table(columns), None
+    return pa.table(columns), path, None
 
 
 def _parquet_column(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -235,28 +261,6 @@ def _is_blank(ids: pd.Categorical[Any]) -> npt.NDArray[np.bool_]:
     return blank[ids.codes] if blank.any() else np.zeros(1, dtype=bool)
 
 
-def _seconds(
-    column: pa.ChunkedArray,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Times in seconds since 1970, and where there is none."""
-    if pa.types.is_integer(column.type) and not column.null_count:
-        whole = to_numpy(column).astype(np.int64, copy=False)
-        thousandths = np.median(whole) >= _MILLISECONDS_FROM
-        return whole // 1000 if thousandths else whole, np.zeros(1, dtype=bool)
-    values = column.to_pandas()
-    if pd.api.types.is_numeric_dtype(values.dtype):
-        numbers = values.to_numpy(np.float64, na_value=np.nan)
-        bad = ~np.isfinite(numbers) | (np.abs(numbers) > 1e17)
-        numbers = np.where(bad, 0, numbers)
-        if np.median(numbers) >= _MILLISECONDS_FROM:
-            numbers = numbers / 1000
-        return numbers.astype(np.int64), bad
-    times = pd.to_datetime(values, format="ISO8601", utc=True, errors="coerce")
-    bad = times.isna().to_numpy()
-    seconds = times.dt.as_unit("s").astype("int64").to_numpy()
-    return np.where(bad, 0, seconds), bad
-
-
 def _catalogue(
     items: pd.Categorical[Any], columns: Mapping[str, pa.ChunkedArray]
 ) -> pd.DataFrame | None:
@@ -275,9 +279,9 @@ def _catalogue(
         guessed = year_of_title(texts["title"])
         table["year"] = guessed.to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get)
     if "year" in texts:
-        given = pd.to_numeric(texts["year"].to_pandas(), errors="coerce")
-        given = given.where((given % 1 == 0) & (given.abs() < 10_000)).astype("Int32")
-        table["year"] = given.fillna(table["year"]) if "title" in table else given
+        given = pd.DataFrame({"year": texts["year"].to_pandas()})
+        years = checked_columns(given)["year"]
+        table["year"] = years.fillna(table["year"]) if "title" in table else years
     if "genres" in texts:
         table["genres"] = texts["genres"].fill_null("").to_pandas()
     return pd.DataFrame(table)

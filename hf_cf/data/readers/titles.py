@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -19,15 +21,27 @@ def year_of_title(titles: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.cast(years, pa.int32())
 
 
+def distinct_titles(catalogue: pd.DataFrame) -> pd.Series[Any]:
+    """Titles of a catalogue, followed by the year where items of one title have several years."""
+    titles = catalogue["title"].astype(object)
+    if "year" not in catalogue:
+        return titles
+    years = catalogue["year"].groupby(titles).transform("nunique")
+    several = (years > 1).to_numpy() & catalogue["year"].notna().to_numpy()
+    return titles.mask(several, titles + " (" + catalogue["year"].astype("str") + ")")
+
+
 def one_item_a_title(ratings: Ratings) -> Ratings:
     """The same ratings with the title for an item's id: the items that share one are merged.
 
-    The catalogue keeps the first row of each title. Of a user's ratings for the same title the
-    latest stays.
+    Two items of one title and different years are two: the year then stands behind the title. The
+    catalogue keeps the first row of each title. Of a user's ratings for the same title the latest
+    stays.
     """
-    codes, titles = pd.factorize(ratings.catalogue["title"].to_numpy(object), sort=True)
+    catalogue = ratings.catalogue.assign(title=distinct_titles(ratings.catalogue))
+    codes, titles = pd.factorize(catalogue["title"].to_numpy(object), sort=True)
     title_codes = codes.astype(np.int32)
-    first = ratings.catalogue.drop_duplicates("title")
+    first = catalogue.drop_duplicates("title")
     # Categoricals: collecting the title of each rating would take seconds and gigabytes for 25M.
     return Ratings.assemble(
         pd.Categorical.from_codes(ratings.user_codes - 1, pd.Index(ratings.users.ids)),
@@ -40,4 +54,5 @@ def one_item_a_title(ratings: Ratings) -> Ratings:
         user_features=ratings.user_features,
         scale=ratings.scale,
         source=ratings.source,
+        feedback=ratings.feedback,
     )

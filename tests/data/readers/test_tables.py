@@ -169,7 +169,6 @@ def test_parquet_is_read_whatever_its_column_types(types: dict[str, str], tmp_pa
         ("rating", [1.0, float("inf"), 3.0], "row 2"),
         ("rating", [1.0, 2.0, None], "row 3"),
         ("rating", ["good", "bad", "ugly"], "cannot be read as the rating"),
-        ("timestamp", ["2001-01-01", "2001-01-01", "soon"], "row 3.*'soon' is not a time"),
     ],
 )
 def test_a_bad_value_in_parquet_is_found(
@@ -183,9 +182,8 @@ def test_a_bad_value_in_parquet_is_found(
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ("a,b,rating", 'no column looks like the user; the file has a, b, rating.*user_col="'),
-        ("user,b,rating", 'no column looks like the item.*item_col="'),
-        ("user,item,c", 'no column looks like the rating.*rating_col="'),
+        ("a,b,rating", "no column looks like the user; the file has a, b, rating.*user_col="),
+        ("user,b,rating", "no column looks like the item.*item_col="),
         ("user_id,userId,rating", "user_id and userId could each be the user.*user_col='user_id'"),
     ],
 )

@@ -1,0 +1,139 @@
+"""What ratings are, guessed from their values and said: stars on a scale, or interactions."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from hf_cf.data.scale import LIKES, RatingScale, Stars
+from hf_cf.errors import InvalidArgument
+
+Feedback: TypeAlias = Literal["explicit", "implicit"]
+"""Stars that people gave, or how often or long they chose something."""
+
+_FAR_BEYOND = 100  # no scale of stars, points or percent reaches further
+_FAR_APART = 5  # times the span of all other values
+_FEW_RATINGS = 1_000  # below it, the top of a scale may not have been given yet
+# Low end, high end and step of the usual scales; the first that holds all values is taken.
+_USUAL = ((1, 5, 1), (0.5, 5, 0.5), (0, 5, 1), (1, 10, 1), (0, 10, 1), (0.5, 10, 0.5))
+
+
+def read_feedback(values: Stars | None, wanted: str | None) -> Feedback:
+    """Say whether values are stars or strengths of interactions; `wanted` decides where given.
+
+    Parameters
+    ----------
+    values : float32 array, shape (n,), optional
+        None where there is no column of ratings.
+    wanted : {"explicit", "implicit"}, optional
+        What the caller says.
+    """
+    if wanted is not None:
+        if wanted not in ("explicit", "implicit"):
+            raise InvalidArgument(f"feedback={wanted!r}; choose from explicit, implicit")
+        if values is None and wanted == "explicit":
+            raise InvalidArgument("feedback='explicit' needs a column of ratings")
+        return "explicit" if wanted == "explicit" else "implicit"
+    why = None
+    if values is None:
+        why = "there is no column of ratings, so each row is taken as a like"
+    elif len(values) and (values == values[0]).all():
+        why = f"all ratings are {values[0]:g}, so they are taken as likes"
+    elif len(values) and values.min() >= 0 and _is_whole(values) and _reach_far(values):
+        why = (
+            f"ratings are whole numbers up to {values.max():,.0f}, so they are taken as strengths, "
+            "such as how often something was played"
+        )
+    if why is None:
+        return "explicit"
+    _say(f"{why}; refuse that with feedback='explicit'")
+    return "implicit"
+
+
+def read_scale(stars: Stars, wanted: Any = None) -> RatingScale:
+    """The scale of stars: the one that is `wanted`, or one of the usual ones that holds them all.
+
+    Parameters
+    ----------
+    stars : float32 array, shape (n,)
+        At least one.
+    wanted : RatingScale or (low, high) or (low, high, step), optional
+
+    Raises
+    ------
+    InvalidArgument
+        A wanted scale is none.
+    """
+    if wanted is not None:
+        return wanted if isinstance(wanted, RatingScale) else _as_scale(wanted, stars)
+    seen = RatingScale.infer(stars)
+    _say_what_stands_apart(stars)
+    usual = _usual(stars, seen)
+    if usual is None or usual == seen:
+        return seen
+    _say(
+        f"ratings go from {seen.min:g} to {seen.max:g}; the scale is taken to be {usual.min:g} to "
+        f"{usual.max:g} in steps of {usual.step:g}; say another with scale=(LOW, HIGH, STEP)"
+    )
+    return usual
+
+
+def _usual(stars: Stars, seen: RatingScale) -> RatingScale | None:
+    for low, high, step in _USUAL:
+        steps = (stars - np.float32(low)) / np.float32(step)
+        fits = stars.min() >= low and stars.max() <= high and (steps == np.rint(steps)).all()
+        if not fits or (low == 0 and stars.min() > 0):
+            continue
+        # Where many ratings never reach the top of a usual scale, they are on another one.
+        reached = stars.max() == high or len(stars) < _FEW_RATINGS
+        # A scale that starts at 0 and ends early, such as 0 to 2, is one of its own.
+        if reached and not (stars.min() == 0 and stars.max() < high):
+            return RatingScale(low, high, step)
+    return None
+
+
+def _say_what_stands_apart(stars: Stars) -> None:
+    values = np.unique(stars)
+    if len(values) < 3:
+        return
+    for apart, others in ((values[-1], values[:-1]), (values[0], values[1:])):
+        span = max(1.0, float(others[-1] - others[0]))
+        if abs(apart - (others[-1] if apart > others[-1] else others[0])) > _FAR_APART * span:
+            _say(
+                f"{apart:g} stands apart from the other ratings, {others[0]:g} to {others[-1]:g}; "
+                f"if it means that there is no rating, leave it out with missing={apart:g}"
+            )
+
+
+def _as_scale(wanted: Any, stars: Stars) -> RatingScale:
+    try:
+        low, high, *rest = (float(value) for value in wanted)
+        step = rest[0] if rest else RatingScale.infer(np.append(stars, [low, high])).step
+        fine = low < high and 0 < step <= high - low and len(rest) < 2
+    except (TypeError, ValueError):
+        fine = False
+    if not fine:
+        raise InvalidArgument(f"scale={wanted!r}; give (low, high) or (low, high, step)")
+    return RatingScale(low, high, float(step))
+
+
+def scale_of(feedback: Feedback, stars: Stars, wanted: Any = None) -> RatingScale:
+    """The scale of ratings; that of likes for interactions."""
+    return LIKES if feedback == "implicit" else read_scale(stars, wanted)
+
+
+def _reach_far(values: Stars) -> bool:
+    """Whether some values lie beyond every usual scale, and are no code for a missing rating."""
+    beyond = values[values > _FAR_BEYOND]
+    return bool(len(beyond)) and not np.isin(beyond, (999, 9999)).all()
+
+
+def _is_whole(values: npt.NDArray[Any]) -> bool:
+    return bool((values == np.rint(values)).all())
+
+
+def _say(message: str) -> None:
+    warnings.warn(message, stacklevel=4)
