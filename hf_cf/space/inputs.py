@@ -36,6 +36,7 @@ class Wanted:
         exclude: Any,
         min_ratings: Any,
     ) -> Wanted:
+        """Check what a call says of its list; InvalidInput names the value that is wrong."""
         return cls(
             whole_number(n, "n"),
             ListOptions(

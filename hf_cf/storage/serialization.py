@@ -168,13 +168,15 @@ def read_model(folder: str | Path) -> TrainedModel:
         raise ModelFormatError(str(error), file=folder / WEIGHTS) from error
     users, items = (_vocab(tables[name], folder / f"{name}.parquet") for name in ("users", "items"))
     catalogue = tables["items"].set_axis(pd.RangeIndex(1, len(items), name="code"))
+    if (catalogue["n_ratings"] < 0).any():
+        raise ModelFormatError("n_ratings is negative somewhere", file=folder / "items.parquet")
     if wrong := wrong_columns(catalogue):
         raise ModelFormatError(
             f"the column {wrong} is of another type than it has in a catalogue",
             file=folder / "items.parquet",
         )
-    if (catalogue["n_ratings"] < 0).any():
-        raise ModelFormatError("n_ratings is negative somewhere", file=folder / "items.parquet")
+    if "year" in catalogue:  # without gaps it is read as int32
+        catalogue["year"] = catalogue["year"].astype("Int32")
     ratings: dict[str, History | None] = dict.fromkeys(RATINGS_TABLES)
     for name in [name for name in RATINGS_TABLES if name in tables]:
         try:
