@@ -45,7 +45,7 @@ class Wanted:
             ),
             Filters(
                 texts(genres, "genres"),
-                years(years),
+                span_of_years(years),
                 items(exclude, "exclude"),
                 whole_number(min_ratings, "min_ratings", 0, 10**9),
             ),
@@ -117,13 +117,15 @@ def texts(value: Any, name: str) -> list[str]:
     return [text(entry, f"an entry of {name}") for entry in value]
 
 
-def years(value: Any) -> tuple[int, int] | None:
+def span_of_years(value: Any) -> tuple[int, int] | None:
     """First and last year, both included, or none."""
     if value is None or value == []:
         return None
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise InvalidInput(f"years is {quoted(value)}; it must be a first and a last year")
     first, last = (whole_number(year, "a year", 0, 9999) for year in value)
+    if first > last:
+        raise InvalidInput(f"years is {quoted(value)}; the first year comes after the last")
     return first, last
 
 
