@@ -6,8 +6,11 @@ import math
 import time
 from collections.abc import Callable
 
-from fastai.callback.core import Callback
+from fastai.callback.core import Callback, event
+from fastcore.basics import noop
 from torch import Tensor
+
+_EVENTS = {name for name in vars(event) if not name.startswith("_")}
 
 
 class EpochRecord(Callback):
@@ -25,6 +28,17 @@ class EpochRecord(Callback):
         """Take over the records of an interrupted run, and its best weights."""
         self.epochs, self.best = epochs, best
 
+    def before_fit(self) -> None:
+        """Spare every batch fastai's long ways.
+
+        A callback that has no method for an event is looked through, and then all that it knows,
+        ten thousand times an epoch: a third of the time of a small model's training.
+        """
+        self._recorder = self.recorder
+        for callback in self.learn.cbs:
+            for name in _EVENTS - set(dir(type(callback))):
+                vars(callback).setdefault(name, noop)
+
     def before_epoch(self) -> None:
         """Start the clock."""
         self._started = time.perf_counter()
@@ -35,8 +49,8 @@ class EpochRecord(Callback):
         Thousands of small tensors that stay, each between large ones that go: the memory around
         them is never in one piece again, and the process would grow by gigabytes.
         """
-        self.recorder.losses.clear()
-        self.recorder.lrs.clear()
+        self._recorder.losses.clear()
+        self._recorder.lrs.clear()
 
     def after_epoch(self) -> None:
         """Take the figures down, and the weights if they are the best so far."""

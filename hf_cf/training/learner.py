@@ -12,7 +12,7 @@ import torch
 from fastai.callback import fp16  # noqa: F401  (gives Learner its to_fp16)
 from fastai.callback.schedule import Learner  # Learner, with fit_one_cycle patched in
 from fastai.collab import collab_learner
-from fastai.learner import AvgMetric, AvgSmoothLoss
+from fastai.learner import AvgMetric, AvgSmoothLoss, CastToTensor
 from fastai.losses import MSELossFlat
 from fastai.optimizer import OptimWrapper
 from fastprogress.fastprogress import IN_NOTEBOOK
@@ -105,11 +105,13 @@ def build_learner(
         "metrics": [StarsMetric(model, "mse", F.mse_loss), StarsMetric(model, "mae", F.l1_loss)],
     }
     if settings.model == "collab_learner":
-        learn = collab_learner(dls, **options, **common)
+        learn = collab_learner(dls, loss_func=nn.MSELoss(), **options, **common)
     elif settings.model == "embedding_nn":
-        learn = collab_learner(dls, use_nn=True, **options, **common)
+        learn = collab_learner(
+            dls, use_nn=True, loss_func=MSELossFlat(), **options, **common
+        )  # its predictions have two dimensions
     else:
-        loss: Callable[..., Tensor] = MSELossFlat()
+        loss: Callable[..., Tensor] = nn.MSELoss()
         if isinstance(model, RatingClassifier):
             loss = LevelCrossEntropy(train.scale)
         learn = Learner(dls, _TrainingOutput(model), loss_func=loss, **common)
@@ -117,6 +119,7 @@ def build_learner(
         learn.add_cb(SumOfParts())
     if settings.mixed_precision:
         learn.to_fp16()
+    learn.remove_cb(CastToTensor)  # which the loaders yield already
     learn.recorder.smooth_loss = SmoothLoss()
     _initialise(learn.model, settings)
     return learn, model
@@ -172,18 +175,25 @@ def _threads(model: nn.Module) -> int:
 
 
 class SmoothLoss(AvgSmoothLoss):
-    """fastai's running mean of the training loss, kept where the loss is.
+    """fastai's running mean of the training loss, without its cost.
 
-    fastai's own copies each batch's loss to the processor, which waits for the GPU.
+    A GPU's is a tensor that stays there: fastai's own copies each batch's loss to the processor,
+    which waits for it. A processor's is a plain number: tensors of one number cost more than a
+    step's arithmetic.
     """
 
-    val: Tensor
+    val: Tensor | float
 
     def accumulate(self, learn: Learner) -> None:
         """Count a batch in."""
         self.count += 1
-        loss = learn.loss.mean().detach()
-        self.val = torch.lerp(loss, self.val.to(loss.device), self.beta)
+        loss = learn.loss.detach()
+        new = loss.item() if loss.device.type == "cpu" else loss
+        self.val = new + self.beta * (self.val - new)
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.count, self.val = 0, 0.0
 
 
 class StarsMetric(AvgMetric):

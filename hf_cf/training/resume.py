@@ -42,6 +42,7 @@ class Resume(Callback):
         if self._state is None:
             return
         tensors, metadata = self._state
+        device = self.dls.device
         self._state = None
         self.model.load_state_dict(_named("model.", tensors))
         for position, parameter in enumerate(self._parameters()):
@@ -58,7 +59,10 @@ class Resume(Callback):
         if metadata["scaler"]:
             self.learn.scaler.load_state_dict(metadata["scaler"])
         self.recorder.smooth_loss.count = metadata["steps"]
-        self.recorder.smooth_loss.val = tensors["smooth_loss"]
+        smooth = tensors["smooth_loss"]
+        self.recorder.smooth_loss.val = (
+            smooth.to(device) if device.type == "cuda" else smooth.item()
+        )
         self._record.go_on_from(metadata["epochs"], _named("best.", tensors))
 
     def after_epoch(self) -> None:
@@ -74,7 +78,7 @@ class Resume(Callback):
         tensors["torch"] = torch.get_rng_state()
         if self.dls.device.type == "cuda":
             tensors["cuda"] = torch.cuda.get_rng_state(self.dls.device)
-        tensors["smooth_loss"] = self.recorder.smooth_loss.val
+        tensors["smooth_loss"] = torch.as_tensor(self.recorder.smooth_loss.val, dtype=torch.float64)
         scaler = getattr(self.learn, "scaler", None)
         metadata = {
             "epochs": self._record.epochs,
