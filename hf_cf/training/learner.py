@@ -13,7 +13,6 @@ from fastai.callback import fp16  # noqa: F401  (gives Learner its to_fp16)
 from fastai.callback.schedule import Learner  # Learner, with fit_one_cycle patched in
 from fastai.collab import collab_learner
 from fastai.learner import AvgMetric, AvgSmoothLoss, CastToTensor
-from fastai.losses import MSELossFlat
 from fastai.optimizer import OptimWrapper
 from fastprogress.fastprogress import IN_NOTEBOOK
 from torch import Tensor, nn
@@ -105,13 +104,11 @@ def build_learner(
         "metrics": [StarsMetric(model, "mse", F.mse_loss), StarsMetric(model, "mae", F.l1_loss)],
     }
     if settings.model == "collab_learner":
-        learn = collab_learner(dls, loss_func=nn.MSELoss(), **options, **common)
+        learn = collab_learner(dls, loss_func=FlatMSE(), **options, **common)
     elif settings.model == "embedding_nn":
-        learn = collab_learner(
-            dls, use_nn=True, loss_func=MSELossFlat(), **options, **common
-        )  # its predictions have two dimensions
+        learn = collab_learner(dls, use_nn=True, loss_func=FlatMSE(), **options, **common)
     else:
-        loss: Callable[..., Tensor] = nn.MSELoss()
+        loss: nn.Module = FlatMSE()
         if isinstance(model, RatingClassifier):
             loss = LevelCrossEntropy(train.scale)
         learn = Learner(dls, _TrainingOutput(model), loss_func=loss, **common)
@@ -209,6 +206,14 @@ class StarsMetric(AvgMetric):
     def name(self) -> str:
         """Heading of the column in fastai's table."""
         return self._name
+
+
+class FlatMSE(nn.Module):
+    """Mean squared error of predictions, (B,) or (B, 1), as a plain tensor; fastai's costs more."""
+
+    def forward(self, predicted: Tensor, stars: Tensor) -> Tensor:
+        """Return the mean over the batch."""
+        return F.mse_loss(predicted.view(-1), stars.view(-1))
 
 
 class LevelCrossEntropy(nn.Module):
