@@ -18,11 +18,11 @@ from hf_cf.inference.calibration import calibrated_prior
 from hf_cf.inference.ranking_head import RankingHead
 from hf_cf.inference.rating_head import RatingHead
 from hf_cf.inference.scorer import Scorer
+from hf_cf.inference.star_errors import star_errors
 from hf_cf.inference.trained_model import TrainedModel, trained_vectors
 from hf_cf.models import RatingModel, build_rating_model
 from hf_cf.training.als import train_als
 from hf_cf.training.bayesian import train_bayesian
-from hf_cf.training.errors import star_errors
 from hf_cf.training.ranking import ImplicitALSConfig, fit_implicit_als
 from hf_cf.training.settings import settings_for
 

@@ -13,7 +13,7 @@ from hf_cf.data.ratings import Ratings
 from hf_cf.models import RatingModel, UserPrior, fold_in, predictive_variance
 from hf_cf.models.dot import DotModel
 from hf_cf.models.solver import Prior, SparseRows, solve_rows
-from hf_cf.models.threads import limited_to
+from hf_cf.models.threads import in_parallel, limited_to, threads_for
 
 GIVEN = (1, 3, 10)
 """Ratings that a validation user gives while the strength of the prior is chosen."""
@@ -27,7 +27,6 @@ _EM_STEPS = 5
 _TRAINED_COUNT = 50.0  # how many validation users the trained users' covariance counts as
 
 
-@limited_to(1)
 def calibrated_prior(
     model: RatingModel, trained: Tensor, valid: Ratings | None, noise: float, *, seed: int = 0
 ) -> UserPrior:
@@ -69,18 +68,29 @@ def calibrated_prior(
         return prior
     history = History.from_ratings(valid).take(rng.permutation(users)[:MOST_USERS])
     halves = np.diff(history.starts) // 2
-    errors = {s: _squared_error(model, _stronger(prior, s), history, halves) for s in _STRENGTHS}
-    prior = _stronger(prior, min(errors, key=errors.__getitem__))
-    # After the strength: a mean that has seen what is predicted would ask for too strong a prior.
+    errors: dict[float, float] = {}
+
+    def try_out(strength: float) -> None:
+        errors[strength] = _squared_error(model, _stronger(prior, strength), history, halves)
+
+    work = float(len(history)) * model.vector_size**2
+    on_cpu = model.device.type == "cpu"
+    in_parallel(lambda: try_out, list(_STRENGTHS), threads_for(work) if on_cpu else 1)
+    prior = _stronger(prior, min(_STRENGTHS, key=errors.__getitem__))
     crowd = valid.take(np.arange(min(len(valid), _CROWD_RATINGS)))
-    strict = _stronger(prior, _CROWD)
-    device = model.device
-    whole = torch.tensor([0, len(crowd)], device=device)
-    mean = fold_in(model, strict, whole, *_tensors(crowd.item_codes, crowd.stars, device))[0]
-    prior = replace(prior, mean=mean)
-    if isinstance(model, DotModel):
-        prior = _reshaped(model, prior, history)
-    return replace(prior, noise=_noise(model, prior, history, halves))
+    with limited_to(1):
+        # After the strength: a mean that has seen what is predicted would want too strong a prior.
+        prior = replace(prior, mean=_of_crowd(model, _stronger(prior, _CROWD), crowd))
+        if isinstance(model, DotModel):
+            prior = _reshaped(model, prior, history)
+        return replace(prior, noise=_noise(model, prior, history, halves))
+
+
+def _of_crowd(model: RatingModel, prior: UserPrior, ratings: Ratings) -> Tensor:
+    """The vector of one person with all the ratings, (d,)."""
+    whole = torch.tensor([0, len(ratings)], device=model.device)
+    rated = _tensors(ratings.item_codes, ratings.stars, model.device)
+    return fold_in(model, prior, whole, *rated)[0]
 
 
 def _stronger(prior: UserPrior, strength: float) -> UserPrior:

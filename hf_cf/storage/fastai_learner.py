@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
 
 from hf_cf.data.ratings import Ratings
 from hf_cf.data.scale import DataSource, RatingScale
 from hf_cf.data.vocab import NA, Vocab
+from hf_cf.inference.star_errors import star_errors
 from hf_cf.inference.trained_model import TrainedModel
 from hf_cf.models import EmbeddingDotBias, EmbeddingNN, RatingModel
 
@@ -27,10 +27,7 @@ def read_learner(learn: Any, ratings: Ratings | None = None) -> TrainedModel:
         Those that it was trained on, see `read_ratings`.
     """
     module, coded = read_model(learn).eval(), read_ratings(learn, ratings)
-    codes = np.stack([coded.user_codes, coded.item_codes], 1)
-    with torch.no_grad():
-        errors = module(torch.from_numpy(codes).long()) - torch.from_numpy(coded.stars)
-    return TrainedModel.from_modules(module, coded, noise=float(errors.square().mean()))
+    return TrainedModel.from_modules(module, coded, noise=star_errors(module, coded)["mse"])
 
 
 def read_model(learn: Any) -> RatingModel:

@@ -10,11 +10,11 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from hf_cf.data.ratings import Ratings
+from hf_cf.inference.star_errors import star_errors
 from hf_cf.models import BiasedFactorization
 from hf_cf.models.solver import Prior, SparseRows, solve_rows
 from hf_cf.models.threads import on_usable_threads
 from hf_cf.training.checkpoint import Checkpoint, State
-from hf_cf.training.errors import star_errors
 from hf_cf.training.rating_rows import rating_rows
 from hf_cf.training.settings import TrainingSettings
 

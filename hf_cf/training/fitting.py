@@ -19,6 +19,7 @@ from hf_cf.inference.profiles import ProfileStart, fit_profiles
 from hf_cf.inference.ranking_head import RankingHead
 from hf_cf.inference.rating_head import RatingHead
 from hf_cf.inference.scorer import Scorer
+from hf_cf.inference.star_errors import star_errors
 from hf_cf.inference.trained_model import TrainedModel, trained_vectors
 from hf_cf.models import BayesianFactorization, RatingModel, UserPrior
 from hf_cf.models.threads import limited_to, usable_threads
@@ -27,7 +28,6 @@ from hf_cf.training.als import train_als
 from hf_cf.training.bayesian import train_bayesian, watched_r_hat
 from hf_cf.training.checkpoint import Checkpoint, describe_run
 from hf_cf.training.devices import chosen_device
-from hf_cf.training.errors import star_errors
 from hf_cf.training.ranking import ImplicitALSConfig, fit_implicit_als
 from hf_cf.training.report import with_report
 from hf_cf.training.settings import TrainingSettings, settings_for
