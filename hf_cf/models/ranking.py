@@ -123,7 +123,12 @@ class ImplicitALS(nn.Module):
         self.register_buffer("average_user", torch.zeros(factors))
 
     def user_vectors(
-        self, indptr: Tensor, items: Tensor, ratings: Tensor, average: Tensor | None = None
+        self,
+        indptr: Tensor,
+        items: Tensor,
+        ratings: Tensor,
+        average: Tensor | None = None,
+        importance: Tensor | None = None,
     ) -> Tensor:
         """Vectors of users, known or new, from their ratings.
 
@@ -137,6 +142,8 @@ class ImplicitALS(nn.Module):
             On the scale `low` to `high`.
         average : Tensor, shape (k,) or (B, k), optional
             Where the users start from; `average_user` where not given.
+        importance : Tensor, shape (n,), optional
+            What each rating's weight is multiplied by, such as `recency`.
 
         Returns
         -------
@@ -151,7 +158,9 @@ class ImplicitALS(nn.Module):
             # The solver copies the table it works on: a visitor's few items rather than all.
             used, items = items.unique(return_inverse=True)
             factors = factors[used]
-        vectors = solve_rows(*self._equations(indptr, items, ratings, factors, average)).mean
+        vectors = solve_rows(
+            *self._equations(indptr, items, ratings, factors, average, importance)
+        ).mean
         if n_users == 1:
             return vectors
         return torch.where((indptr.diff() > 0)[:, None], vectors, average)
@@ -172,10 +181,18 @@ class ImplicitALS(nn.Module):
         return torch.linalg.solve_triangular(lower[0], factors.T, upper=False).T
 
     def _equations(
-        self, indptr: Tensor, columns: Tensor, ratings: Tensor, factors: Tensor, average: Tensor
+        self,
+        indptr: Tensor,
+        columns: Tensor,
+        ratings: Tensor,
+        factors: Tensor,
+        average: Tensor,
+        importance: Tensor | None = None,
     ) -> tuple[SparseRows, Tensor, Prior]:
         """What the solver is to solve for users who start from `average`, (k,) or (B, k)."""
         rows = self.graded(indptr, columns, ratings)
+        if importance is not None:
+            rows = replace(rows, weights=rows.weights * importance)
         if rows.n_rows == 1:  # a visitor waits for this one: plain numbers are faster
             weights = rows.weights
             n = len(columns)
@@ -304,6 +321,17 @@ def row_weights(rows: SparseRows) -> Tensor:
         return rows.indptr.diff().double() * rows.weights
     running = torch.nn.functional.pad(rows.weights.cumsum(0, dtype=torch.float64), (1, 0))
     return running[rows.indptr].diff().clamp_min_(0)
+
+
+def recency(indptr: Tensor, half_life: float, least: float) -> Tensor:
+    """How much each rating counts by how many newer ones its user gave, float32, shape (n,).
+
+    ``least + (1 - least) * 2 ** (-newer / half_life)``, where each row's ratings are in the order
+    of their times: what somebody watched lately says more about what they watch next.
+    """
+    lengths = indptr.diff()
+    newer = indptr[1:].repeat_interleave(lengths) - 1 - torch.arange(int(indptr[-1])).to(indptr)
+    return least + (1 - least) * torch.exp2(-newer.float() / half_life)
 
 
 def effective_number(rows: SparseRows) -> float:

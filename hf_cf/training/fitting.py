@@ -272,16 +272,16 @@ def _best_epoch(
 
 
 def _fit_ranking(train: Ratings, config: ImplicitALSConfig, device: torch.device) -> RankingHead:
-    users, items, stars = train.user_codes, train.item_codes, train.stars
-    known = (users > 0) & (items > 0)
+    known = (train.user_codes > 0) & (train.item_codes > 0)
     if not known.all():
-        users, items, stars = users[known], items[known], stars[known]
+        train = train.take(known)
     model, user_vectors = fit_implicit_als(
-        users,
-        items,
-        stars,
+        train.user_codes,
+        train.item_codes,
+        train.stars,
         n_users=len(train.users),
         n_items=len(train.items),
+        times=train.timestamps,
         low=train.scale.min,
         high=train.scale.max,
         config=config,

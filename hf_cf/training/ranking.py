@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hf_cf.models.normal_equations import SparseRows
-from hf_cf.models.ranking import ImplicitALS, effective_number
+from hf_cf.models.ranking import ImplicitALS, effective_number, recency
 from hf_cf.models.threads import on_usable_threads
 from hf_cf.training.rating_rows import by_column, sorted_rows
 from hf_cf.training.subsampling import users_drawn
@@ -55,6 +55,11 @@ class ImplicitALSConfig:
         How much the average user counts against a user's own ratings, in units of their weights.
     few_ratings : float
         Number of ratings after which not having rated an item counts half of what it will.
+    recent_ratings : float
+        Number of newer ratings of the same user by which a rating loses half of what it can lose,
+        in the vectors of known users, where times are known.
+    old_weight : float
+        What it counts in the end, relative to the newest one's 1.
     seed : int
         Seed of the first item factors.
     """
@@ -68,6 +73,8 @@ class ImplicitALSConfig:
     exponent: float = 1.0
     average_weight: float = 1.0
     few_ratings: float = 2.0
+    recent_ratings: float = 8.0
+    old_weight: float = 0.4
     seed: int = 0
 
 
@@ -79,6 +86,7 @@ def fit_implicit_als(
     *,
     n_users: int,
     n_items: int,
+    times: NDArray[np.int64] | None = None,
     low: float = 0.5,
     high: float = 5.0,
     config: ImplicitALSConfig | None = None,
@@ -101,6 +109,8 @@ def fit_implicit_als(
         Stars from `low` to `high`.
     n_users, n_items : int
         Rows of the tables, ``#na#`` included.
+    times : ndarray of int64, shape (n_ratings,), optional
+        Seconds. The newest ratings count most in the users' vectors, and in nothing else.
     low, high : float
         The rating scale.
     config : ImplicitALSConfig, optional
@@ -114,19 +124,23 @@ def fit_implicit_als(
     -------
     model : ImplicitALS
     user_vectors : Tensor, shape (n_users, factors)
-        What ``model.user_vectors`` gives for the ratings of each user; the average user for
-        those without ratings, ``#na#`` among them.
+        What ``model.user_vectors`` gives for the ratings of each user, with `times` by their
+        recency; the average user for those without ratings, ``#na#`` among them.
     """
     settings = asdict(config or ImplicitALSConfig())
     iterations, seed = settings.pop("iterations"), settings.pop("seed")
     if settings["factors"] is None:
         settings["factors"] = FACTORS if len(ratings) <= MANY else FACTORS_OF_MANY
-    model = ImplicitALS(n_items, low=low, high=high, **settings).to(device)
 
     def report(done: int) -> None:
         if progress is not None:
             progress(done, iterations)
 
+    half_life, least = settings.pop("recent_ratings"), settings.pop("old_weight")
+    model = ImplicitALS(n_items, low=low, high=high, **settings).to(device)
+    if times is not None:  # which then is the order of each user's ratings, too
+        by_time = np.argsort(times, kind="stable")
+        users, items, ratings = users[by_time], items[by_time], ratings[by_time]
     rows = sorted_rows(users, items, ratings, n_users, n_items, device)
     by_user = some = rows.by_user
     generator = torch.Generator().manual_seed(seed)
@@ -150,7 +164,10 @@ def fit_implicit_als(
     if rated.any():
         known = model.user_vectors(some.indptr, some.columns, some.values)
         model.average_user.copy_(known[rated].mean(0))
-    return model, model.user_vectors(by_user.indptr, by_user.columns, by_user.values)
+    importance = None if times is None else recency(by_user.indptr, half_life, least)
+    return model, model.user_vectors(
+        by_user.indptr, by_user.columns, by_user.values, importance=importance
+    )
 
 
 def _alternate(
