@@ -3,7 +3,7 @@
 Run from the repository root, on a machine with an NVIDIA GPU::
 
     python benchmarks/gpu.py --out benchmarks/results/gpu.md
-    python benchmarks/gpu.py --small --device cpu      # a rehearsal without one, in a minute
+    python benchmarks/gpu.py --share 0.01 --device cpu     # a rehearsal without one
 
 All ratings are generated (`ratings_25m.py`). Each part has a time limit, and all of them together
 have one; what does not fit is left out and said. Parts that would take a processor minutes are
@@ -62,11 +62,13 @@ def limit(seconds: float) -> Iterator[None]:
         raise TooLong
 
     signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
+    begun = time.perf_counter()
+    outer, _ = signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        left = outer - (time.perf_counter() - begun)
+        signal.setitimer(signal.ITIMER_REAL, max(left, 0.01) if outer else 0)
 
 
 def synthetic(n_users: int, n_items: int, n_ratings: int) -> hf_cf.Ratings:
@@ -190,19 +192,24 @@ def threads_table(report: Report, ratings: hf_cf.Ratings) -> None:
         "", f"## Threads of the processor, {len(ratings):,} ratings", "",
         "| s | " + " | ".join(map(str, counts)) + " |", "|---" * (1 + len(counts)) + "|",
     )  # fmt: skip
-    parts = {
-        "als": als,
-        "ranking head": ranking,
-        "bayesian_mf, 30 sweeps": partial(bayesian, sweeps=30),
-    }
+    parts = {"`als`": als, "ranking head": ranking, "`bayesian_mf`": partial(bayesian, sweeps=10)}
     before = torch.get_num_threads()
     for name, work in parts.items():
         cells = []
         for n in counts:
             torch.set_num_threads(n)
-            cells.append(report.seconds(lambda work=work: work(ratings, "cpu") and 1.0, 20))
+            cells.append(report.seconds(partial(work, ratings, "cpu"), 25))
         report.add(f"| {name} | " + " | ".join(cells) + " |")
     torch.set_num_threads(before)
+
+
+def precision_table(report: Report, ratings: hf_cf.Ratings) -> None:
+    """Whether float16 helps: an epoch after one that is not counted."""
+    report.add("", "## `collab_learner`, one epoch, on the GPU", "", "| numbers | s |", "|---|---|")
+    for name, mixed in (("float32", False), ("mixed_precision", True)):
+        work = partial(learner, ratings, report.device, epochs=1, mixed_precision=mixed)
+        report.seconds(work, 30)
+        report.add(f"| {name} | {report.seconds(lambda work=work: work() and 1.0, 30, 3)} |")
 
 
 def answers(report: Report, ratings: hf_cf.Ratings, n_users: int) -> None:
@@ -272,11 +279,37 @@ def profile(ratings: hf_cf.Ratings, device: str, path: Path) -> None:
     print(text[:6000], flush=True)
 
 
+def of_small(report: Report) -> None:
+    ratings = synthetic(943, 1_682, 100_000)
+    als(ratings, report.device)  # wakes the device
+    sampled = partial(bayesian, sweeps=100)
+    parts = {
+        "`als`": (als, als, 10, 10, 3),
+        "ranking head": (ranking, ranking, 15, 15, 3),
+        "`bayesian_mf`": (sampled, sampled, 25, 25, 1),
+        "`collab_learner`": (learner, learner, 20, 20, 1),
+    }
+    training_table(report, ratings, parts)
+
+
+def of_large(report: Report, share: float) -> None:
+    ratings = synthetic(round(N_USERS * share), round(N_ITEMS * share), round(N_RATINGS * share))
+    parts = {
+        "`als`": (als, als, 20, 30, 2),
+        "ranking head": (ranking, ranking, 20, 40, 2),
+        "`collab_learner`": (learner, partial(learner, epochs=1), 40, 40, 1),
+        "`bayesian_mf`": (bayesian, partial(bayesian, sweeps=6), 60, 45, 1),
+    }
+    training_table(report, ratings, parts)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    names = ("small", "large", "precision", "threads", "answers")
+    parser.add_argument("--parts", nargs="+", choices=names, default=list(names))
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--small", action="store_true", help="a hundredth of the large data")
-    parser.add_argument("--minutes", type=float, default=5.5, help="for everything")
+    parser.add_argument("--share", type=float, default=1.0, help="of the large data to generate")
+    parser.add_argument("--minutes", type=float, default=7, help="for everything")
     parser.add_argument("--profile", type=Path, help="file for a profile of fastai's step")
     results = Path(__file__).parent / "results"
     parser.add_argument("--out", type=Path, default=results / "gpu.md")
@@ -290,46 +323,29 @@ def main() -> None:
         "columns of codes on the processor to a model on the device, one run where nothing else "
         "is said.",
     )  # fmt: skip
-    little = synthetic(943, 1_682, 100_000)
-    als(little, options.device)  # wakes the device
-    sampled = partial(bayesian, sweeps=100)
-    training_table(
-        report, little,
-        {
-            "`als`": (als, als, 10, 10, 3),
-            "ranking head": (ranking, ranking, 15, 15, 3),
-            "`bayesian_mf`": (sampled, sampled, 25, 25, 1),
-            "`collab_learner`": (learner, learner, 20, 20, 1),
-        },
-    )  # fmt: skip
-    say("generating the large ratings")
-    part = 100 if options.small else 1
-    large = synthetic(N_USERS // part, N_ITEMS // part, N_RATINGS // part)
-    training_table(
-        report, large,
-        {
-            "`als`": (als, als, 20, 30, 2),
-            "ranking head": (ranking, ranking, 20, 40, 2),
-            "`collab_learner`": (learner, partial(learner, epochs=1), 40, 40, 1),
-            "`bayesian_mf`": (bayesian, partial(bayesian, sweeps=6), 60, 45, 1),
-            "`collab_learner`, mixed precision, one epoch": (
-                partial(learner, epochs=1, mixed_precision=True), lambda *_: 0.0, 15, 1, 1,
-            ),
-        },
-    )  # fmt: skip
-    if options.profile is not None:
+    share = options.share
+
+    def some(millions: float) -> hf_cf.Ratings:
+        n = millions * 1e6 * share
+        return synthetic(round(n / 154), round(N_ITEMS * (n / N_RATINGS) ** 0.5), round(n))
+
+    parts: dict[str, Callable[[], None]] = {
+        "small": partial(of_small, report),
+        "large": partial(of_large, report, share),
+        "precision": lambda: precision_table(report, some(10)),
+        "threads": lambda: threads_table(report, some(2)),
+        "answers": lambda: answers(report, some(0.5), 6_000),
+    }
+    for part in options.parts:
+        say(part)
         try:
-            with limit(40):
-                profile(large, options.device, options.profile)
-        except Exception:
+            with limit(max(1.0, report.deadline - time.perf_counter())):
+                parts[part]()
+        except Exception as error:  # one part must not cost the others their time
             traceback.print_exc()
-    threads_table(report, little)
-    try:
-        with limit(max(5.0, report.deadline - time.perf_counter())):
-            answers(report, synthetic(6_000, 9_000, 500_000), 6_000)
-    except Exception as error:
-        traceback.print_exc()
-        report.add(f"- failed: {type(error).__name__}: {error}")
+            report.add(f"- {part} failed: {type(error).__name__}: {error}")
+    if options.profile is not None:
+        profile(some(5), options.device, options.profile)
     say("done")
 
 

@@ -21,8 +21,10 @@ from hf_cf.inference.scorer import Scorer
 from hf_cf.inference.star_errors import star_errors
 from hf_cf.inference.trained_model import TrainedModel, trained_vectors
 from hf_cf.models import RatingModel, build_rating_model
+from hf_cf.training import fit
 from hf_cf.training.als import train_als
 from hf_cf.training.bayesian import train_bayesian
+from hf_cf.training.devices import chosen_device
 from hf_cf.training.ranking import ImplicitALSConfig, fit_implicit_als
 from hf_cf.training.settings import settings_for
 
@@ -146,3 +148,21 @@ def test_new_items_are_placed_on_a_device(sample: hf_cf.Ratings) -> None:
     with a_device():
         rec = whole_model("cuda", "bayesian_mf", train, valid).add_items(new, rated)
         assert np.isfinite(rec.predict(train.users.ids[0], 10**6))
+
+
+def test_a_device_that_is_not_there_is_refused_before_training(sample: hf_cf.Ratings) -> None:
+    for device in ("mps:7", "nowhere"):
+        with pytest.raises(
+            ValueError, match=f"device='{device}' here; leave it out, or give 'cpu'"
+        ):
+            fit(sample, device=device)
+    with pytest.raises(ValueError, match="threads=0; it must be at least 1"):
+        fit(sample, threads=0)
+
+
+def test_little_data_is_trained_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert chosen_device(None, 100_000).type == "cpu"
+    assert chosen_device(None, 100_000, "bayesian_mf").type == "cuda"
+    assert chosen_device(None, 25_000_000).type == "cuda"
+    assert chosen_device("cpu", 25_000_000).type == "cpu"

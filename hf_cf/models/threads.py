@@ -27,7 +27,7 @@ VARIABLE = "HF_CF_THREADS"
 A_SHARE = 2.0**23
 """Multiplications for which a thread is worth starting: a millisecond or two of one core."""
 
-_MOST_WORKERS = 8  # Python threads side by side; more wait for the interpreter's lock
+_MOST_WORKERS = 4  # Python threads side by side; more wait for the interpreter's lock
 _LIBRARIES = {"darwin": "libtorch_cpu.dylib", "win32": "torch_cpu.dll"}
 
 Task = TypeVar("Task")

@@ -7,8 +7,13 @@ import torch
 GPU_FROM = 1_000_000
 """Training ratings from which on a GPU is worth starting; fewer are sooner done on processors."""
 
+GPU_FROM_SAMPLING = 50_000
+"""The same for ``bayesian_mf``, which sweeps over them hundreds of times."""
 
-def chosen_device(device: str | torch.device | None, n_ratings: int) -> torch.device:
+
+def chosen_device(
+    device: str | torch.device | None, n_ratings: int, model: str = ""
+) -> torch.device:
     """The device that was asked for; where none was, the GPU if there is one and it is worth it.
 
     Raises
@@ -17,7 +22,8 @@ def chosen_device(device: str | torch.device | None, n_ratings: int) -> torch.de
         PyTorch does not know the device, or there is none of it here.
     """
     if device is None:
-        worth_it = n_ratings >= GPU_FROM and torch.cuda.is_available()
+        least = GPU_FROM_SAMPLING if model == "bayesian_mf" else GPU_FROM
+        worth_it = n_ratings >= least and torch.cuda.is_available()
         return torch.device("cuda" if worth_it else "cpu")
     try:
         chosen = torch.device(device)

@@ -79,8 +79,8 @@ def fit(
         training goes on from there, and ends with the same weights, to the last bit, as if it had
         not been interrupted.
     device : str or torch.device, optional
-        Where to compute, such as ``"cpu"`` or ``"cuda"``. Where not given, on the GPU from a
-        million training ratings on, if there is one. What comes back is on the CPU.
+        Where to compute, such as ``"cpu"`` or ``"cuda"``. Where not given, on the GPU, if there
+        is one, from a million training ratings on, for ``bayesian_mf`` from 50,000 on. What comes back is on the CPU.
     threads : int, optional
         Threads to take. Where not given, as many as PyTorch is told, but no more than cores, or
         than the environment variable ``HF_CF_THREADS`` says.
@@ -114,7 +114,7 @@ def fit(
         settings = settings_for(model, recipe, n_ratings=len(train), **hyperparameters)
     else:
         settings = _settings_of(resume, train, model, recipe, hyperparameters)
-    chosen = chosen_device(device, len(train))
+    chosen = chosen_device(device, len(train), settings.model)
     if threads is not None and threads < 1:
         raise ValueError(f"threads={threads}; it must be at least 1")
     with limited_to(threads or usable_threads()):
