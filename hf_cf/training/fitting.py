@@ -80,7 +80,8 @@ def fit(
         not been interrupted.
     device : str or torch.device, optional
         Where to compute, such as ``"cpu"`` or ``"cuda"``. Where not given, on the GPU, if there
-        is one, from a million training ratings on, for ``bayesian_mf`` from 50,000 on. What comes back is on the CPU.
+        is one, from a million training ratings on, for ``bayesian_mf`` from 50,000 on. What
+        comes back is on the CPU.
     threads : int, optional
         Threads to take. Where not given, as many as PyTorch is told, but no more than cores, or
         than the environment variable ``HF_CF_THREADS`` says.
