@@ -1,13 +1,13 @@
-"""Print the neighbours of ten well-known films by both heads, as the Markdown of recommending.md.
+"""Print the nearest items of some well-known ones as the Markdown of recommending.md.
 
-Run from the repository root with a model of MovieLens 100K::
+Run from the repository root with a model of MovieLens 100K, or with any model and titles of it::
 
-    python train.py --data ../shared/data/ml-100k --out models/ml-100k
+    python train.py --data ../shared/data/ml-100k --model als --out models/ml-100k
     python docs/write_neighbours.py models/ml-100k
+    python docs/write_neighbours.py models/lastfm Metallica "Daft Punk"
 """
 
 import sys
-from dataclasses import replace
 
 import hf_cf
 
@@ -19,16 +19,11 @@ FILMS = (
 
 
 def main() -> None:
-    """Ask the model with its ranking head, and the same model without it."""
+    """Ask the model for the four items most like each."""
     rec = hf_cf.Recommender.from_pretrained(sys.argv[1])
-    columns = []
-    for ranking in (rec.ranking, None):
-        scorer = replace(rec.trained.scorer, ranking=ranking)
-        rec = hf_cf.Recommender(replace(rec.trained, scorer=scorer))
-        columns.append([", ".join(rec.similar(film, 3)["title"]) for film in FILMS])
-    print("| | by the ranking head | by the rating model's factors |\n|---|---|---|")
-    for film, by_ranking, by_rating in zip(FILMS, *columns, strict=True):
-        print(f"| {film} | {by_ranking} | {by_rating} |")
+    print("| | most like it |\n|---|---|")
+    for title in sys.argv[2:] or FILMS:
+        print(f"| {title} | {'; '.join(rec.similar(title, 4)['title'])} |")
 
 
 if __name__ == "__main__":

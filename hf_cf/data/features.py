@@ -56,9 +56,9 @@ class Feature:
     def _columns(self, values: pd.Series) -> npt.NDArray[np.float32]:
         if self.kind == "number":
             return _between(pd.to_numeric(values, errors="coerce"), np.array(self.values))
-        if self.kind == "category":
-            return _ones([[value] for value in _texts(values)], self.values)
-        return _ones([value.split("|") for value in _texts(values)], self.values)
+        texts, text_of_row = _texts(values)
+        tags = [[text] if self.kind == "category" else text.split("|") for text in texts]
+        return _ones(tags, self.values)[text_of_row]
 
 
 def find_features(table: pd.DataFrame | None) -> tuple[Feature, ...]:
@@ -107,7 +107,7 @@ def _feature(values: pd.Series) -> Feature | None:
     name = str(values.name)
     known = values.dropna()
     if pd.api.types.is_bool_dtype(values.dtype) or not pd.api.types.is_numeric_dtype(values.dtype):
-        texts = _texts(known)
+        texts, _ = _texts(known)
         tags = sorted({tag for text in texts for tag in text.split("|") if tag})
         kind = "tags" if any("|" in text for text in texts) else "category"
         return Feature(name, kind, tuple(tags)) if 2 <= len(tags) <= MOST_VALUES else None
@@ -127,10 +127,13 @@ def _known(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     return np.count_nonzero(matrix, axis=1) > 0
 
 
-def _texts(values: pd.Series) -> list[str]:
-    return [
-        "" if missing else str(value) for value, missing in zip(values, values.isna(), strict=True)
-    ]
+def _texts(values: pd.Series) -> tuple[list[str], npt.NDArray[np.intp]]:
+    """Distinct texts, and which of them each row has; that of what is missing is empty, last."""
+    try:
+        text_of_row, distinct = pd.factorize(values)
+    except TypeError:  # lists and the like, which cannot be hashed
+        text_of_row, distinct = pd.factorize(values.map(str, na_action="ignore"))
+    return [*map(str, distinct), ""], text_of_row
 
 
 def _ones(rows: Sequence[Sequence[str]], values: Sequence[str]) -> npt.NDArray[np.float32]:

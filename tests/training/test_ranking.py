@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hf_cf.models.ranking import ImplicitALS
+from hf_cf.models.ranking import ImplicitALS, recency
 from hf_cf.training import ranking
 from hf_cf.training.ranking import ImplicitALSConfig, fit_implicit_als
 
@@ -299,3 +299,28 @@ def test_items_are_learned_from_a_part_of_the_users_where_there_are_many(
     assert seen == list(range(1, SMALL.iterations + 1))
     scores = model.scores(vectors)[1:, 1:].reshape(USERS, GENRES, PER_GENRE).mean(2)
     assert (scores.argmax(1) == torch.arange(1, USERS + 1) % GENRES).float().mean() > 0.95
+
+
+def test_the_newest_of_a_users_ratings_counts_most() -> None:
+    # By hand: half-life 2, at least 0.2; users with three ratings, none and one.
+    found = recency(torch.tensor([0, 3, 3, 4]), 2.0, 0.2)
+    by_hand = [0.2 + 0.8 / 2, 0.2 + 0.8 * 2**-0.5, 1.0, 1.0]
+    np.testing.assert_allclose(found, by_hand, rtol=1e-6)
+
+
+def test_times_move_users_towards_what_they_watched_last(world: World) -> None:
+    users, items, ratings = world.shown
+    sizes = {"n_users": USERS + 1, "n_items": N_ITEMS}
+    settled = ImplicitALSConfig(factors=8, old_weight=1.0)
+    model, plain = fit_implicit_als(users, items, ratings, **sizes, config=SMALL)
+    # The last film of everybody is one of a genre that is not theirs.
+    late = np.array([genre(item) != user % GENRES for user, item in zip(users, items, strict=True)])
+    times = np.where(late, 2, 1) * 10**9 + np.arange(len(users))
+    same, unmoved = fit_implicit_als(users, items, ratings, **sizes, times=times, config=settled)
+    torch.testing.assert_close(same.item_factors, model.item_factors, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(unmoved, plain, rtol=1e-3, atol=1e-3)
+    _, moved = fit_implicit_als(users, items, ratings, **sizes, times=times, config=SMALL)
+    own = torch.arange(1, N_ITEMS).sub(1).div(PER_GENRE, rounding_mode="floor")
+    theirs = own[None] == (torch.arange(1, USERS + 1) % GENRES)[:, None]
+    before, after = (model.scores(vectors)[1:, 1:] for vectors in (plain, moved))
+    assert (after - before)[theirs].mean() < 0 < (after - before)[~theirs].mean()
