@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import torch
@@ -126,7 +126,8 @@ def solve_rows(
     n_rows = rows.n_rows
     # In the space of the entries there is no matrix A, and only a ridge above 0 is invertible.
     mean_alone = noise is None and not (cholesky or variance)
-    shortens = mean_alone and gram is None and prior.precision is None and _positive(prior.ridge)
+    shortens = mean_alone and prior.precision is None and _positive(prior.ridge)
+    shortens = shortens and (gram is None or prior.mean is None)
     if n_rows == 1 and mean_alone and offsets is None and 0 < len(rows.columns) <= FEW_ENTRIES:
         # A visitor waits for this one: without batches and padding it takes half the time.
         solved = _single_row(rows, factors, prior, gram, shortens)
@@ -178,6 +179,12 @@ def _solve(
         variance=factors.new_empty(n_rows, k) if asked.variance else None,
     )
     failed = torch.zeros(n_rows, dtype=torch.int32, device=factors.device)
+    gram, spread, axes = asked.gram, None, None
+    if shortens and gram is not None:
+        # Along the axes of `gram` it is diagonal, and short rows need no matrix of it either.
+        spread, axes = torch.linalg.eigh(gram.double())
+        spread, axes = spread.clamp_min(0).to(factors.dtype), axes.to(factors.dtype)
+        factors, gram = factors @ axes, spread.diag()
     table = augmented(factors, asked.offsets)
     on_cpu = factors.device.type == "cpu"
     budget = asked.budget_bytes or (CPU_BUDGET_BYTES if on_cpu else GPU_BUDGET_BYTES)
@@ -198,10 +205,10 @@ def _solve(
                 entries = workspace.gather(rows, batch, 0, longest)
                 if not isinstance(rows.weights, Tensor):
                     entries = entries * rows.weights**0.5
-                found = _short_solutions(entries[:, :, :-1], entries[:, :, -1:], own)
+                found = _short_solutions(entries[:, :, :-1], entries[:, :, -1:], own, spread)
                 solutions.mean[batch], failed[batch] = found
                 return
-            matrices, right = with_prior(*workspace.systems(rows, batch, longest), own, asked.gram)
+            matrices, right = with_prior(*workspace.systems(rows, batch, longest), own, gram)
             drawn = None if noise is None else noise[batch]
             lower, failed[batch] = torch.linalg.cholesky_ex(matrices)
             solutions.put(batch, _finished(lower, right, drawn, asked))
@@ -210,6 +217,8 @@ def _solve(
 
     work = len(rows.columns) * (k + 1) ** 2 + n_rows * k**3
     in_parallel(worker, batches, threads_for(work) if on_cpu else 1)
+    if axes is not None:
+        solutions = replace(solutions, mean=solutions.mean @ axes.T)
     return solutions, failed
 
 
@@ -240,7 +249,7 @@ def _single_row(
 ) -> Tensor | None:
     """Solution of a single row, (1, k); None where it is not positive definite as it stands."""
     entries, values = factors.index_select(0, rows.columns), rows.values.to(factors.dtype)
-    if shortens and len(rows.columns) <= SHORT_ROW * factors.shape[1]:
+    if shortens and gram is None and len(rows.columns) <= SHORT_ROW * factors.shape[1]:
         if isinstance(rows.weights, Tensor) or rows.weights != 1.0:
             weights = torch.as_tensor(rows.weights, dtype=factors.dtype, device=factors.device)
             roots = weights.sqrt()
@@ -260,23 +269,26 @@ def _single_row(
     return torch.cholesky_solve(right.unsqueeze(-1), lower).squeeze(-1)
 
 
-def _short_solutions(factors: Tensor, values: Tensor, prior: Prior) -> tuple[Tensor, Tensor]:
+def _short_solutions(
+    factors: Tensor, values: Tensor, prior: Prior, spread: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Solutions of rows from their entries' factors and values, (n, k), and which failed, (n,).
 
-    With F the factors of a row's entries, ``(F'F + ridge I)^-1 F'y = F'(F F' + ridge I)^-1 y``:
-    a matrix of the entries in place of one of the factors. The right side needs a ridge above 0.
+    With F the factors of a row's entries and D a diagonal,
+    ``(F'F + D)^-1 F'y = D^-1 F'(F D^-1 F' + I)^-1 y``: a matrix of the entries in place of one of
+    the factors. D is the ridge, which must be above 0, and `spread`, (k,), where it is given.
     """
     mean = prior.mean
     if mean is not None:
         mean = mean.expand(len(factors), -1).to(factors.dtype)
         values = values - factors @ mean.unsqueeze(-1)
-    ridge = prior.ridge
-    if isinstance(ridge, Tensor):
-        ridge = ridge.to(factors.dtype).unsqueeze(-1)
+    ridge = torch.as_tensor(prior.ridge, dtype=factors.dtype, device=factors.device).view(-1, 1)
+    root = (ridge if spread is None else ridge + spread).rsqrt().unsqueeze(1)  # (n or 1, 1, k or 1)
+    factors = factors * root
     system = factors @ factors.mT
-    system.diagonal(dim1=1, dim2=2).add_(ridge)
+    system.diagonal(dim1=1, dim2=2).add_(1)
     lower, failed = torch.linalg.cholesky_ex(system)
-    moved = (factors.mT @ torch.cholesky_solve(values, lower)).squeeze(-1)
+    moved = (factors.mT @ torch.cholesky_solve(values, lower)).squeeze(-1) * root.squeeze(1)
     return moved if mean is None else mean + moved, failed
 
 

@@ -165,6 +165,14 @@ def test_the_order_of_rows_does_not_change_the_result(problem: Problem, seed: in
     )
 
 
+@SLOW_MACHINES
+@given(problems())
+def test_means_alone_are_those_of_the_whole_posterior(problem: Problem) -> None:
+    """Short rows take another way where only their means are asked for."""
+    whole = solve(problem, cholesky=True).mean
+    torch.testing.assert_close(solve(problem).mean, whole, rtol=1e-7, atol=1e-8)
+
+
 def long_and_short_rows(dtype: torch.dtype = torch.float32) -> Problem:
     rng = np.random.default_rng(0)
     lengths = np.array([5_000, *rng.integers(0, 40, 500)])
