@@ -41,6 +41,7 @@ class Recommender:
 
     - ``ratings``: a visitor's ratings as ``{item: stars}``, pairs, or a table ``item``,
       ``rating``; empty for somebody of whom nothing is known.
+    - ``liked``: what a visitor likes, ids or titles, in place of ``ratings``.
     - ``profile``: what else is known of a visitor, such as ``{"age": 25}``, where the training
       data had it of its users (`hf_cf.inference.profiles`). It counts less with each rating.
     - ``on_unknown``: whether to ``"raise"`` or to ``"skip"`` a visitor's rating of an item that
@@ -177,6 +178,7 @@ class Recommender:
         user: Any = None,
         *,
         ratings: VisitorRatings | None = None,
+        liked: Sequence[Any] | None = None,
         profile: Profile | None = None,
         n: int = 10,
         items: Sequence[Any] | None = None,
@@ -222,9 +224,10 @@ class Recommender:
         -------
         DataFrame
             Best first: ``item`` (raw id), ``title``, ``stars`` (predicted, within the scale),
-            ``score`` (what the order follows). With several users a first column ``user``.
+            ``score`` (what the order follows). With several users a first column ``user``; without
+            ``stars`` where the model was trained on likes, plays or purchases.
         """
-        who, names = asking.users_of(self.trained, user, ratings, profile, on_unknown)
+        who, names = asking.users_of(self.trained, user, ratings, profile, on_unknown, liked)
         if isinstance(who, KnownUsers) and not (include_rated or self._warned):
             asking.warn_of_missing_history(self.trained)
             self._warned = True
@@ -237,7 +240,8 @@ class Recommender:
             Filters(genres, years, exclude, min_ratings, items),
             include_rated=include_rated, approximate=approximate,
         )  # fmt: skip
-        table = self.trained.catalogue.describe(found.items, stars=found.stars, score=found.scores)
+        columns = {} if found.stars is None else {"stars": found.stars}
+        table = self.trained.catalogue.describe(found.items, **columns, score=found.scores)
         if names is not None:
             table.insert(0, "user", pd.Series(names).to_numpy()[found.rows])
         return table
@@ -248,14 +252,15 @@ class Recommender:
         user: Any = None,
         *,
         ratings: VisitorRatings | None = None,
+        liked: Sequence[Any] | None = None,
         profile: Profile | None = None,
         n: int = 3,
         on_unknown: OnUnknown = "raise",
     ) -> pd.DataFrame:
         """Say which of somebody's ratings moved the predicted stars of an item most.
 
-        It is a known `user`, whose history the model has, or a visitor. Of n ratings, fewer where
-        fewer were given, there is one row each.
+        It is a known `user`, whose history the model has, or a visitor. There is a row for each
+        of n ratings.
 
         Returns
         -------
@@ -264,7 +269,7 @@ class Recommender:
             (in stars, up or down; see `hf_cf.models.rating_effects`), ``text`` ("because you gave
             Heat (1995) 5 stars").
         """
-        who, names = asking.users_of(self.trained, user, ratings, profile, on_unknown)
+        who, names = asking.users_of(self.trained, user, ratings, profile, on_unknown, liked)
         if user is None:
             asking.demand_one(names)
         target = self.trained.catalogue.codes([item])
@@ -273,7 +278,10 @@ class Recommender:
             found.items[0], rating=found.ratings[0], effect=found.effects[0]
         )
         said = zip(table["title"], table["rating"], strict=True)
-        return table.assign(text=[answers.reason(title, rating) for title, rating in said])
+        by_stars = self.trained.scorer.predicts_stars
+        return table.assign(
+            text=[answers.reason(title, rating, by_stars) for title, rating in said]
+        )
 
     def next_questions(
         self,
@@ -318,10 +326,7 @@ class Recommender:
     def find(self, text: str, n: int = 5) -> pd.DataFrame:
         """Find items by title as people type it: misspelt, in part, without its year.
 
-        Returns
-        -------
-        DataFrame
-            Rows of the catalogue, best first, and ``likeness`` (0 to 100); empty if none is near.
+        Returns rows of the catalogue, best first, and ``likeness`` (0 to 100); perhaps none.
         """
         return self.trained.catalogue.find(text, n)
 
@@ -350,7 +355,7 @@ class Recommender:
     def attach_history(self, ratings: Ratings) -> None:
         """Tell the model who has rated what, so that it leaves out what known users have seen.
 
-        Users and items that the model does not know are passed over; ValueError if none is left.
+        Users and items that it does not know are passed over; ValueError if none is left.
         """
         self.trained = self.trained.with_history(ratings)
 
@@ -358,12 +363,8 @@ class Recommender:
         """Make visitors known users, without training.
 
         `ratings` is a table ``user``, ``item``, ``rating`` of users that the model does not have.
-
-        Returns
-        -------
-        Recommender
-            A new one, which can be saved and pushed; this one stays as it is. Without a history
-            it has none either.
+        Returns a new one, which can be saved and pushed; this one stays as it is. Without a
+        history it has none either.
         """
         return Recommender(updates.add_users(self.trained, ratings))
 

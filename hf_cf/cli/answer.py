@@ -17,6 +17,7 @@ def add_parser(commands: Any) -> None:
     recommend = _command(commands, "recommend", "recommend to a known user or to a visitor")
     recommend.add_argument("--user", help="a known user's id")
     _add_rate(recommend)
+    _add_like(recommend)
     recommend.add_argument(
         "--all-users", action="store_true", help="all known users, into the file --out"
     )
@@ -88,6 +89,12 @@ def _add_rate(parser: argparse.ArgumentParser) -> None:
         "--rate", nargs=2, action="append", metavar=("ITEM", "STARS"),
         help='a visitor\'s rating, repeated: --rate "Heat (1995)" 4',
     )  # fmt: skip
+
+
+def _add_like(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--like", action="append", metavar="ITEM", help="what a visitor likes, repeated"
+    )
 
 
 _OPTIONS = (
@@ -195,9 +202,12 @@ def _predict(arguments: argparse.Namespace) -> None:
 def _load(arguments: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     from hf_cf import Recommender
 
-    if (arguments.user is None) == (arguments.rate is None):
-        raise ValueError('say for whom: --user ID, or --rate "TITLE" STARS, repeated')
+    liked = getattr(arguments, "like", None)
+    if [arguments.user, arguments.rate, liked].count(None) != 2:
+        raise ValueError(
+            'say for whom: --user ID, --rate "TITLE" STARS, or --like "TITLE", the latter repeated'
+        )
     rec = Recommender.from_pretrained(arguments.model)
     if arguments.user is not None:
         return rec, {"user": arguments.user}
-    return rec, {"ratings": arguments.rate}
+    return rec, {"ratings": arguments.rate} if liked is None else {"liked": liked}

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
 from hf_cf.data.ratings import Ratings
@@ -98,32 +99,31 @@ def evaluate(
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; it must lie between 0 and 1")
     data = HeldOut.prepare(rec, train, test)
-    threshold = default_threshold(rec.scale) if relevant_from is None else relevant_from
+    by_stars = rec.trained.scorer.predicts_stars
+    threshold = threshold_of(rec, relevant_from)
 
     def bootstrap(above: Values, below: Values) -> Estimates:
         return ratios_of_sums(above, below, resamples=resamples, confidence=confidence, seed=seed)
 
-    mean, biases = item_mean(data.train), damped_biases(data.train)
     found: list[Measurement] = []
-    pairs = data.test.user_codes, data.test.item_codes
-    stars = {
-        MODEL: _stars(rec, *pairs),
-        ITEM_MEAN: mean.predict(*pairs),
-        BIASES: biases.predict(*pairs),
-    }
-    for system, predicted in stars.items():
-        found += rating_errors(system, predicted, data, user_edges, item_edges, bootstrap)
+    orders: dict[str, npt.NDArray[Any]] = {MOST_POPULAR: popularity(data.train, at_least=threshold)}
+    if by_stars:
+        mean, biases = item_mean(data.train), damped_biases(data.train)
+        orders |= {ITEM_MEAN: mean.items, BIASES: biases.items}
+        pairs = data.test.user_codes, data.test.item_codes
+        stars = {
+            MODEL: _stars(rec, *pairs),
+            ITEM_MEAN: mean.predict(*pairs),
+            BIASES: biases.predict(*pairs),
+        }
+        for system, predicted in stars.items():
+            found += rating_errors(system, predicted, data, user_edges, item_edges, bootstrap)
 
     relevant = data.relevant(threshold)
     users = np.flatnonzero(np.diff(relevant.starts)).astype(np.int32)
     if len(users):
         lists = {MODEL: _recommended(rec, data, users, k, recommend, progress)}
         rated = data.history.take(users)
-        orders = {
-            MOST_POPULAR: popularity(data.train, at_least=threshold),
-            ITEM_MEAN: mean.items,
-            BIASES: biases.items,
-        }
         for system, scores in orders.items():
             lists[system] = same_order_for_all(scores, rated, k)
         for system, top in lists.items():
@@ -156,6 +156,13 @@ def default_threshold(scale: RatingScale) -> float:
     """
     floor = min(scale.min, 0.0)
     return floor + 0.8 * (scale.max - floor)
+
+
+def threshold_of(rec: Recommender, wanted: float | None) -> float:
+    """From where on a held-out rating is relevant: every interaction where there are no stars."""
+    if wanted is not None:
+        return wanted
+    return default_threshold(rec.scale) if rec.trained.scorer.predicts_stars else 0.0
 
 
 def _stars(rec: Recommender, users: Codes, items: Codes) -> Stars:

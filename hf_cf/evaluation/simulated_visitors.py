@@ -17,7 +17,7 @@ from hf_cf.data.ratings import Ratings
 from hf_cf.data.scale import Stars
 from hf_cf.data.vocab import Codes
 from hf_cf.evaluation import metrics
-from hf_cf.evaluation.protocol import default_threshold
+from hf_cf.evaluation.protocol import threshold_of
 from hf_cf.inference.answers import recommend
 from hf_cf.inference.users import Visitors
 from hf_cf.recommender import Recommender
@@ -86,7 +86,7 @@ class SimulatedVisitors:
         history = history.take(people)
         owners = history.user_codes()
         first = _position(history) < (np.diff(history.starts) // 2)[owners]
-        threshold = default_threshold(rec.scale) if relevant_from is None else relevant_from
+        threshold = threshold_of(rec, relevant_from)
         target = part(history, ~first)
         relevant = part(target, target.stars >= np.float32(threshold))
         ranked = np.flatnonzero(np.diff(relevant.starts))
@@ -114,6 +114,8 @@ class SimulatedVisitors:
     def model_stars(self, given: History, features: Tensor | None = None) -> Stars:
         """Stars that the model predicts for `target` when `given` is observed of the people."""
         scorer = self.rec.trained.scorer
+        if not scorer.predicts_stars:
+            return np.full(len(self.target), np.nan, np.float32)
         vectors = scorer.vectors(Visitors(given, features)).rating
         owners = torch.from_numpy(self.target.user_codes()).long().to(scorer.device)
         return scorer.stars(vectors[owners], scorer.rows(self.target.items)).numpy(force=True)

@@ -59,8 +59,8 @@ class Answer:
         Which of the asking users, from 0.
     items : int64 array, shape (m,)
         Codes of the items; of a list, best first within each user.
-    stars : float32 array, shape (m,)
-        Predicted stars, within the scale.
+    stars : float32 array, shape (m,), optional
+        Predicted stars, within the scale; None where the model predicts none.
     scores : float32 array, shape (m,), optional
         What the order of a list follows.
     standard_deviations : float32 array, shape (m,), optional
@@ -72,7 +72,7 @@ class Answer:
 
     rows: Ints
     items: Ints
-    stars: Floats
+    stars: Floats | None
     scores: Floats | None = None
     standard_deviations: Floats | None = None
     reasons: Reasons | None = None
@@ -150,7 +150,9 @@ def recommend(
             answer = Answer(
                 _array(rows) + start,
                 _array(items),
-                _array(scorer.stars(vectors.rating[rows], items)),
+                _array(scorer.stars(vectors.rating[rows], items))
+                if scorer.predicts_stars
+                else None,
                 _array(scores),
             )
             if len(users) == 1:
@@ -280,8 +282,10 @@ def similar(model: TrainedModel, code: int, n: int) -> tuple[Ints, Floats]:
     return _array(best.indices), _array(best.values)
 
 
-def reason(title: str, rating: float) -> str:
+def reason(title: str, rating: float, by_stars: bool = True) -> str:
     """One of the `Reasons` in words."""
+    if not by_stars:
+        return f"because of {title}"
     return f"because you gave {title} {rating:g} star{'s' * (rating != 1)}"
 
 
@@ -385,7 +389,8 @@ def _joined(parts: list[Answer]) -> Answer:
     def column(name: str) -> npt.NDArray[Any]:
         return np.concatenate([getattr(part, name) for part in parts])
 
-    return Answer(column("rows"), column("items"), column("stars"), column("scores"))
+    stars = column("stars") if parts[0].stars is not None else None
+    return Answer(column("rows"), column("items"), stars, column("scores"))
 
 
 def _array(tensor: Tensor) -> npt.NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ def users_of(
     ratings: VisitorRatings | None = None,
     profile: Profile | None = None,
     on_unknown: OnUnknown = "raise",
+    liked: Sequence[Any] | None = None,
 ) -> tuple[Users, Names]:
     """Either known users or visitors, and their names where there may be several.
 
@@ -38,6 +40,8 @@ def users_of(
         Known users.
     ratings, profile, on_unknown
         Visitors, as `visitors_of` takes them.
+    liked : sequence of ids or titles, optional
+        What a visitor likes, in place of ratings.
 
     Raises
     ------
@@ -46,6 +50,10 @@ def users_of(
     ValueError
         Both or neither of them are given, or a rating or the profile is wrong.
     """
+    if liked is not None:
+        if ratings is not None:
+            raise InvalidArgument("give either ratings= or liked=")
+        ratings = dict.fromkeys(liked, model.scorer.strength_of_a_like)
     if ratings is None and profile is not None:
         ratings = {}
     if (user is None) == (ratings is None):

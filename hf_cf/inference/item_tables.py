@@ -50,7 +50,11 @@ def item_map(model: TrainedModel, n: int = 3, most_rated: int = 1000) -> pd.Data
     """
     counts = model.catalogue.n_ratings
     codes = np.argsort(-counts, kind="stable")[:most_rated] + 1
-    factors = model.scorer.rating.model.item_embeddings()[torch.from_numpy(codes)].double().cpu()
+    scorer = model.scorer
+    all_factors = (
+        scorer.rating.model.item_embeddings() if scorer.predicts_stars else scorer.item_factors()
+    )
+    factors = all_factors[torch.from_numpy(codes)].double().cpu()
     factors = factors - factors.mean(0)
     _, _, axes = torch.linalg.svd(factors, full_matrices=False)
     # The sign of a component means nothing; the largest loading is made positive.

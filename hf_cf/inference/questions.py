@@ -166,7 +166,9 @@ def next_questions(
         return candidates, n_ratings.new_zeros(0), n_ratings.new_zeros(0)
     popularity = n_ratings[candidates] / (2 * n_ratings.max().clamp_min(1))
     weights = popularity / popularity.sum().clamp_min(1e-12)
-    gradients = [model.posterior_gradients(prior, vector, rated, candidates)]
+    gradients = []
+    if model.predicts_stars:
+        gradients.append(model.posterior_gradients(prior, vector, rated, candidates))
     scores = None
     if ranking is not None:
         head, own = ranking

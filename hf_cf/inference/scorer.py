@@ -48,6 +48,18 @@ class Scorer:
         )
 
     @property
+    def predicts_stars(self) -> bool:
+        """Whether the model was trained on ratings, rather than on likes, plays or purchases."""
+        return self.rating.model.predicts_stars
+
+    @property
+    def strength_of_a_like(self) -> float:
+        """What a like stands for: the top of the scale, or a typical interaction's strength."""
+        if self.predicts_stars or self.ranking is None:
+            return self.scale.max
+        return float(self.ranking.model.settings.get("typical_strength", 1.0))
+
+    @property
     def device(self) -> torch.device:
         """Where the heads compute."""
         return self.rating.prior.mean.device
@@ -101,6 +113,8 @@ class Scorer:
     def scores(self, users: UserVectors, *, by_stars: bool = False, out: Tensor) -> Tensor:
         """What orders all items for each user, (B, n_items).
 
+        A model without stars has no order by stars: InvalidArgument.
+
         The ranking head's scores, or the predicted stars where `by_stars` is set or there is no
         ranking head. `out`, with room for them, is used where it lies on the device.
         """
@@ -144,12 +158,15 @@ class Scorer:
     def effects(self, visitor: Visitors, items: Tensor, vector: Tensor | None = None) -> Tensor:
         """How far each rating of a single visitor moves the stars of items, (m, n).
 
+        Where the model predicts no stars it is how far each interaction moves the scores.
         `vector` is the visitor's, (d,), where it was inferred before; see
         `hf_cf.models.rating_effects`.
         """
+        _, rated, stars = self.tensors(visitor.observed)
+        if self.ranking is not None and not self.predicts_stars:
+            return self.ranking.model.effects(rated, stars, items)
         prior = self._prior_of(visitor.features)
         prior = replace(prior, mean=prior.mean.reshape(-1))
-        _, rated, stars = self.tensors(visitor.observed)
         return self.rating.model.effects(prior, rated, stars, items, vector)
 
     def item_factors(self) -> Tensor:

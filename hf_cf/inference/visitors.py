@@ -10,7 +10,7 @@ import pandas as pd
 
 from hf_cf.data.catalogue import Catalogue, plain_ids
 from hf_cf.data.history import History
-from hf_cf.data.scale import RatingScale, Stars
+from hf_cf.data.scale import LIKES, RatingScale, Stars
 from hf_cf.data.vocab import Codes
 from hf_cf.errors import InvalidArgument
 
@@ -107,6 +107,15 @@ def _checked(raw: list[Any], values: list[Any], scale: RatingScale) -> Stars:
             return float("nan")
 
     stars = np.fromiter(map(number, values), np.float32, len(values))
+    if scale == LIKES:  # the strength of an interaction has no upper end
+        wrong = ~((stars > 0) & np.isfinite(stars))
+        if wrong.any():
+            at = int(wrong.argmax())
+            raise InvalidArgument(
+                f"{values[at]!r} for {raw[at]!r} is no strength of an interaction; give a number "
+                "above 0, or the items alone with liked="
+            )
+        return stars
     wrong = ~((stars >= scale.min) & (stars <= scale.max))
     if wrong.any():
         at = int(wrong.argmax())

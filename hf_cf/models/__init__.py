@@ -9,6 +9,7 @@ from hf_cf.models.bayesian import BayesianFactorization
 from hf_cf.models.dot import BiasedFactorization, DotProduct, DotProductBias, EmbeddingDotBias
 from hf_cf.models.fold_in import fold_in, posterior_root, predictive_variance
 from hf_cf.models.networks import CollabNN, EmbeddingNN, RatingClassifier
+from hf_cf.models.no_stars import NoStars
 from hf_cf.models.ranking import ImplicitALS
 from hf_cf.models.rating_effects import effects
 from hf_cf.models.user_prior import UserPrior
@@ -28,6 +29,9 @@ RATING_MODELS: dict[str, type[RatingModel]] = {
 }
 """Every rating model by the name that ``fit(model=...)`` and ``config.json`` use."""
 
+STORED_MODELS: dict[str, type[RatingModel]] = {**RATING_MODELS, NoStars.name: NoStars}
+"""What ``config.json`` may name: the rating models, and what stands for them without ratings."""
+
 
 RANKING_MODELS: dict[str, type[ImplicitALS]] = {ImplicitALS.name: ImplicitALS}
 """Every ranking model by the name that ``config.json`` uses."""
@@ -35,9 +39,9 @@ RANKING_MODELS: dict[str, type[ImplicitALS]] = {ImplicitALS.name: ImplicitALS}
 
 def build_rating_model(name: str, settings: dict[str, Any]) -> RatingModel:
     """Build the model of a name with the settings that its ``settings`` attribute holds."""
-    if name not in RATING_MODELS:
-        raise ValueError(f"there is no model {name!r}; choose from {', '.join(RATING_MODELS)}")
-    return RATING_MODELS[name](**settings)
+    if name not in STORED_MODELS:
+        raise ValueError(f"there is no model {name!r}; choose from {', '.join(STORED_MODELS)}")
+    return STORED_MODELS[name](**settings)
 
 
 def build_ranking_model(name: str, settings: dict[str, Any]) -> ImplicitALS:
@@ -50,6 +54,7 @@ def build_ranking_model(name: str, settings: dict[str, Any]) -> ImplicitALS:
 __all__ = [
     "RANKING_MODELS",
     "RATING_MODELS",
+    "STORED_MODELS",
     "BayesianFactorization",
     "BiasedFactorization",
     "CollabNN",
@@ -58,6 +63,7 @@ __all__ = [
     "EmbeddingDotBias",
     "EmbeddingNN",
     "ImplicitALS",
+    "NoStars",
     "RatingClassifier",
     "RatingModel",
     "UserPrior",

@@ -33,10 +33,13 @@ class RatingModel(nn.Module, ABC):
         Length d of a user vector.
     has_own_prior : bool
         Whether a new user's vector follows from the model alone, without a fitted prior.
+    predicts_stars : bool
+        Whether there are stars to predict.
     """
 
     name: ClassVar[str]
     has_own_prior: ClassVar[bool] = False
+    predicts_stars: ClassVar[bool] = True
     settings: dict[str, Any]
     vector_size: int
 

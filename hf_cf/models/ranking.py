@@ -64,6 +64,12 @@ class ImplicitALS(nn.Module):
         How much the average user counts against a user's own ratings, in units of their weights.
     few_ratings : float
         Number of ratings after which not having rated an item counts half of what it will.
+    typical_strength : float, optional
+        Of implicit feedback, the strength of an interaction that weighs 1; every preference is 1,
+        and the weight of another strength r is ``(r / typical_strength) ** strength_power``. None
+        for ratings.
+    strength_power : float
+        See above; at 0 every interaction weighs 1.
     low, high : float
         The rating scale. Ratings are read as parts of `high` (4 of 5 is 8 of 10), or, on a
         scale that goes below zero, as parts of the way from `low` to `high`.
@@ -99,6 +105,8 @@ class ImplicitALS(nn.Module):
         effective_items: float = 0.0,
         average_weight: float = 0.0,
         few_ratings: float = 0.0,
+        typical_strength: float | None = None,
+        strength_power: float = 0.0,
         low: float = 0.5,
         high: float = 5.0,
     ) -> None:
@@ -117,6 +125,10 @@ class ImplicitALS(nn.Module):
             "low": low,
             "high": high,
         }
+        if typical_strength is not None:
+            self.settings |= {
+                "typical_strength": typical_strength, "strength_power": strength_power
+            }  # fmt: skip
         self.vector_size = factors
         self.register_buffer("item_factors", torch.zeros(n_items, factors))
         self.register_buffer("gram", torch.zeros(factors, factors))
@@ -179,6 +191,23 @@ class ImplicitALS(nn.Module):
         assert lower is not None
         factors = self.item_factors[candidates]
         return torch.linalg.solve_triangular(lower[0], factors.T, upper=False).T
+
+    def effects(self, items: Tensor, ratings: Tensor, targets: Tensor) -> Tensor:
+        """How far each rating of a user moves the scores of items, (m, n).
+
+        The user's vector is linear in the preferences, so that with A the matrix of the equations,
+        y the target's factor, and w, p and f the weight, preference and factor of a rating, its
+        part of the score is ``w p y' A^-1 f``; what is left of the score comes from `average_user`.
+        """
+        n = len(items)
+        indptr = torch.tensor([0, n], device=items.device)
+        entries, rated = torch.arange(n, device=items.device), self.item_factors[items]
+        rows, factors, prior = self._equations(indptr, entries, ratings, rated, self.average_user)
+        lower = solve_rows(rows, factors, prior, cholesky=True).cholesky
+        assert lower is not None
+        solved = torch.cholesky_solve(self.item_factors[targets].T, lower[0])
+        weighted = rows.values.to(rated.dtype) * rows.weights
+        return (rated @ solved * weighted[:, None]).T
 
     def _equations(
         self,
@@ -275,6 +304,11 @@ class ImplicitALS(nn.Module):
 
     def graded(self, indptr: Tensor, columns: Tensor, ratings: Tensor) -> SparseRows:
         """Rows for the solver: ratings turned into preferences and weights."""
+        typical = self.settings.get("typical_strength")
+        if typical is not None:
+            power = self.settings["strength_power"]
+            weights = (ratings / typical).clamp_(1e-3, 1e3) ** power if power else 1.0
+            return SparseRows(indptr, columns, torch.ones_like(ratings), weights)
         values, *weights = self._by_stars(ratings)
         weight = weights[0] if weights else float(self.settings["weight"][0])
         return SparseRows(indptr, columns, values, weight)

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from hf_cf.recommender import Recommender
 
 _COLUMNS = 80
 _RARELY = 10
 _LIKED = 8
+_NO_BIASES = pd.DataFrame({"item": [], "bias": [], "n_ratings": []})
 
 
 def popularity(n_ratings: npt.NDArray[np.int64]) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def portrait(rec: Recommender) -> dict[str, Any]:
         and bias, among the items that are rated at least as often as the average).
     """
     evaluation = rec.metadata.evaluation
-    table = rec.item_bias()
+    table = rec.item_bias() if rec.trained.scorer.predicts_stars else _NO_BIASES
     often = max(_RARELY, float(rec.catalogue["n_ratings"].mean()))
     table = table[table["n_ratings"] >= often]
     pairs = list(zip(table["item"].tolist(), table["bias"].tolist(), strict=True))

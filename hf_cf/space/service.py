@@ -294,6 +294,7 @@ class Service:
         return {
             "model": rec.model.name,
             "ranking": rec.ranking is not None,
+            "feedback": "explicit" if rec.trained.scorer.predicts_stars else "implicit",
             "features": [
                 feature["column"]
                 for side in ("user_features", "item_features")
@@ -399,7 +400,7 @@ class Service:
             film | {"stars": own, "std": std, "score": score, "because": said}
             for film, own, std, score, said in zip(
                 self._films[found.items],
-                _numbers(found.stars),
+                _numbers(found.stars, n),
                 _numbers(found.standard_deviations, n),
                 _numbers(found.scores),
                 because,
@@ -409,6 +410,7 @@ class Service:
 
     def _because(self, reasons: answers.Reasons) -> list[list[Json]]:
         """The ratings that moved the stars of each item most, largest effect first."""
+        by_stars = self.rec.trained.scorer.predicts_stars
         return [
             [
                 {
@@ -416,7 +418,7 @@ class Service:
                     "title": film["title"],
                     "rating": rating,
                     "effect": round(effect, _DIGITS),
-                    "text": answers.reason(film["title"], rating),
+                    "text": answers.reason(film["title"], rating, by_stars),
                 }
                 for film, rating, effect in zip(
                     self._films[items], ratings.tolist(), effects.tolist(), strict=True

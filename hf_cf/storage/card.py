@@ -50,7 +50,7 @@ class CardContent:
         Tables of their ratings that are published, too: ``history``, ``held_out``.
     catalogue : DataFrame
         The items: ``title`` and ``n_ratings``.
-    biases : DataFrame
+    biases : DataFrame, optional
         ``title``, ``bias`` and ``n_ratings``, most liked first.
     scale : RatingScale
     source : DataSource
@@ -61,7 +61,7 @@ class CardContent:
 
     model: str
     catalogue: pd.DataFrame
-    biases: pd.DataFrame
+    biases: pd.DataFrame | None
     scale: RatingScale
     source: DataSource
     training: TrainingMetadata
@@ -119,6 +119,7 @@ def values_of(content: CardContent) -> Values:
     n_users = f"{len(content.users):,}" if len(content.users) else None
     counts = content.catalogue["n_ratings"]
     attach = f"`rec.attach_history(hf_cf.load_ratings({json.dumps(source.name)}))`"
+    likes = content.biases is None
     files_kept = [f"`{name}.parquet`" for name in content.ratings_kept]
     return {
         "title": _plain(repo.rpartition("/")[2] if repo else f"{content.model} on {source.name}"),
@@ -129,14 +130,18 @@ def values_of(content: CardContent) -> Values:
         "n_titles": n_items,
         "n_users": n_users,
         "n_ratings": f"{int(counts.sum()):,}",
-        "min": _number(scale.min),
-        "max": _number(scale.max),
+        "min": None if likes else _number(scale.min),
+        "max": None if likes else _number(scale.max),
         "data": _plain(source.name),
         "synthetic_data": _plain(source.name) if source.synthetic else None,
-        "model": content.model if content.ranking else None,
+        "model": content.model if content.ranking and not likes else None,
         "only_model": None if content.ranking else content.model,
+        "likes_model": content.ranking if likes else None,
+        "n_interactions": f"{counts.sum():,}" if likes else None,
         "ranking_model": content.ranking,
-        "example_ratings": f"{{{', '.join(f'{_quoted(t)}: {s}' for t, s in liked.items())}}}",
+        "example_ratings": None if likes
+        else f"{{{', '.join(f'{_quoted(t)}: {s}' for t, s in liked.items())}}}",
+        "example_liked": f"[{', '.join(map(_quoted, liked))}]" if likes else None,
         "example_user": repr(content.users[0]) if n_users else None,
         "example_title": _quoted(str(titles.iloc[0])),
         "n_rarely_rated": f"{int((counts < _RARELY).sum()):,}",
@@ -160,6 +165,8 @@ def values_of(content: CardContent) -> Values:
 
 def _bias_values(content: CardContent) -> Values:
     # A bias from few ratings says little: only what is rated as often as the average counts.
+    if content.biases is None:
+        return {}
     often = max(_RARELY, round(float(content.catalogue["n_ratings"].mean())))
     table = content.biases[content.biases["n_ratings"] >= often]
     if len(table) < 2 * _SHOWN:

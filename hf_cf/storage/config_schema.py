@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from hf_cf.data.features import KINDS
-from hf_cf.models import RANKING_MODELS, RATING_MODELS
+from hf_cf.models import RANKING_MODELS, STORED_MODELS
 
 Rule: TypeAlias = Callable[[Any, str], None]
 """Takes a value and where it stands; raises ValueError if the value is not what it should be."""
@@ -219,6 +219,8 @@ SETTINGS: Mapping[str, Rule] = {
     "effective_items": number(0, 1e12),
     "average_weight": number(0, 1e9),
     "few_ratings": number(0, 1e9),
+    "typical_strength": or_null(number(1e-9, 1e12)),
+    "strength_power": number(0, 10),
     "low": number(-1e6, 1e6),
     "high": number(-1e6, 1e6),
 }
@@ -288,7 +290,7 @@ _CONFIG = fields(
         "format_version": whole(1, 10**6),
         "checksum": _SHA256,
         "files": by_name(fields({"size": whole(1, 2**50), "sha256": _SHA256}), 10),
-        "rating": model_spec(RATING_MODELS),
+        "rating": model_spec(STORED_MODELS),
         "scale": _scale,
         "source": fields(
             {"name": text(500)},

@@ -84,7 +84,7 @@ def to_model_folder(
             users=users.tolist(),
             ratings_kept=[name for name in RATINGS_TABLES if name in tables],
             catalogue=model.catalogue.table,
-            biases=item_bias(model),
+            biases=item_bias(model) if scorer.predicts_stars else None,
             scale=scorer.scale,
             source=model.source,
             training=model.metadata,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from torch import nn
 
 from hf_cf.data.features import find_features
 from hf_cf.data.ratings import Ratings
+from hf_cf.errors import InvalidArgument
 from hf_cf.inference.calibration import calibrated_prior
 from hf_cf.inference.metadata import TrainingMetadata, installed_versions
 from hf_cf.inference.profiles import ProfileStart, fit_profiles
@@ -21,7 +23,7 @@ from hf_cf.inference.rating_head import RatingHead
 from hf_cf.inference.scorer import Scorer
 from hf_cf.inference.star_errors import star_errors
 from hf_cf.inference.trained_model import TrainedModel, trained_vectors
-from hf_cf.models import BayesianFactorization, RatingModel, UserPrior
+from hf_cf.models import BayesianFactorization, NoStars, RatingModel, UserPrior
 from hf_cf.models.threads import limited_to, usable_threads
 from hf_cf.recommender import Recommender
 from hf_cf.training.als import train_als
@@ -111,6 +113,11 @@ def fit(
     if isinstance(ranking, str) and ranking != "default":
         raise ValueError(f"ranking={ranking!r}; give an ImplicitALSConfig, 'default' or None")
     valid = _in_codes_of(train, valid)
+    if train.feedback == "implicit" and (model or recipe or resume is not None):
+        raise InvalidArgument(
+            "these are interactions without stars, on which the ranking head alone is trained; "
+            "leave model=, recipe= and resume= out, or load them with feedback='explicit'"
+        )
     if resume is None:
         settings = settings_for(model, recipe, n_ratings=len(train), **hyperparameters)
     else:
@@ -119,9 +126,12 @@ def fit(
     if threads is not None and threads < 1:
         raise ValueError(f"threads={threads}; it must be at least 1")
     with limited_to(threads or usable_threads()):
-        trained = _trained(
-            settings, train, valid, resume, ranking, checkpoint, chosen, progress=progress
-        )
+        if train.feedback == "implicit":
+            trained = _trained_on_interactions(train, valid, ranking, chosen)
+        else:
+            trained = _trained(
+                settings, train, valid, resume, ranking, checkpoint, chosen, progress=progress
+            )
     return Recommender(trained.to("cpu"))
 
 
@@ -160,6 +170,31 @@ def _trained(
         train,
         held_out=valid,
         metadata=TrainingMetadata(settings.to_dict(), metrics, epochs, versions),
+    )
+    return with_report(trained, train, valid)
+
+
+def _trained_on_interactions(
+    train: Ratings,
+    valid: Ratings | None,
+    ranking: ImplicitALSConfig | Literal["default"] | None,
+    device: torch.device,
+) -> TrainedModel:
+    """Train the ranking head alone, on likes, plays or purchases."""
+    if ranking is None:
+        raise InvalidArgument("interactions without stars train a ranking head; leave ranking out")
+    config = ImplicitALSConfig.of_interactions() if ranking == "default" else ranking
+    module = NoStars(len(train.users), len(train.items))
+    started = time.perf_counter()
+    head = _fit_ranking(train, config, device)
+    metrics = {"seconds": time.perf_counter() - started}
+    settings = {"model": module.name, **asdict(config)}
+    rating = RatingHead(module, module.own_prior().to(device))
+    trained = TrainedModel.of_training(
+        Scorer(rating, head, train.scale, _fit_profiles(module, head, train)),
+        train,
+        held_out=valid,
+        metadata=TrainingMetadata(settings, metrics, [], installed_versions("hf-cf", "torch")),
     )
     return with_report(trained, train, valid)
 
@@ -285,6 +320,7 @@ def _fit_ranking(train: Ratings, config: ImplicitALSConfig, device: torch.device
         times=train.timestamps,
         low=train.scale.min,
         high=train.scale.max,
+        feedback=train.feedback,
         config=config,
         device=device,
     )

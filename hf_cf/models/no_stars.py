@@ -1,0 +1,99 @@
+"""The rating model of data without ratings: likes, plays and purchases say no stars."""
+
+from __future__ import annotations
+
+from typing import Never
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from hf_cf.errors import InvalidArgument
+from hf_cf.models.base import RatingModel
+from hf_cf.models.user_prior import UserPrior
+
+
+class NoStars(RatingModel):
+    """Stands where a rating model would; a model with it answers by its ranking head alone.
+
+    Parameters
+    ----------
+    n_users, n_items : int
+        Users and items, ``#na#`` included.
+    """
+
+    name = "likes"
+    has_own_prior = True
+    predicts_stars = False
+
+    def __init__(self, n_users: int, n_items: int) -> None:
+        super().__init__()
+        self.settings = {"n_users": n_users, "n_items": n_items}
+        self.vector_size = 0
+
+    def user_vectors(self, users: Tensor) -> Tensor:
+        """Vectors without numbers: codes, shape (B,), to shape (B, 0)."""
+        return torch.zeros(len(users), 0, device=users.device)
+
+    def tables(self) -> tuple[list[nn.Embedding], list[nn.Embedding]]:
+        """No tables of users, and none of items."""
+        return [], []
+
+    def with_user_vectors(self, vectors: Tensor) -> NoStars:
+        """Return the same for other users, (n_users, 0)."""
+        return NoStars(len(vectors), self.settings["n_items"])
+
+    def own_prior(self) -> UserPrior:
+        """A prior of nothing."""
+        return UserPrior(torch.zeros(0), None)
+
+    def fold_in(self, prior: UserPrior, indptr: Tensor, items: Tensor, stars: Tensor) -> Tensor:
+        """Vectors without numbers, (B, 0)."""
+        return prior.mean.new_zeros(len(indptr) - 1, 0)
+
+    def with_items(
+        self, table: pd.DataFrame, indptr: Tensor, users: Tensor, stars: Tensor
+    ) -> NoStars:
+        """Return the same for more items."""
+        return NoStars(self.settings["n_users"], self.settings["n_items"] + len(table))
+
+    def item_embeddings(self) -> Never:
+        """There are none."""
+        self._refuse()
+
+    def stars(self, vectors: Tensor, items: Tensor) -> Never:
+        """There are none."""
+        self._refuse()
+
+    def stars_grid(self, vectors: Tensor, items: Tensor | None = None) -> Never:
+        """There are none."""
+        self._refuse()
+
+    def predictive_variance(
+        self, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
+    ) -> Never:
+        """There is none."""
+        self._refuse()
+
+    def posterior_gradients(
+        self, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
+    ) -> Never:
+        """There are none."""
+        self._refuse()
+
+    def effects(
+        self,
+        prior: UserPrior,
+        rated: Tensor,
+        stars: Tensor,
+        items: Tensor,
+        vector: Tensor | None = None,
+    ) -> Never:
+        """There are none."""
+        self._refuse()
+
+    def _refuse(self) -> Never:
+        raise InvalidArgument(
+            "this model predicts no stars: it was trained on likes, plays or purchases. Stars need "
+            "ratings; order recommendations by score"
+        )
