@@ -205,7 +205,7 @@ def _load(arguments: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     liked = getattr(arguments, "like", None)
     if [arguments.user, arguments.rate, liked].count(None) != 2:
         raise ValueError(
-            'say for whom: --user ID, --rate "TITLE" STARS, or --like "TITLE", the latter repeated'
+            'say for whom: --user ID, or --rate "TITLE" STARS, or --like "TITLE", repeated'
         )
     rec = Recommender.from_pretrained(arguments.model)
     if arguments.user is not None:

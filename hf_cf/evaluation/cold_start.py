@@ -131,14 +131,13 @@ class _Systems:
         if known is not None:
             stars, lists = new.model_stars(given, known), new.model_lists(given, known)
             yield WITH_PROFILE, new.rmse(stars), new.ndcg(lists)
+        if new.rec.trained.scorer.predicts_stars:
+            items, owners = new.target.items, new.target.user_codes()
+            yield ITEM_MEAN, new.rmse(self.mean.predict(np.zeros_like(items), items)), nan
+            with_bias = _with_users(self.biases, given)
+            yield BIASES, new.rmse(with_bias.predict(owners, items)), nan
         top = same_order_for_all(self.popularity, given.take(new.ranked), new.k)
         yield MOST_POPULAR, nan, new.ndcg(top)
-        if not new.rec.trained.scorer.predicts_stars:
-            return
-        items, owners = new.target.items, new.target.user_codes()
-        yield ITEM_MEAN, new.rmse(self.mean.predict(np.zeros_like(items), items)), nan
-        with_bias = _with_users(self.biases, given)
-        yield BIASES, new.rmse(with_bias.predict(owners, items)), nan
 
 
 def _of_known(rec: Recommender, visitors: SimulatedVisitors) -> tuple[float, float]:
