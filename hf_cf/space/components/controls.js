@@ -38,9 +38,20 @@ function recommendationControls(info, changed) {
   if (info.years) {
     for (let year = Math.floor(info.years[0] / 10) * 10; year <= info.years[1]; year += 10) decades.push(year);
   }
-  const years = decades.length > 1 && h("span", { class: "menus" },
-    menu("From", [["", "any year"], ...decades.map((year) => [String(year), String(year)])], "", (value) => { values.first = value; send(); }),
-    menu("to", [["", "today"], ...decades.map((year) => [String(year + 9), String(year + 9)])], "", (value) => { values.last = value; send(); }));
+  // The end that was not touched gives way where the years would run backwards.
+  const pickYear = (end, other, value) => {
+    values[end] = value;
+    if (values.first && values.last && Number(values.first) > Number(values.last)) {
+      values[other] = "";
+      ends[other].querySelector("select").value = "";
+    }
+    send();
+  };
+  const ends = {
+    first: menu("From", [["", "any year"], ...decades.map((year) => [String(year), String(year)])], "", (value) => pickYear("first", "last", value)),
+    last: menu("to", [["", "today"], ...decades.map((year) => [String(year + 9), String(year + 9)])], "", (value) => pickYear("last", "first", value)),
+  };
+  const years = decades.length > 1 && h("span", { class: "menus" }, ends.first, ends.last);
   return h("div", { class: "controls" },
     h("div", { class: "controls-row" },
       segmented("How well known", NOVELTY, "0", (value) => { values.novelty = Number(value); send(); }), years),

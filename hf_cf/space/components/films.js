@@ -52,8 +52,7 @@ function sureness(std) {
 }
 
 function likelyRange(stars, std) {
-  const inSteps = (value) => Math.min(_scale.max, Math.max(_scale.min, Math.round(value * 2) / 2));
-  return `most likely ${starsInWords(inSteps(stars - std)).replace(/ stars?$/, "")} to ${starsInWords(inSteps(stars + std))}`;
+  return `most likely ${starsInWords(onScale(stars - std)).replace(/ (stars?|of \d+)$/, "")} to ${starsInWords(onScale(stars + std))}`;
 }
 
 /** The block of colour that stands where others have a poster. */
@@ -81,7 +80,7 @@ function reasons(because, who) {
   const speaking = because.filter((reason) => reason.effect > 0).slice(0, 2);
   if (!speaking.length) return null;
   const parts = speaking.map((reason, at) => [
-    at ? " and " : "", h("cite", {}, displayTitle(reason)), `${reason.rating <= 0.6 * _scale.max ? " only" : ""} ${starsInWords(reason.rating)}`]);
+    at ? " and " : "", h("cite", {}, displayTitle(reason)), `${reason.rating <= _scale.min + 0.6 * (_scale.max - _scale.min) ? " only" : ""} ${starsInWords(reason.rating)}`]);
   return h("p", { class: "card-why" }, `Because ${who} gave `, parts.flat());
 }
 
@@ -91,9 +90,9 @@ function reasons(because, who) {
  */
 function filmCard(card, { forVisitor = true, why = null, given = null } = {}) {
   const sure = sureness(card.std);
-  const facts = card.stars === undefined ? null : h("div", { class: "card-facts" },
+  const facts = typeof card.stars !== "number" || ratingForm() === "heart" ? null : h("div", { class: "card-facts" },
     h("p", { class: "card-stars" }, icon(STAR), h("strong", {}, card.stars.toFixed(1)),
-      h("span", { class: "sr-only" }, ` of ${_scale.max} stars predicted`)),
+      h("span", { class: "sr-only" }, ` of ${_scale.max}${ratingForm() === "stars" ? " stars" : ""} predicted`)),
     sure && h("p", { class: "card-sure", title: likelyRange(card.stars, card.std) },
       h("span", { class: "sure-bars", "data-level": sure.level, "aria-hidden": "true" }, h("i"), h("i"), h("i")),
       sure.words, h("span", { class: "sr-only" }, `, ${likelyRange(card.stars, card.std)}`)));

@@ -135,7 +135,7 @@ function filmMap(films, choose) {
       pen.beginPath();
       pen.arc(x, y, point.size * grown, 0, 7);
       pen.fill();
-      const rated = visitor.ratingOf(point.film.item) > 0;
+      const rated = visitor.ratingOf(point.film.item) !== null;
       if (rated || point === chosen || point === hovered) {
         pen.globalAlpha = 1;
         pen.strokeStyle = ink;

@@ -51,16 +51,17 @@ const visitor = {
   get ratings() { return _list.ratings; },
   get hidden() { return _list.hidden; },
   get canUndo() { return _past.length > 0; },
-  ratingOf: (item) => _list.ratings.find((entry) => entry.film.item === item)?.stars ?? 0,
+  ratingOf: (item) => _list.ratings.find((entry) => entry.film.item === item)?.stars ?? null,
   /** What the server takes as ratings: those of films that this model has. */
   asRatings: () => _list.ratings.filter(({ film }) => !_unknown.has(film.item))
     .map(({ film, stars }) => ({ item: film.item, rating: stars })),
   asExcluded: () => _list.hidden.map(({ film }) => film.item).filter((item) => !_unknown.has(item)),
   isUnknown: (film) => _unknown.has(film.item),
 
+  /** Rate a film; null takes the rating back. */
   rate(film, stars) {
     if (visitor.ratingOf(film.item) === stars) return;
-    if (!stars) return visitor.remove(film);
+    if (stars === null) return visitor.remove(film);
     const others = _list.ratings.filter((entry) => entry.film.item !== film.item);
     const again = others.length < _list.ratings.length;
     if (!again && others.length >= MOST_RATINGS) return toast(`${MOST_RATINGS} ratings is as many as a list holds.`);

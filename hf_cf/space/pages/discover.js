@@ -44,7 +44,7 @@ function questionDeck() {
   let current = null;
   let coming = [];
 
-  const isAnswered = (film) => passed.has(film.item) || visitor.ratingOf(film.item)
+  const isAnswered = (film) => passed.has(film.item) || visitor.ratingOf(film.item) !== null
     || visitor.hidden.some((entry) => entry.film.item === film.item);
   const show = (film) => {
     const hadFocus = deck.contains(document.activeElement);
@@ -55,7 +55,7 @@ function questionDeck() {
       h("div", { class: "deck-film" }, poster(film)),
       h("div", { class: "deck-answers" }, starsInput(film),
         h("button", { type: "button", class: "button", onclick: pass }, "Haven’t seen it")));
-    if (hadFocus) deck.querySelector("input").focus({ preventScroll: true });
+    if (hadFocus) deck.querySelector(RATES).focus({ preventScroll: true });
   };
   const showNext = () => {
     const next = coming.find((film) => !isAnswered(film));
@@ -158,13 +158,13 @@ function recommendations(section, info) {
       grid.replaceChildren(notice("empty", "No film fits all of that.", "Allow more genres or years, and there will be some."));
       return;
     }
-    const keyOf = (card) => `${card.item} ${card.stars.toFixed(1)} ${(card.because ?? []).map((reason) => `${reason.item}:${reason.rating}`)}`;
+    const keyOf = (card) => `${card.item} ${card.stars?.toFixed(1)} ${(card.because ?? []).map((reason) => `${reason.item}:${reason.rating}`)}`;
     follow(grid, cards, keyOf, filmCard);
     more.hidden = cards.length < wanted || wanted >= MOST_SHOWN;
     said.textContent = `Recommendations: ${cards.slice(0, 3).map(displayTitle).join(", ")}`;
     // Who rated a card with the keyboard goes on at the card that took its place.
     if (at >= 0 && document.activeElement === document.body) {
-      grid.children[Math.min(at, grid.children.length - 1)]?.querySelector("input")?.focus({ preventScroll: true });
+      grid.children[Math.min(at, grid.children.length - 1)]?.querySelector(RATES)?.focus({ preventScroll: true });
     }
     section.dataset.updates = Number(section.dataset.updates ?? 0) + 1;
   };
