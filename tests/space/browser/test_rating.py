@@ -152,6 +152,9 @@ def test_genres_years_and_novelty(page: Page) -> None:
     # Years never run backwards: the end that was not touched gives way.
     page.get_by_label("From year").select_option("2020")
     expect(page.get_by_label("to year", exact=True)).to_have_value("")
+    expect(metadata.first).to_have_text(re.compile("Animation.*202"))
+    page.get_by_role("button", name="Animation").click()
+    page.get_by_role("button", name="Film-Noir").click()
     expect(page.get_by_text("No film fits all of that.")).to_be_visible()
 
 
