@@ -117,3 +117,12 @@ def page_at(address: str, server: subprocess.Popen[bytes]) -> str:
             return httpx.get(address, timeout=60).text
         time.sleep(0.25)
     raise AssertionError("no page after five minutes")
+
+
+@pytest.mark.parametrize("page", ["data.md", "implicit.md"])
+def test_the_examples_of_the_docs(page: str, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    codes = re.findall(r"<!-- test: python -->\n```python\n(.*?)```", text, re.DOTALL)
+    assert codes
+    for code in codes:
+        run([sys.executable, "-c", code], tmp_path)

@@ -88,7 +88,8 @@ def serve(app: FastAPI, host: str | None = None, port: int | None = None) -> Non
 
 def server(app: FastAPI, host: str | None = None, port: int | None = None) -> uvicorn.Server:
     """The server that `serve` runs."""
-    host = host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+    on_the_hub = "0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1"
+    host = host or os.environ.get("GRADIO_SERVER_NAME") or on_the_hub
     port = port or int(os.environ.get("GRADIO_SERVER_PORT") or 7860)
     print(f"The Space is at http://{host}:{port}/", flush=True)
     return uvicorn.Server(
