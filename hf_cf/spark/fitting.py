@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyarrow.fs import FileSystem
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from hf_cf.data.catalogue import Catalogue
@@ -124,7 +126,7 @@ def fit(
     table = plain_table(df, user, item, rating, timestamp)
     names = {"user": user, "item": item, "rating": rating, "timestamp": timestamp or ""}
     n, scale = check(table, names, scale)
-    with _staging(df.sparkSession, staging) as place:
+    with _staging(staging) as place:
         context = df.sparkSession.sparkContext
         # One's own stays; that of an earlier call is gone, and Spark cannot unset it.
         if _OWN in (context.getCheckpointDir() or _OWN):
@@ -258,7 +260,7 @@ def _catalogue(coded: Coded, items: Vocab, catalogue: DataFrame | None) -> pd.Da
 
 
 @contextmanager
-def _staging(spark: SparkSession, place: str | None) -> Iterator[str]:
+def _staging(place: str | None) -> Iterator[str]:
     """A folder of its own for intermediate files, deleted afterwards."""
     if place is None:
         with tempfile.TemporaryDirectory(prefix=_OWN) as folder:
@@ -268,12 +270,18 @@ def _staging(spark: SparkSession, place: str | None) -> Iterator[str]:
     try:
         yield path
     finally:
-        if "://" in path:
-            jvm: Any = spark.sparkContext._jvm
-            target = jvm.org.apache.hadoop.fs.Path(path)
-            target.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration()).delete(target, True)
-        else:
-            shutil.rmtree(path, ignore_errors=True)
+        _delete(path)
+
+
+def _delete(path: str) -> None:
+    """Delete a folder through pyarrow, which knows the file systems that Spark writes to."""
+    try:
+        if "://" not in path:
+            path = Path(path).absolute().as_uri()
+        files, folder = FileSystem.from_uri(re.sub(r"^s3[an]://", "s3://", path))
+        files.delete_dir(folder)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        warnings.warn(f"the intermediate files in {path} are left: {error}", stacklevel=2)
 
 
 def _speaker(progress: bool) -> Callable[[str], None]:
