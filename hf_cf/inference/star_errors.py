@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from hf_cf.data.ratings import Ratings
@@ -31,3 +32,15 @@ def star_errors(model: RatingModel, ratings: Ratings, *, dated: bool = False) ->
         squared, absolute = squared + error.square().sum(), absolute + error.abs().sum()
     mse = float(squared) / len(ratings)
     return {"mse": mse, "rmse": mse**0.5, "mae": float(absolute) / len(ratings)}
+
+
+def predicted_stars(model: RatingModel, ratings: Ratings) -> npt.NDArray[np.float64]:
+    """Stars of a model for ratings, as it gives them, unclipped, shape (n,)."""
+    parts = []
+    for start in range(0, len(ratings), _PAIRS):
+        rows = slice(start, start + _PAIRS)
+        pairs = np.stack([ratings.user_codes[rows], ratings.item_codes[rows]], 1)
+        with torch.no_grad():
+            predicted = model(torch.from_numpy(pairs).to(model.device).long())
+        parts.append(predicted.double().numpy(force=True))
+    return np.concatenate(parts)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from hf_cf.data.ratings import Ratings
+from hf_cf.evaluation.baselines import chosen_damping
 from hf_cf.inference.star_errors import star_errors
 from hf_cf.models import BiasedFactorization
 from hf_cf.models.solver import Prior, SparseRows, solve_rows
@@ -17,6 +21,8 @@ from hf_cf.models.threads import on_usable_threads
 from hf_cf.training.checkpoint import Checkpoint, State
 from hf_cf.training.rating_rows import rating_rows
 from hf_cf.training.settings import TrainingSettings
+
+_LEAST_UNIT = 1e-4  # of ratings that are all equal, as a share of their mean
 
 
 @on_usable_threads()
@@ -33,11 +39,13 @@ def train_als(
 
     Each row minimises, in its factors p and its bias b::
 
-        sum_c (rating - mean - bias_c - b - p . f_c)**2  +  n**e * (l |p|**2 + m b**2)
+        sum_c (rating - mean - bias_c - b - p . f_c)**2  +  n**e * (l s |p|**2 + m b**2)
 
-    with n its number of ratings, and l, m, e the settings ``regularization``,
-    ``bias_regularization`` and ``regularization_exponent`` (0: the usual ridge; 1: the
-    weighted-lambda of Zhou, Wilkinson, Schreiber and Pan 2008).
+    with n its number of ratings, and l and e the settings ``regularization`` and
+    ``regularization_exponent`` (0: the usual ridge; 1: the weighted-lambda of Zhou, Wilkinson,
+    Schreiber and Pan 2008). s is the RMSE of damped biases in cross-validation: the units of the
+    scale drop out. m is such that a row with d ratings has the ridge ``d *
+    bias_regularization`` on its bias, d being the damping that cross-validation chooses.
 
     Returns
     -------
@@ -51,7 +59,16 @@ def train_als(
     with torch.random.fork_rng():
         model = BiasedFactorization(len(train.users), len(train.items), settings.n_factors)
     model = model.to(device)
+    damping = chosen_damping(train)
     model.mean.copy_(rows.by_user.values.mean(dtype=torch.float64))
+    unit = max(damping.rmse, _LEAST_UNIT * max(abs(float(model.mean)), _LEAST_UNIT))
+    of_users, of_items = (
+        _Ridge.of(counts, own, unit, settings, device)
+        for counts, own in (
+            (train.user_counts(), damping.user),
+            (train.item_counts(), damping.item),
+        )
+    )
     by_user, by_item = (
         replace(side, values=side.values - model.mean) for side in (rows.by_user, rows.by_item)
     )
@@ -59,7 +76,8 @@ def train_als(
     generator = torch.Generator().manual_seed(settings.seed)
     size = settings.n_factors
     # Factors of the size that training ends at; the last column holds the biases.
-    item_side = torch.randn(len(train.items), size + 1, generator=generator).to(device) * 0.1
+    item_side = torch.randn(len(train.items), size + 1, generator=generator).to(device)
+    item_side *= 0.1 * unit**0.5
     item_side[:, -1] = 0
     epochs: list[dict[str, float]] = []
     state = None if checkpoint is None else checkpoint.load()
@@ -71,8 +89,8 @@ def train_als(
     bar = tqdm(done, desc="als", initial=len(epochs), total=settings.epochs, disable=not progress)
     for epoch in bar:
         started = time.perf_counter()
-        user_side = _half(by_user, item_side, settings)
-        item_side = _half(by_item, user_side, settings)
+        user_side = _half(by_user, item_side, of_users)
+        item_side = _half(by_item, user_side, of_items)
         record = {"epoch": epoch + 1.0, "seconds": time.perf_counter() - started}
         _take(model, user_side, item_side)
         if valid is not None:
@@ -86,15 +104,33 @@ def train_als(
     return model.eval().requires_grad_(False), epochs
 
 
-def _half(rows: SparseRows, other: Tensor, settings: TrainingSettings) -> Tensor:
+class _Ridge(NamedTuple):
+    """Of one side: that of its factors, per row, (n,), and the unit that its biases count in."""
+
+    factors: Tensor
+    bias_unit: float
+
+    @classmethod
+    def of(
+        cls,
+        counts: npt.NDArray[np.int64],
+        damping: float,
+        unit: float,
+        settings: TrainingSettings,
+        device: torch.device | str,
+    ) -> _Ridge:
+        exponent, ridge = settings.regularization_exponent, settings.regularization * unit
+        rows = torch.from_numpy(counts).to(device).clamp_min(1).float() ** exponent
+        of_bias = settings.bias_regularization * damping ** (1 - exponent)
+        # One ridge serves factors and bias when the bias is solved for in units of its own.
+        return cls(ridge * rows, (ridge / of_bias) ** 0.5)
+
+
+def _half(rows: SparseRows, other: Tensor, ridge: _Ridge) -> Tensor:
     """Factors and biases of the rows, (n_rows, k + 1), for those of the columns."""
-    counts = rows.indptr.diff().clamp_min(1).to(other.dtype)
-    ridge = settings.regularization * counts**settings.regularization_exponent
-    # One ridge serves factors and bias when the bias is solved for in units of its own.
-    unit = (settings.regularization / settings.bias_regularization) ** 0.5
-    design = torch.cat([other[:, :-1], torch.full_like(other[:, -1:], unit)], 1)
-    solved = solve_rows(rows, design, Prior(ridge), offsets=other[:, -1]).mean
-    solved[:, -1] *= unit
+    design = torch.cat([other[:, :-1], torch.full_like(other[:, -1:], ridge.bias_unit)], 1)
+    solved = solve_rows(rows, design, Prior(ridge.factors), offsets=other[:, -1]).mean
+    solved[:, -1] *= ridge.bias_unit
     return solved
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from fastai.callback.core import Callback, event
 from fastcore.basics import noop
-from torch import Tensor
+from torch import Tensor, nn
 
 _EVENTS = {name for name in vars(event) if not name.startswith("_")}
 
@@ -23,6 +23,15 @@ class EpochRecord(Callback):
         self.epochs: list[dict[str, float]] = []
         self.log: Callable[[str], None] | None = None
         self.best: dict[str, Tensor] = {}
+        self.start: list[dict[str, float]] = []
+        self._start_weights: dict[str, Tensor] = {}
+
+    def start_from(self, model: nn.Module, errors: dict[str, float]) -> None:
+        """Take down the weights before training, and their validation errors, where known."""
+        if errors:
+            self.start = [{"epoch": 0.0, "seconds": 0.0} | errors]
+            if self.keep_best:
+                self._start_weights = {k: v.clone() for k, v in model.state_dict().items()}
 
     def go_on_from(self, epochs: list[dict[str, float]], best: dict[str, Tensor]) -> None:
         """Take over the records of an interrupted run, and its best weights."""
@@ -71,7 +80,9 @@ class EpochRecord(Callback):
 
     def after_fit(self) -> None:
         """Go back to the best epoch if it was not the last."""
-        if self.best and best_epoch(self.epochs) is not self.epochs[-1]:
+        if self._start_weights and best_epoch([*self.start, *self.epochs]) is self.start[0]:
+            self.model.load_state_dict(self._start_weights)
+        elif self.best and best_epoch(self.epochs) is not self.epochs[-1]:
             self.model.load_state_dict(self.best)
 
 

@@ -29,15 +29,16 @@ class LinkedPrior:
         F: features of all rows.
     trained : Tensor of bool, shape (n,)
         Rows with ratings, which the draws are conditioned on.
-    size : int
-        Coordinates of a row of factors.
+    units : float64 array, shape (d,)
+        Variance of each coordinate that the prior of their covariance expects.
     """
 
-    def __init__(self, features: Tensor, trained: Tensor, size: int) -> None:
-        self.features, self.trained = features, trained
+    def __init__(self, features: Tensor, trained: Tensor, units: Floats) -> None:
+        self.features, self.trained, self.units = features, trained, units
+        size = len(units)
         device = features.device
         self.mean = torch.zeros(size, device=device)
-        self.precision = torch.eye(size, device=device)
+        self.precision = torch.diag(to(1 / units, self.mean))
         self.weights = torch.zeros(features.shape[1], size, device=device)
         self.link_precision = 1.0
         self._rows = torch.nonzero(trained)[:, 0]
@@ -58,7 +59,7 @@ class LinkedPrior:
         centred = residuals - average
         scatter = centred.T @ centred + self.link_precision * weights.T @ weights
         mean, precision = draw_normal_wishart(
-            len(own), average.cpu().numpy(), scatter.cpu().numpy(), len(weights), rng
+            len(own), average.cpu().numpy(), scatter.cpu().numpy(), len(weights), rng, self.units
         )
         if len(weights):
             weights = self._draw_weights(own - to(mean, own), precision, rng)
@@ -86,12 +87,13 @@ def to(array: npt.NDArray[Any], like: Tensor) -> Tensor:
 
 
 def draw_normal_wishart(
-    n: int, average: Floats, scatter: Floats, n_more: int, rng: np.random.Generator
+    n: int, average: Floats, scatter: Floats, n_more: int, rng: np.random.Generator,
+    units: Floats,
 ) -> tuple[Floats, Floats]:
     """Draw the mean and the precision of Gaussian rows from their normal-Wishart posterior.
 
     Salakhutdinov and Mnih (2008), equation 14, with the prior mean 0, its weight of one row, the
-    scale matrix I and as many degrees of freedom as coordinates.
+    scale matrix ``diag(1 / units)`` and as many degrees of freedom as coordinates.
 
     Parameters
     ----------
@@ -102,6 +104,7 @@ def draw_normal_wishart(
     scatter : ndarray, shape (d, d)
         Products of the rows less their mean, and of `n_more` rows that share the precision and
         have the mean 0.
+    units : ndarray, shape (d,)
 
     Returns
     -------
@@ -110,7 +113,7 @@ def draw_normal_wishart(
     """
     size = len(average)
     weight = _MEAN_WEIGHT + n
-    inverse_scale = np.eye(size) + scatter
+    inverse_scale = np.diag(units) + scatter
     inverse_scale += _MEAN_WEIGHT * n / weight * np.outer(average, average)
     precision = _draw_wishart(size + n + n_more, np.linalg.inv(inverse_scale), rng)
     root = np.linalg.cholesky(weight * precision)

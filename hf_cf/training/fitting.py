@@ -26,6 +26,7 @@ from hf_cf.inference.trained_model import TrainedModel, trained_vectors
 from hf_cf.models import BayesianFactorization, NoStars, RatingModel, UserPrior
 from hf_cf.models.threads import limited_to, usable_threads
 from hf_cf.recommender import Recommender
+from hf_cf.training.against_biases import blended_with_biases, chosen_biases, compared
 from hf_cf.training.als import train_als
 from hf_cf.training.bayesian import train_bayesian, watched_r_hat
 from hf_cf.training.checkpoint import Checkpoint, describe_run
@@ -149,12 +150,17 @@ def _trained(
     """Train, calibrate and measure on a device."""
     watched = None if valid is None else enough(valid, settings.seed)
     module, epochs = _train(settings, train, watched, resume, checkpoint, device, progress=progress)
+    biases = None if valid is None else chosen_biases(train)
+    if watched is not None and biases is not None and settings.keep_best:
+        blended_with_biases(module, biases, watched)
     metrics = {"train_mse": star_errors(module, enough(train, settings.seed))["mse"]}
     if not math.isfinite(metrics["train_mse"]):
         raise ValueError(f"training diverged at lr={settings.lr:g}; choose a smaller one")
     if valid is not None:
         metrics |= _valid_errors(settings, module, valid)
         metrics |= _best_epoch(settings, epochs, progress=progress)
+    if valid is not None and biases is not None:
+        metrics |= compared(metrics["valid_rmse"], biases, valid)
     if isinstance(module, BayesianFactorization):
         metrics["r_hat"] = watched_r_hat(module, valid or train, seed=settings.seed)
     metrics["seconds"] = sum(epoch["seconds"] for epoch in epochs)
@@ -301,7 +307,7 @@ def _best_epoch(
         return {}
     if progress:
         print(
-            f"Validation error rose after epoch {best['epoch']:.0f} of {len(epochs)}: "
+            f"Validation error rose after epoch {best['epoch']:.0f} of {epochs[-1]['epoch']:.0f}: "
             "the weights of that epoch are kept."
         )
     return {"best_epoch": best["epoch"]}

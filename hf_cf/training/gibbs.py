@@ -26,7 +26,8 @@ _GPU_ENTRIES = 2**23
 _ENTRIES = 2**15  # ratings that are predicted at once: their factors stay in the cache
 _PATTERN_BYTES = 64 * 2**20  # of the table that says who rated what
 _RIDGE = 3.0  # of the regression of who rates an item on the item's features, in items
-_START = 0.3  # standard deviation of the factors that sampling starts from
+_LEAST_SPREAD = 1e-3  # of ratings that are all equal, as a share of their mean
+_START = 0.3  # standard deviation of the factors that sampling starts from, where the ratings' is 1
 
 
 class Chain:
@@ -53,6 +54,11 @@ class Chain:
         self.owner, self.item_order = rows.users, rows.item_order
         del rows, stars
         self.counts = by_user.indptr.diff().numpy(force=True)
+        # In squared units of the scale, as biases are; a product of two factors is in its units.
+        spread = float(by_user.values.var()) if len(by_user.values) > 1 else 0.0
+        variance = max(spread, (_LEAST_SPREAD * max(abs(self.mean), _LEAST_SPREAD)) ** 2)
+        units = np.full(self.n_factors + 1, variance**0.5)
+        units[-1] = variance
         self.implicit_items = _most_rated(by_item, by_user.n_rows, settings.implicit)
         self.implicit_users = _most_rated(by_user, by_item.n_rows, settings.implicit)
         self.features: list[tuple[Feature, ...]] = [(), ()]
@@ -63,7 +69,7 @@ class Chain:
             self.implicit_items,
             self.features[0],
             train.user_features,
-            self.n_factors,
+            units,
             by_ratings=False,
         )
         # Films that are asked about are films that people choose, and these are the better ones.
@@ -72,15 +78,16 @@ class Chain:
             self.implicit_users,
             self.features[1],
             train.catalogue,
-            self.n_factors,
+            units,
             by_ratings=True,
         )
         start = np.random.default_rng([settings.seed, 2**31])
         for side in (self.users, self.items):
-            drawn = start.standard_normal(side.factors.shape, np.float32) * np.float32(_START)
+            drawn = start.standard_normal(side.factors.shape, np.float32)
+            drawn *= np.float32(_START * variance**0.25)
             side.factors = to(drawn, side.factors)
             side.factors[:, -1] = 0
-        self.precision = 1 / max(float(by_user.values.var()), 1e-6)
+        self.precision = 1 / variance
         self.user_weights = torch.ones(by_user.n_rows, device=device)
         self.thin, self.burn_in = settings.thin, settings.burn_in
         self.sittings: SittingSampler | None = None
@@ -243,7 +250,7 @@ class _Side:
         implicit: Tensor,
         features: tuple[Feature, ...],
         table: pd.DataFrame | None,
-        n_factors: int,
+        units: Floats,
         *,
         by_ratings: bool,
     ) -> None:
@@ -257,9 +264,9 @@ class _Side:
         if by_ratings:
             # Of who will rate an item that nobody has rated, its features are the best guess.
             pattern[counts == 0] = known[counts == 0] @ self.expected_pattern
-        self.prior = LinkedPrior(torch.cat([known, pattern], 1), counts > 0, n_factors + 1)
+        self.prior = LinkedPrior(torch.cat([known, pattern], 1), counts > 0, units)
         self.rows = rows
-        self.factors = pattern.new_zeros(rows.n_rows, n_factors + 1)
+        self.factors = pattern.new_zeros(rows.n_rows, len(units))
 
     def solve(self, others: Tensor, weights: Tensor | float, noise: Floats) -> Tensor:
         """Draw the factors given those of the other side; return the mean of their posterior."""

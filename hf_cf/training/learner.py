@@ -28,6 +28,7 @@ from hf_cf.training.large_batches import InPlaceAdam, SumOfParts, kept_gradients
 from hf_cf.training.loaders import RatingsDataLoaders
 from hf_cf.training.resume import Resume
 from hf_cf.training.settings import TrainingSettings
+from hf_cf.training.start import start_at_biases
 
 SMALL_MODEL = 2_000_000
 """Parameters below which a second thread does not help."""
@@ -119,6 +120,8 @@ def build_learner(
     learn.remove_cb(CastToTensor)  # which the loaders yield already
     learn.recorder.smooth_loss = SmoothLoss()
     _initialise(learn.model, settings)
+    if settings.start == "biases":
+        start_at_biases(_trained_part(learn.model), model, train)
     return learn, model
 
 
@@ -135,10 +138,13 @@ def run(
     Returns
     -------
     list of dict
-        One record an epoch: ``epoch`` (from 1), ``seconds``, ``train_loss`` (fastai's running
+        One record an epoch, and one of epoch 0 where training starts at biases and there are
+        validation ratings: ``epoch``, ``seconds``, ``train_loss`` (fastai's running
         mean), and with validation ratings ``valid_loss``, ``valid_mse``, ``valid_mae``.
     """
     record = EpochRecord(keep_best=settings.keep_best)
+    if settings.start == "biases":
+        record.start_from(learn.model, _errors_at_start(learn, model))
     callbacks, first = [record], 0
     if checkpoint is not None:
         resume = Resume(checkpoint, record)
@@ -159,11 +165,30 @@ def run(
             )
         else:
             learn.fit(settings.epochs, settings.lr, wd=decay, cbs=callbacks, start_epoch=first)
-    trained = learn.model.model if isinstance(learn.model, _TrainingOutput) else learn.model
+    trained = _trained_part(learn.model)
     if trained is not model:
         model.load_state_dict(trained.state_dict())
     model.to(learn.dls.device).eval().requires_grad_(False)
-    return record.epochs
+    return [*record.start, *record.epochs]
+
+
+def _errors_at_start(learn: Learner, model: RatingModel) -> dict[str, float]:
+    """Validation errors of the untrained weights; empty without validation ratings."""
+    device, held_out = learn.dls.device, learn.dls.valid
+    if not len(held_out.stars):
+        return {}
+    model.load_state_dict(_trained_part(learn.model).state_dict())
+    model.to(device).eval()
+    held_out.to(device)
+    with torch.no_grad():
+        parts = [(model(pairs) - stars).double() for pairs, stars in held_out]
+    model.train()
+    off = torch.cat(parts)
+    return {"valid_mse": float(off.square().mean()), "valid_mae": float(off.abs().mean())}
+
+
+def _trained_part(module: nn.Module) -> nn.Module:
+    return module.model if isinstance(module, _TrainingOutput) else module
 
 
 def _threads(model: nn.Module) -> int:

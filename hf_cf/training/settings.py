@@ -48,8 +48,12 @@ class TrainingSettings:
         "range of the stars: two numbers; scale: the rating scale; auto: a little wider; "
         "none: unbounded",
     )
-    regularization: float = _setting(4.0, "shrinkage of the factors (als)")
-    bias_regularization: float = _setting(2.0, "shrinkage of the biases (als)")
+    regularization: float = _setting(
+        4.5, "shrinkage of the factors, in units of the RMSE of damped biases (als)"
+    )
+    bias_regularization: float = _setting(
+        1.0, "shrinkage of the biases, in units of the damping that cross-validation chooses (als)"
+    )
     regularization_exponent: float = _setting(
         0.25, "how shrinkage grows with a row's ratings: 0 not, 1 in proportion (als)"
     )
@@ -88,6 +92,11 @@ class TrainingSettings:
     )
     init_scale: float = _setting(
         0.01, "its standard deviation; of uniform, how far it reaches from 0"
+    )
+    start: str = _setting(
+        "random",
+        "where biases start: at random, or at the data's own damped biases",
+        choices=("random", "biases"),
     )
     seed: int = _setting(42, "seed of weights and of the order of rows")
     keep_best: bool = _setting(True, "keep the epoch with the lowest validation error")
@@ -183,12 +192,12 @@ RECIPES: Mapping[str, TrainingSettings] = MappingProxyType(
 
 # Rare rows have tiny gradients, which Adam scales up to full steps; a larger epsilon keeps their
 # factors near zero. The biases are few and well determined, so only the factors are decayed.
-_TUNED_BIAS = {"n_factors": 100, "wd": 0.4, "decay_biases": False, "eps": 1e-4}
+_TUNED_BIAS = {"start": "biases", "n_factors": 100, "wd": 0.4, "decay_biases": False, "eps": 1e-4}
 _TUNED: dict[str, dict[str, Any]] = {
     "collab_learner": _TUNED_BIAS,
     "dot_product_bias": _TUNED_BIAS,
-    "collab_nn": {"dropout": 0.5},
-    "rating_classifier": {"dropout": 0.5},
+    "collab_nn": {"start": "biases", "dropout": 0.5},
+    "rating_classifier": {"start": "biases", "dropout": 0.5},
     "als": {"n_factors": 20, "epochs": 15},
     "bayesian_mf": {"n_factors": 10, "epochs": 600},
 }
@@ -204,6 +213,9 @@ MODEL_DEFAULTS: Mapping[str, TrainingSettings] = MappingProxyType(
 
 TUNED_ON = 100_000
 """Ratings of the data that `MODEL_DEFAULTS` were tuned on."""
+
+RATINGS_A_FEATURE = 80
+"""Ratings for which ``bayesian_mf`` has one feature of who rated what, at most."""
 
 _LARGEST_BATCH = 2**18
 _FEWEST_SWEEPS = 40
@@ -262,10 +274,16 @@ def for_size(settings: TrainingSettings, n_ratings: int) -> TrainingSettings:
     ``als`` has no batches. From eight times as many ratings on it alternates 5 times at most: the
     longer its rows are, the sooner it has converged.
 
+    From fewer ratings ``bayesian_mf`` learns less of who rated what: `RATINGS_A_FEATURE` of them
+    each at least.
+
     ``bayesian_mf`` makes fewer sweeps, in proportion to the root of the ratings, and a larger file:
     the posterior is narrower, so that fewer draws say as much of it, while each is larger. From
     64 times as many ratings on it has 16 factors.
     """
+    if n_ratings:
+        features = max(1, n_ratings // RATINGS_A_FEATURE)
+        settings = replace(settings, implicit=min(settings.implicit, features))
     most = _LARGEST_BATCH // settings.batch_size
     factor = min(2 ** max(0, round(math.log2(max(n_ratings, 1) / TUNED_ON))), most)
     scaled = replace(settings, batch_size=settings.batch_size * factor, eps=settings.eps / factor)

@@ -14,12 +14,12 @@ _TRAIN, _VALID, _INK = "#8a94a6", "#d9480f", "#212529"
 
 def draw_learning_curves(metadata: TrainingMetadata, path: Path) -> None:
     """Draw training and validation loss by epoch as a PNG; the kept epoch is marked."""
-    epochs = [epoch["epoch"] for epoch in metadata.epochs]
     figure = Figure(figsize=(7, 4.2), layout="constrained", dpi=144)
     axes = figure.add_subplot()
     curves = {"train_loss": ("training", _TRAIN), "valid_loss": ("validation", _VALID)}
     for name, (label, colour) in curves.items():
-        losses = [epoch[name] for epoch in metadata.epochs if name in epoch]
+        known = [epoch for epoch in metadata.epochs if name in epoch]
+        epochs, losses = [epoch["epoch"] for epoch in known], [epoch[name] for epoch in known]
         if losses:
             axes.plot(epochs, losses, "o-", color=colour, linewidth=2, markersize=4)
             axes.annotate(
