@@ -258,7 +258,10 @@ def _training_values(training: TrainingMetadata) -> Values:
         seconds += training.metrics.get("ranking_seconds", 0.0)
     took = None if seconds is None else f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     settings = {name: value for name, value in training.settings.items() if value is not None}
+    rmse, of_biases = (training.metrics.get(f"valid_rmse{name}") for name in ("", "_biases"))
+    behind = rmse is not None and of_biases is not None and rmse >= of_biases
     return {
+        "behind_biases": f"{rmse:.4g}, and theirs {of_biases:.4g}" if behind else None,
         "settings": ", ".join(f"`{name}={_setting(value)}`" for name, value in settings.items()),
         "seconds": took,
         "seconds_somewhere": None if training.hardware else took,

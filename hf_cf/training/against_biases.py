@@ -71,8 +71,8 @@ def compared(valid_rmse: float, biases: Biases, valid: Ratings) -> dict[str, flo
     if valid_rmse >= rmse:
         warnings.warn(
             f"the model does not beat user and item biases on the validation ratings (RMSE "
-            f"{valid_rmse:.4g} and {rmse:.4g}): try model='als', more ratings of each user and "
-            "item (Ratings of rare ones left out), or a stronger regularization",
+            f"{valid_rmse:.4g}, theirs {rmse:.4g}): try model='als', or more ratings of each user "
+            "and item",
             stacklevel=4,
         )
     return {"valid_rmse_biases": rmse}

@@ -24,14 +24,16 @@ class EpochRecord(Callback):
         self.log: Callable[[str], None] | None = None
         self.best: dict[str, Tensor] = {}
         self.start: list[dict[str, float]] = []
-        self._start_weights: dict[str, Tensor] = {}
+        self._start: tuple[nn.Module, nn.Module] | None = None
 
-    def start_from(self, model: nn.Module, errors: dict[str, float]) -> None:
-        """Take down the weights before training, and their validation errors, where known."""
-        if errors:
-            self.start = [{"epoch": 0.0, "seconds": 0.0} | errors]
-            if self.keep_best:
-                self._start_weights = {k: v.clone() for k, v in model.state_dict().items()}
+    def start_from(self, trained: nn.Module, start: nn.Module, errors: dict[str, float]) -> None:
+        """Take down what stands for epoch 0, and its validation errors.
+
+        Its weights go to the module that is trained if no epoch is better.
+        """
+        self.start = [{"epoch": 0.0, "seconds": 0.0} | errors]
+        if self.keep_best:
+            self._start = (trained, start)
 
     def go_on_from(self, epochs: list[dict[str, float]], best: dict[str, Tensor]) -> None:
         """Take over the records of an interrupted run, and its best weights."""
@@ -80,8 +82,9 @@ class EpochRecord(Callback):
 
     def after_fit(self) -> None:
         """Go back to the best epoch if it was not the last."""
-        if self._start_weights and best_epoch([*self.start, *self.epochs]) is self.start[0]:
-            self.model.load_state_dict(self._start_weights)
+        if self._start and best_epoch([*self.start, *self.epochs]) is self.start[0]:
+            trained, start = self._start
+            trained.load_state_dict(start.state_dict())
         elif self.best and best_epoch(self.epochs) is not self.epochs[-1]:
             self.model.load_state_dict(self.best)
 

@@ -87,7 +87,11 @@ def to(array: npt.NDArray[Any], like: Tensor) -> Tensor:
 
 
 def draw_normal_wishart(
-    n: int, average: Floats, scatter: Floats, n_more: int, rng: np.random.Generator,
+    n: int,
+    average: Floats,
+    scatter: Floats,
+    n_more: int,
+    rng: np.random.Generator,
     units: Floats,
 ) -> tuple[Floats, Floats]:
     """Draw the mean and the precision of Gaussian rows from their normal-Wishart posterior.

@@ -36,6 +36,7 @@ from hf_cf.training.report import with_report
 from hf_cf.training.settings import TrainingSettings, settings_for
 from hf_cf.training.subsampling import enough
 
+_LEAST_NOISE = 1e-3  # standard deviation of a rating, as a share of the scale
 _SOLVED = ("als", "bayesian_mf")  # models that have no epochs to choose from
 
 
@@ -153,6 +154,8 @@ def _trained(
     biases = None if valid is None else chosen_biases(train)
     if watched is not None and biases is not None and settings.keep_best:
         blended_with_biases(module, biases, watched)
+    if not module.has_own_prior:
+        give_untrained_rows_the_mean(module, train)
     metrics = {"train_mse": star_errors(module, enough(train, settings.seed))["mse"]}
     if not math.isfinite(metrics["train_mse"]):
         raise ValueError(f"training diverged at lr={settings.lr:g}; choose a smaller one")
@@ -215,6 +218,7 @@ def _prior(
     if model.has_own_prior:
         return model.own_prior()
     vectors = trained_vectors(model, train)
+    noise = max(noise, (_LEAST_NOISE * (train.scale.max - train.scale.min)) ** 2)
     return calibrated_prior(model, vectors, valid, noise, seed=settings.seed)
 
 
@@ -280,7 +284,6 @@ def _train(
         from hf_cf.training.learner import train_with_fastai  # fastai's import takes seconds
 
         other, epochs = train_with_fastai(settings, train, valid, **options)
-    give_untrained_rows_the_mean(other, train)
     return other, epochs
 
 

@@ -87,7 +87,7 @@ class Chain:
             drawn *= np.float32(_START * variance**0.25)
             side.factors = to(drawn, side.factors)
             side.factors[:, -1] = 0
-        self.precision = 1 / variance
+        self.variance, self.precision = variance, 1 / variance
         self.user_weights = torch.ones(by_user.n_rows, device=device)
         self.thin, self.burn_in = settings.thin, settings.burn_in
         self.sittings: SittingSampler | None = None
@@ -210,7 +210,8 @@ class Chain:
             rate = (self.freedom + self.precision * squares) / 2
             self.user_weights = to(rng.standard_gamma(shape) / rate, self.user_weights)
         total = float((self.user_weights.double().numpy(force=True) * squares).sum())
-        drawn = rng.standard_gamma(1 + len(self.owner) / 2) / (1 + total / 2)
+        shape, rate = 1 + len(self.owner) / 2, self.variance + total / 2
+        drawn = rng.standard_gamma(shape) / rate
         self.precision = float(np.float32(drawn))  # as a model keeps it
 
     def _squared_errors(self) -> Floats:

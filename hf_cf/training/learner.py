@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from fastai.callback import fp16  # noqa: F401  (gives Learner its to_fp16)
 from fastai.callback.schedule import Learner  # Learner, with fit_one_cycle patched in
@@ -28,10 +30,13 @@ from hf_cf.training.large_batches import InPlaceAdam, SumOfParts, kept_gradients
 from hf_cf.training.loaders import RatingsDataLoaders
 from hf_cf.training.resume import Resume
 from hf_cf.training.settings import TrainingSettings
-from hf_cf.training.start import start_at_biases
+from hf_cf.training.start import is_sparse, start_at_biases
 
 SMALL_MODEL = 2_000_000
 """Parameters below which a second thread does not help."""
+
+_TUNED_VARIANCE = 1.2  # of the ratings that the epsilons of Adam were tuned on, in squared stars
+_LEAST_GRADIENT = 1e-6
 
 
 def train_with_fastai(
@@ -55,7 +60,10 @@ def train_with_fastai(
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         learn, model = build_learner(settings, train, valid, device)
-        epochs = run(learn, model, settings, progress=progress, checkpoint=checkpoint)
+        epochs = run(
+            learn, model, settings, progress=progress, checkpoint=checkpoint,
+            biases=None if settings.start == "random" else _at_biases(learn, model, train),
+        )  # fmt: skip
     # A Learner and its callbacks hold each other; without this, its tensors outlive many fits.
     learn.remove_cbs(list(learn.cbs))
     learn.model = learn.dls = learn.opt = None
@@ -100,7 +108,7 @@ def build_learner(
     options = options_of[settings.model]
     model = build_rating_model(settings.model, shape | options)
     common: dict[str, Any] = {
-        "opt_func": _optimizer(settings, on_gpu),
+        "opt_func": _optimizer(settings, on_gpu, _gradient_unit(train, settings)),
         "splitter": _biases_apart,
         "metrics": [StarsMetric(model, "mse", F.mse_loss), StarsMetric(model, "mae", F.l1_loss)],
     }
@@ -120,8 +128,9 @@ def build_learner(
     learn.remove_cb(CastToTensor)  # which the loaders yield already
     learn.recorder.smooth_loss = SmoothLoss()
     _initialise(learn.model, settings)
-    if settings.start == "biases":
-        start_at_biases(_trained_part(learn.model), model, train)
+    if settings.start == "biases" or (settings.start == "auto" and is_sparse(train)):
+        trained = _trained_part(learn.model)
+        trained.load_state_dict(_at_biases(learn, model, train).state_dict())
     return learn, model
 
 
@@ -132,19 +141,22 @@ def run(
     *,
     progress: bool = True,
     checkpoint: Checkpoint | None = None,
+    biases: RatingModel | None = None,
 ) -> list[dict[str, float]]:
     """Train, and move the weights into the pure module, which is left in evaluation mode.
+
+    ``biases``, a model that predicts damped biases, is kept where no epoch is better.
 
     Returns
     -------
     list of dict
-        One record an epoch, and one of epoch 0 where training starts at biases and there are
+        One record an epoch, and one of epoch 0, that of ``biases``, where there are
         validation ratings: ``epoch``, ``seconds``, ``train_loss`` (fastai's running
         mean), and with validation ratings ``valid_loss``, ``valid_mse``, ``valid_mae``.
     """
     record = EpochRecord(keep_best=settings.keep_best)
-    if settings.start == "biases":
-        record.start_from(learn.model, _errors_at_start(learn, model))
+    if biases is not None and len(learn.dls.valid.stars):
+        record.start_from(_trained_part(learn.model), biases, _valid_errors(learn, biases))
     callbacks, first = [record], 0
     if checkpoint is not None:
         resume = Resume(checkpoint, record)
@@ -172,18 +184,19 @@ def run(
     return [*record.start, *record.epochs]
 
 
-def _errors_at_start(learn: Learner, model: RatingModel) -> dict[str, float]:
-    """Validation errors of the untrained weights; empty without validation ratings."""
-    device, held_out = learn.dls.device, learn.dls.valid
-    if not len(held_out.stars):
-        return {}
-    model.load_state_dict(_trained_part(learn.model).state_dict())
-    model.to(device).eval()
-    held_out.to(device)
+def _at_biases(learn: Learner, model: RatingModel, train: Ratings) -> RatingModel:
+    """Copy the weights that training starts from, with the biases set to damped ones."""
+    copy = deepcopy(model)
+    copy.load_state_dict(_trained_part(learn.model).state_dict())
+    start_at_biases(copy, train)
+    return copy
+
+
+def _valid_errors(learn: Learner, model: RatingModel) -> dict[str, float]:
+    model = model.to(learn.dls.device).eval()
+    held_out = learn.dls.valid.to(learn.dls.device)
     with torch.no_grad():
-        parts = [(model(pairs) - stars).double() for pairs, stars in held_out]
-    model.train()
-    off = torch.cat(parts)
+        off = torch.cat([(model(pairs) - stars).double() for pairs, stars in held_out])
     return {"valid_mse": float(off.square().mean()), "valid_mae": float(off.abs().mean())}
 
 
@@ -265,14 +278,27 @@ class _TrainingOutput(nn.Module):
         return self.model.training_output(pairs)
 
 
-def _optimizer(settings: TrainingSettings, on_gpu: bool) -> Callable[..., OptimWrapper]:
+def _gradient_unit(train: Ratings, settings: TrainingSettings) -> float:
+    """Size of gradients of the squared error for the scale's units, 1 for MovieLens.
+
+    Adam divides by their size, but for its epsilon. The book's recipes have a fixed one.
+    """
+    if settings.start == "random" or settings.model == "rating_classifier":
+        return 1.0
+    spread = float(train.stars.var(dtype=np.float64))
+    return max(spread / _TUNED_VARIANCE, _LEAST_GRADIENT)
+
+
+def _optimizer(
+    settings: TrainingSettings, on_gpu: bool, unit: float
+) -> Callable[..., OptimWrapper]:
     """Build fastai's Adam (betas, epsilon) from PyTorch's fused implementation, which is faster."""
     kind = torch.optim.Adam if on_gpu else InPlaceAdam
     return partial(
         OptimWrapper,
         opt=partial(kind, decoupled_weight_decay=settings.decay == "decoupled"),
         betas=(0.9, settings.beta2),
-        eps=settings.eps,
+        eps=settings.eps * unit,
         fused=True,
     )
 

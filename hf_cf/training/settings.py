@@ -95,8 +95,9 @@ class TrainingSettings:
     )
     start: str = _setting(
         "random",
-        "where biases start: at random, or at the data's own damped biases",
-        choices=("random", "biases"),
+        "where biases start: at random, or at the data's own damped biases; auto: at these where "
+        "ratings are few a user and item",
+        choices=("random", "biases", "auto"),
     )
     seed: int = _setting(42, "seed of weights and of the order of rows")
     keep_best: bool = _setting(True, "keep the epoch with the lowest validation error")
@@ -192,12 +193,12 @@ RECIPES: Mapping[str, TrainingSettings] = MappingProxyType(
 
 # Rare rows have tiny gradients, which Adam scales up to full steps; a larger epsilon keeps their
 # factors near zero. The biases are few and well determined, so only the factors are decayed.
-_TUNED_BIAS = {"start": "biases", "n_factors": 100, "wd": 0.4, "decay_biases": False, "eps": 1e-4}
+_TUNED_BIAS = {"start": "auto", "n_factors": 100, "wd": 0.4, "decay_biases": False, "eps": 1e-4}
 _TUNED: dict[str, dict[str, Any]] = {
     "collab_learner": _TUNED_BIAS,
     "dot_product_bias": _TUNED_BIAS,
-    "collab_nn": {"start": "biases", "dropout": 0.5},
-    "rating_classifier": {"start": "biases", "dropout": 0.5},
+    "collab_nn": {"start": "auto", "dropout": 0.5},
+    "rating_classifier": {"start": "auto", "dropout": 0.5},
     "als": {"n_factors": 20, "epochs": 15},
     "bayesian_mf": {"n_factors": 10, "epochs": 600},
 }

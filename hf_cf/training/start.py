@@ -18,6 +18,8 @@ Floats = npt.NDArray[np.float64]
 
 _REACH = 12.0  # how far a table of a link reaches, in units before the output
 _POINTS = 4_001
+_DENSE = 6.0  # ratings a user or item
+_ENOUGH = 20_000
 _STEPS, _STEPS_OF_MANY = 8, 2
 _MANY = 1_000_000  # ratings
 _LONGEST_STEP = 1.0
@@ -113,76 +115,79 @@ def linked_biases(train: Ratings, stars: Floats, link: Link) -> LinkedBiases:
     return LinkedBiases(constant, *biases)
 
 
-def start_at_biases(model: nn.Module, pure: RatingModel, train: Ratings) -> None:
+def is_sparse(train: Ratings) -> bool:
+    """Whether ratings are so few a user and item that training from random weights would not do.
+
+    From random weights the factors and the biases grow together, which is better where every row
+    has many steps to do so; few steps do not reach the level of the ratings.
+    """
+    rows = np.count_nonzero(train.user_counts()[1:]) + np.count_nonzero(train.item_counts()[1:])
+    return len(train) < _DENSE * max(rows, 1) or len(train) < _ENOUGH
+
+
+def start_at_biases(model: RatingModel, train: Ratings) -> None:
     """Set a model's weights so that it predicts damped biases, apart from its small factors.
 
-    Parameters
-    ----------
-    model : nn.Module
-        What is trained, with random weights; its tables are those of `pure` by name.
-    pure : RatingModel
-        Tells the kind and the range.
-    train : Ratings
+    Dot products with biases, `CollabNN` and `RatingClassifier`; other models stay as they are.
     """
     stars = train.stars.astype(np.float64)
     with torch.no_grad():
-        if isinstance(pure, RatingClassifier):
-            _start_classifier(model, pure, train, stars)
-        elif isinstance(pure, CollabNN):
-            y_range = pure.settings["y_range"]
-            found = linked_biases(train, stars, _link(y_range, stars))
+        if isinstance(model, RatingClassifier):
+            _start_classifier(model, train, stars)
+        elif isinstance(model, CollabNN):
+            found = linked_biases(train, stars, _link(model.settings["y_range"], stars))
             _pass_biases_through(model, found, found.constant, torch.ones(1))
-        elif isinstance(pure, DotModel) and pure.bias_tables is not None:
-            found = linked_biases(train, stars, _link(pure.y_range, stars))
-            users, items = (getattr(model, name).weight for name in pure.bias_tables)
-            users[:, 0] = _like(found.constant + found.users, users)
-            items[:, 0] = _like(found.items, items)
+        elif isinstance(model, DotModel) and model.bias_tables is not None:
+            found = linked_biases(train, stars, _link(model.y_range, stars))
+            (_, users), (_, items) = model.tables()
+            users.weight[:, 0] = _like(found.constant + found.users, users.weight)
+            items.weight[:, 0] = _like(found.items, items.weight)
 
 
 def _link(y_range: tuple[float, float] | None, stars: Floats) -> Link:
     if y_range is not None:
         return Link.sigmoid(*y_range)
-    reach = np.array([-1.0, 1.0]) * (4 * np.ptp(stars) + 1) + stars.mean()
-    return Link(reach, reach)
+    reach = 4 * float(np.ptp(stars)) + 1
+    ends = float(stars.mean()) + np.array([-reach, reach])
+    return Link(ends, ends)
 
 
-def _start_classifier(
-    model: nn.Module, pure: RatingClassifier, train: Ratings, stars: Floats
-) -> None:
-    levels = pure.levels.double().numpy()
-    nearest = np.abs(stars[:, None] - levels).argmin(1) if len(levels) < 2 else (
-        np.rint((stars - levels[0]) / (levels[1] - levels[0])).astype(int)
-    )
-    counts = np.bincount(nearest.clip(0, len(levels) - 1), minlength=len(levels))
+def _start_classifier(model: RatingClassifier, train: Ratings, stars: Floats) -> None:
+    levels = model.levels.double().numpy(force=True)
+    step = (levels[-1] - levels[0]) / (len(levels) - 1)
+    nearest = np.rint((stars - levels[0]) / step).astype(np.int64).clip(0, len(levels) - 1)
+    counts = np.bincount(nearest, minlength=len(levels))
     shares = (counts + 1 / len(levels)) / (counts.sum() + 1)
-    mean = shares @ levels
-    spread = max(float(np.sqrt(shares @ (levels - mean) ** 2)), 1e-6 * float(np.ptp(levels) + 1))
+    mean = float(shares @ levels)
+    spread = float(np.sqrt(shares @ (levels - mean) ** 2))
     unit, logits = (levels - mean) / spread, np.log(shares)
     found = linked_biases(train, (stars - mean) / spread, Link.tilted(unit, logits))
-    slopes = torch.from_numpy(unit).float()
-    _pass_biases_through(model, found, 0.0, slopes)
-    model.layers[2].bias += torch.from_numpy(logits + found.constant * unit).float()
+    _pass_biases_through(model, found, 0.0, torch.from_numpy(unit).float())
+    last = model.layers[2]
+    assert isinstance(last, nn.Linear)
+    last.bias.add_(_like(logits + found.constant * unit, last.bias))
 
 
 def _pass_biases_through(
-    model: nn.Module, found: LinkedBiases, constant: float, slopes: Tensor
+    model: CollabNN, found: LinkedBiases, constant: float, slopes: Tensor
 ) -> None:
     """Let one hidden unit of a network hand the sum of two biases on to its outputs.
 
     The first column of both embeddings holds the biases. Other units start as they were, less
     what they say of everybody.
     """
-    first, last = model.layers[0], model.layers[2]
+    first, last = model.first, model.layers[2]
+    assert isinstance(last, nn.Linear)
     users, items = model.user_factors.weight, model.item_factors.weight
     users[:, 0], items[:, 0] = _like(found.users, users), _like(found.items, items)
     # Far enough above zero for the unit to be linear.
     above = 1 + 2 * float(np.abs(found.users).max() + np.abs(found.items).max())
-    first.weight[:, [0, users.shape[1]]] = 0
+    columns = [0, users.shape[1]]
+    first.weight[:, columns] = 0
     first.weight[0] = 0
-    first.weight[0, [0, users.shape[1]]] = 1
+    first.weight[0, columns] = 1
     first.bias[0] = above
-    last.weight[:, 0] = slopes
-    last.bias[:] = 0
+    last.weight[:, 0] = slopes.to(last.weight)
     last.bias[:] = constant - last.weight @ first.bias.relu()
 
 

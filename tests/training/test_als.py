@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 import hf_cf
+from hf_cf.evaluation.baselines import chosen_damping
 from hf_cf.training import fit
 from hf_cf.training.als import train_als
 from hf_cf.training.settings import settings_for
@@ -32,13 +33,15 @@ def test_each_item_solves_its_own_regularised_least_squares() -> None:
         np.hstack([table.weight.numpy() for table in side]).astype(np.float64)
         for side in model.tables()
     )
-    mean = float(model.mean)
+    mean, damping = float(model.mean), chosen_damping(ratings)
+    of_factors = 2.0 * damping.rmse
+    ridges = np.diag([of_factors, of_factors, of_factors, 0.5 * damping.item**0.5])
     for item in range(1, len(ratings.items)):
         rows = ratings.item_codes == item
         people = users[ratings.user_codes[rows]]
         design = np.hstack([people[:, :-1], np.ones((len(people), 1))])
         left_over = ratings.stars[rows] - mean - people[:, -1]
-        ridge = np.diag([2.0, 2.0, 2.0, 0.5]) * len(people) ** 0.5
+        ridge = ridges * len(people) ** 0.5
         expected = np.linalg.solve(design.T @ design + ridge, design.T @ left_over)
         np.testing.assert_allclose(items[item], expected, atol=2e-4)
 

@@ -147,7 +147,7 @@ def test_every_hyperparameter_says_what_it_means() -> None:
         assert len(item.metadata["help"]) > 5, item.name
 
 
-@pytest.mark.parametrize("n_ratings", [1, 80_000, 100_836, 140_000])
+@pytest.mark.parametrize("n_ratings", [80_000, 100_836, 140_000])
 def test_data_of_the_size_that_defaults_were_tuned_on_get_those_defaults(n_ratings: int) -> None:
     for name, settings in MODEL_DEFAULTS.items():
         assert settings_for(name, n_ratings=n_ratings) == settings
