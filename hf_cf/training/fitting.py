@@ -149,6 +149,8 @@ def _trained(
     progress: bool,
 ) -> TrainedModel:
     """Train, calibrate and measure on a device."""
+    if settings.model == "embedding_nn" and len(train) < 2:
+        raise ValueError("embedding_nn needs two training ratings: its batches are normalised")
     watched = None if valid is None else enough(valid, settings.seed)
     module, epochs = _train(settings, train, watched, resume, checkpoint, device, progress=progress)
     biases = None if valid is None else chosen_biases(train)

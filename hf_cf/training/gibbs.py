@@ -210,8 +210,7 @@ class Chain:
             rate = (self.freedom + self.precision * squares) / 2
             self.user_weights = to(rng.standard_gamma(shape) / rate, self.user_weights)
         total = float((self.user_weights.double().numpy(force=True) * squares).sum())
-        shape, rate = 1 + len(self.owner) / 2, self.variance + total / 2
-        drawn = rng.standard_gamma(shape) / rate
+        drawn = rng.standard_gamma(1 + len(self.owner) / 2) / (self.variance + total / 2)
         self.precision = float(np.float32(drawn))  # as a model keeps it
 
     def _squared_errors(self) -> Floats:

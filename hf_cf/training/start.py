@@ -121,7 +121,8 @@ def is_sparse(train: Ratings) -> bool:
     From random weights the factors and the biases grow together, which is better where every row
     has many steps to do so; few steps do not reach the level of the ratings.
     """
-    rows = np.count_nonzero(train.user_counts()[1:]) + np.count_nonzero(train.item_counts()[1:])
+    counts = train.user_counts()[1:], train.item_counts()[1:]
+    rows = sum(int((side > 0).sum()) for side in counts)
     return len(train) < _DENSE * max(rows, 1) or len(train) < _ENOUGH
 
 
