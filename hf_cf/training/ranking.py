@@ -78,7 +78,7 @@ class ImplicitALSConfig:
     average_weight: float = 1.0
     few_ratings: float = 2.0
     recent_ratings: float = 8.0
-    old_weight: float = 0.4
+    old_weight: float = 0.5
     strength_power: float = 0.25
     seed: int = 0
 
