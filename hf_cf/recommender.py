@@ -19,7 +19,8 @@ from hf_cf.inference.filters import Filters
 from hf_cf.inference.metadata import TrainingMetadata
 from hf_cf.inference.profiles import Profile
 from hf_cf.inference.ranking_head import RankingHead
-from hf_cf.inference.top_n import ListOptions
+from hf_cf.inference.reasons import reason
+from hf_cf.inference.top_n import Familiarity, ListOptions
 from hf_cf.inference.trained_model import TrainedModel
 from hf_cf.inference.users import KnownUsers
 from hf_cf.inference.visitors import OnUnknown, VisitorRatings
@@ -189,6 +190,7 @@ class Recommender:
         min_ratings: int = 0,
         novelty: float = 0.0,
         diversity: float = 0.0,
+        familiarity: Familiarity | None = None,
         include_rated: bool = False,
         on_unknown: OnUnknown = "raise",
         approximate: bool | None = None,
@@ -198,8 +200,7 @@ class Recommender:
         Parameters
         ----------
         user : id or array_like of ids, optional
-            A known user, or several. Left out for visitors; several of them are a table of
-            `ratings` with a column ``user``.
+            A known user, or several. Several visitors are `ratings` with a column ``user``.
         n : int
             Items a user; fewer where no more pass the filters.
         items : sequence of ids or titles, optional
@@ -210,15 +211,16 @@ class Recommender:
         genres, years, exclude, min_ratings
             Which items may appear; see `hf_cf.inference.filters.Filters`.
         novelty, diversity : float
-            From 0 to 1: how much the well known gives way to the less known, and how much likeness
-            among the items shown is avoided; see `hf_cf.inference.top_n`.
+            From 0 to 1: how much the well known gives way, and how much likeness among the items
+            shown is avoided; see `hf_cf.inference.top_n`.
+        familiarity : {"favourites", "mix", "lesser_known", "hidden_gems"}, optional
+            A list as the Space shows it; see `hf_cf.inference.familiarity`.
         include_rated : bool
             Whether items may appear that the user has rated.
         approximate : bool, optional
             Whether to search the index that `build_index` made, which finds about 99 of the 100
-            best items, instead of scoring every item; filters hold all the same. Where not given,
-            it is searched in catalogues above `hf_cf.inference.answers.INDEX_FROM` items. The
-            order of the stars, novelty, and `items` are always exact.
+            best items; filters hold all the same. Where not given, above `answers.INDEX_FROM`
+            items. The order of the stars, novelty, and `items` are always exact.
 
         Returns
         -------
@@ -236,7 +238,7 @@ class Recommender:
             items = self.items.decode(known[known > 0]).tolist()
         found = answers.recommend(
             self.trained, who, n,
-            ListOptions(order_by, novelty, diversity),
+            ListOptions(order_by, novelty, diversity, familiarity),
             Filters(genres, years, exclude, min_ratings, items),
             include_rated=include_rated, approximate=approximate,
         )  # fmt: skip
@@ -279,9 +281,7 @@ class Recommender:
         )
         said = zip(table["title"], table["rating"], strict=True)
         by_stars = self.trained.scorer.predicts_stars
-        return table.assign(
-            text=[answers.reason(title, rating, by_stars) for title, rating in said]
-        )
+        return table.assign(text=[reason(title, rating, by_stars) for title, rating in said])
 
     def next_questions(
         self,

@@ -50,6 +50,10 @@ def add_parser(commands: Any) -> None:
         "--diversity", type=float, default=0.0, help="0 to 1: items unlike each other"
     )
     recommend.add_argument(
+        "--familiarity", choices=("favourites", "mix", "lesser_known", "hidden_gems"),
+        help="a list as the Space shows it: as well known as that, nothing like what is disliked",
+    )  # fmt: skip
+    recommend.add_argument(
         "--include-rated", action="store_true", help="items that the user has rated, too"
     )
     recommend.set_defaults(run=_recommend)
@@ -99,7 +103,7 @@ def _add_like(parser: argparse.ArgumentParser) -> None:
 
 _OPTIONS = (
     "n", "order_by", "genres", "years", "exclude", "min_ratings", "novelty", "diversity",
-    "include_rated",
+    "familiarity", "include_rated",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hf_cf.data.titles import TitleIndex
+from hf_cf.data.titles import TitleIndex, series_of
 from hf_cf.data.vocab import Codes, Vocab
 from hf_cf.errors import InvalidArgument, UnknownItem
 
@@ -31,6 +31,7 @@ class Catalogue:
     def __init__(self, items: Vocab, table: pd.DataFrame) -> None:
         self.items, self.table = items, table
         self._titles = TitleIndex(table["title"], self.n_ratings)
+        self._series: dict[int, str] = {}
 
     @cached_property
     def _title_of(self) -> npt.NDArray[np.object_]:
@@ -102,6 +103,13 @@ class Catalogue:
         """Table of items in the order of `codes`: ``item`` (raw id), ``title``, more columns."""
         titles = self._title_of[codes - 1]
         return pd.DataFrame({"item": self.items.ids[codes - 1], "title": titles, **columns})
+
+    def series_of(self, code: int) -> str:
+        """Name of the series that an item is of, by its title; see `titles.series_of`."""
+        series = self._series.get(code)
+        if series is None:
+            series = self._series[code] = series_of(self._title_of[code - 1])
+        return series
 
     @cached_property
     def _by_name(self) -> dict[int | str, int]:

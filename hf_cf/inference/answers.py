@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,10 +13,20 @@ from torch import Tensor
 
 from hf_cf.data.vocab import Codes
 from hf_cf.errors import InvalidArgument
+from hf_cf.inference.familiarity import believable, outside
 from hf_cf.inference.filters import Filters
 from hf_cf.inference.questions import next_questions
+from hf_cf.inference.reasons import Reasons, speaking
 from hf_cf.inference.scorer import Scorer
-from hf_cf.inference.top_n import ListOptions, best_of, candidates, choose, places
+from hf_cf.inference.top_n import (
+    ListOptions,
+    best_of,
+    candidates,
+    choose,
+    hide_rated,
+    places,
+    top_n,
+)
 from hf_cf.inference.trained_model import TrainedModel
 from hf_cf.inference.users import KnownUsers, Users, UserVectors, Visitors
 from hf_cf.models.threads import in_parallel, limited_to, threads_for
@@ -24,29 +34,12 @@ from hf_cf.models.threads import in_parallel, limited_to, threads_for
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
+_LEAST_EFFECT = 0.005  # of the scale: less is no reason, 0.02 stars of five
+
 _BY_SCORE, _ALL_ITEMS = ListOptions(), Filters()
 
 INDEX_FROM = 250_000
 """Items from which on an index is searched; fewer are all scored in 10 ms."""
-
-
-@dataclass(frozen=True, eq=False)
-class Reasons:
-    """Which of a user's ratings moved the predicted stars of m items most.
-
-    Attributes
-    ----------
-    items : int32 array, shape (m, n)
-        Codes of the rated items, largest effect first.
-    ratings : float32 array, shape (m, n)
-        What the user gave them.
-    effects : float32 array, shape (m, n)
-        How far each rating moved the stars, up or down.
-    """
-
-    items: Codes
-    ratings: Floats
-    effects: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +111,8 @@ def recommend(
     with_deviations : bool
         Whether standard deviations are wanted, where the model can say.
     n_reasons : int
-        Ratings to name for each item, for a single user whose ratings are known.
+        Most ratings to name for each item, for a single user whose ratings are known: those that
+        speak for it; see `hf_cf.inference.reasons`.
 
     Raises
     ------
@@ -131,6 +125,8 @@ def recommend(
         raise InvalidArgument(f"n is {n}; it must be at least 1")
     search = _search_index(model, approximate, options) and filters.items is None
     hidden = torch.from_numpy(filters.hidden(model.catalogue))
+    if options.familiarity is not None:
+        hidden |= outside(model, options.familiarity).cpu()
     scorer, size = model.scorer, model.users_at_once
     found: dict[int, Answer] = {}
 
@@ -142,11 +138,11 @@ def recommend(
         def recommend_to(block: tuple[int, Users]) -> None:
             start, part = block
             vectors = scorer.vectors(part)
-            shown = replace(vectors, observed=None) if include_rated else vectors
+            rated = [] if include_rated else vectors.rated
             if search:
-                rows, items, scores = _nearly_best(model, shown, n, options, hidden)
+                rows, items, scores = _nearly_best(model, vectors, rated, n, options, hidden)
             else:
-                rows, items, scores = _best(model, shown, n, options, hidden, room)
+                rows, items, scores = _best(model, vectors, rated, n, options, hidden, room)
             answer = Answer(
                 _array(rows) + start,
                 _array(items),
@@ -157,7 +153,7 @@ def recommend(
             )
             if len(users) == 1:
                 more = (with_deviations, n_reasons)
-                answer = _with_details(scorer, part, vectors, items, answer, *more)
+                answer = _with_details(model, part, vectors, items, answer, *more)
             found[start] = answer
 
         return recommend_to
@@ -282,16 +278,10 @@ def similar(model: TrainedModel, code: int, n: int) -> tuple[Ints, Floats]:
     return _array(best.indices), _array(best.values)
 
 
-def reason(title: str, rating: float, by_stars: bool = True) -> str:
-    """One of the `Reasons` in words."""
-    if not by_stars:
-        return f"because of {title}"
-    return f"because you gave {title} {rating:g} star{'s' * (rating != 1)}"
-
-
 def _search_index(model: TrainedModel, wanted: bool | None, options: ListOptions) -> bool:
     ranking = model.scorer.ranking
-    possible = options.order_by == "score" and not options.novelty
+    exact = options.novelty and options.familiarity is None
+    possible = options.order_by == "score" and not exact
     has_index = ranking is not None and ranking.index is not None
     if wanted is None:
         return possible and has_index and len(model.items) > INDEX_FROM
@@ -315,6 +305,7 @@ def _blocks(users: Users, size: int) -> Iterator[tuple[int, Users]]:
 def _best(
     model: TrainedModel,
     users: UserVectors,
+    rated: Sequence[Codes],
     n: int,
     options: ListOptions,
     hidden: Tensor,
@@ -324,31 +315,51 @@ def _best(
     scorer = model.scorer
     scores = scorer.scores(users, by_stars=options.order_by == "stars", out=room)
     scores.index_fill_(1, places(hidden).to(scores.device), -torch.inf)
-    return choose(scores, users.rated, n, options, model.log_popularity, model.item_vectors)
+    if options.familiarity is None:
+        return choose(scores, rated, n, options, model.log_popularity, model.item_vectors)
+    hide_rated(scores, rated)
+    values, columns = top_n(scores, candidates(n, options))
+    return _in_rows(
+        believable(model, users, row, own, items, n, options)
+        for row, (own, items) in enumerate(zip(values, columns, strict=True))
+    )
 
 
 def _nearly_best(
-    model: TrainedModel, users: UserVectors, n: int, options: ListOptions, hidden: Tensor
+    model: TrainedModel,
+    users: UserVectors,
+    rated: Sequence[Codes],
+    n: int,
+    options: ListOptions,
+    hidden: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What `_best` gives, but for a few items in a hundred that the index passes over."""
     scorer = model.scorer
     assert users.ranking is not None
     assert scorer.ranking is not None
     assert scorer.ranking.index is not None
-    found, rated = [], users.rated
+    found = []
     for row, vector in enumerate(users.ranking):
         own = hidden.to(scorer.device)
         if rated:
             own = own.index_fill(0, scorer.rows(rated[row]), True)
         scores, items = scorer.ranking.index.search(vector, candidates(n, options), own)
-        scores, items = best_of(scores, items, n, options, model.item_vectors)
-        found.append((torch.full_like(items, row), items, scores))
-    rows, items, scores = (torch.cat(parts) for parts in zip(*found, strict=True))
+        if options.familiarity is None:
+            found.append(best_of(scores, items, n, options, model.item_vectors))
+        else:
+            found.append(believable(model, users, row, scores, items, n, options))
+    return _in_rows(found)
+
+
+def _in_rows(lists: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows, codes and scores of each row's scores and codes."""
+    parts = [(torch.full_like(items, row), items, own) for row, (own, items) in enumerate(lists)]
+    rows, items, scores = (torch.cat(columns) for columns in zip(*parts, strict=True))
     return rows, items, scores
 
 
 def _with_details(
-    scorer: Scorer,
+    model: TrainedModel,
     user: Users,
     vectors: UserVectors,
     items: Tensor,
@@ -358,12 +369,13 @@ def _with_details(
 ) -> Answer:
     """The answer to a single user with standard deviations and reasons, where there are any."""
     deviations = reasons = None
+    scorer = model.scorer
     if with_deviations and scorer.has_standard_deviations and vectors.observed is not None:
         deviations = _array(scorer.standard_deviations(vectors, items))
     if n_reasons and vectors.observed is not None:
         known = isinstance(user, KnownUsers)
         vector = None if known else vectors.rating[0]
-        reasons = _reasons(scorer, _as_visitor(user), items, n_reasons, vector)
+        reasons = _speaking(model, _as_visitor(user), items, n_reasons, vector)
     return replace(answer, standard_deviations=deviations, reasons=reasons)
 
 
@@ -376,13 +388,32 @@ def _as_visitor(user: Users) -> Visitors:
     return Visitors(observed)
 
 
-def _reasons(
-    scorer: Scorer, visitor: Visitors, items: Tensor, n: int, vector: Tensor | None = None
-) -> Reasons:
-    effects = _array(scorer.effects(visitor, items, vector))
+def _reasons(scorer: Scorer, visitor: Visitors, items: Tensor, n: int) -> Reasons:
+    effects = _array(scorer.effects(visitor, items))
     most = np.argsort(-np.abs(effects), axis=1, kind="stable")[:, :n]
     observed = visitor.observed
     return Reasons(observed.items[most], observed.stars[most], np.take_along_axis(effects, most, 1))
+
+
+def _speaking(
+    model: TrainedModel, visitor: Visitors, items: Tensor, n: int, vector: Tensor | None
+) -> Reasons:
+    scorer, observed = model.scorer, visitor.observed
+    effects = _array(scorer.effects(visitor, items, vector))
+    if not len(observed.items):
+        nothing = np.zeros((len(effects), n), np.float32)
+        return Reasons(nothing.astype(np.int32), nothing, nothing)
+    likeness = model.item_vectors(items) @ model.item_vectors(scorer.rows(observed.items)).T
+    low, high = scorer.scale.min, scorer.scale.max
+    liked = observed.stars > (low + high) / 2 if scorer.predicts_stars else observed.stars > 0
+    least = _LEAST_EFFECT * (high - low) if scorer.predicts_stars else 0.0
+    chosen = speaking(effects, _array(likeness), liked, n, least)
+    absent = chosen < 0
+    return Reasons(
+        np.where(absent, 0, observed.items[chosen]),
+        np.where(absent, 0, observed.stars[chosen]),
+        np.where(absent, 0, np.take_along_axis(effects, chosen, 1)),
+    )
 
 
 def _joined(parts: list[Answer]) -> Answer:

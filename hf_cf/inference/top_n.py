@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -16,6 +16,10 @@ from hf_cf.errors import InvalidArgument
 _BLOCK = 64
 _FEW_SCORES = 2**13  # so many are sorted through before a first look at them would be over
 _CANDIDATES = 100
+_CANDIDATES_OF_A_BLEND = 500
+
+Familiarity: TypeAlias = Literal["favourites", "mix", "lesser_known", "hidden_gems"]
+"""How well known the items of a list are; see `hf_cf.inference.familiarity`."""
 
 VectorsOf: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -69,15 +73,22 @@ class ListOptions:
         From 0 to 1; see `discount_popularity`.
     diversity : float
         From 0 to 1; see `diversify`.
+    familiarity : {"favourites", "mix", "lesser_known", "hidden_gems"}, optional
+        A list that people believe; see `hf_cf.inference.familiarity`. Its own novelty counts where
+        it is the larger one.
     """
 
     order_by: Literal["score", "stars"] = "score"
     novelty: float = 0.0
     diversity: float = 0.0
+    familiarity: Familiarity | None = None
 
     def __post_init__(self) -> None:
         if self.order_by not in ("score", "stars"):
             raise InvalidArgument(f"order_by={self.order_by!r}; choose from score, stars")
+        if self.familiarity not in (None, *get_args(Familiarity)):
+            known = ", ".join(get_args(Familiarity))
+            raise InvalidArgument(f"familiarity={self.familiarity!r}; choose from {known}")
         for name in ("novelty", "diversity"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InvalidArgument(f"{name}={getattr(self, name)}; it must lie between 0 and 1")
@@ -131,6 +142,8 @@ def choose(
 
 def candidates(n: int, choice: ListOptions) -> int:
     """How many of the best items a list of n is chosen from."""
+    if choice.familiarity is not None:
+        return max(_CANDIDATES_OF_A_BLEND, 10 * n)
     return max(_CANDIDATES, 10 * n) if choice.diversity else n
 
 

@@ -24,6 +24,7 @@ from hf_cf.models import RatingModel, UserPrior
 
 _GRID_CELLS = 4_000_000  # scores that a core holds at once: 16 MB
 _GRID_USERS = 192  # rows from which on a product is no faster by the row
+_TYPICAL_ITEMS = 256
 _GPU_GRID_CELLS = 2**28  # 1 GiB
 
 
@@ -124,6 +125,25 @@ class TrainedModel:
         """``log(1 + number of ratings)`` of each item, by code, on the device."""
         counts = np.concatenate([[0], self.catalogue.n_ratings])
         return torch.from_numpy(np.log1p(counts)).float().to(self.scorer.device)
+
+    @cached_property
+    def share_of_better_known(self) -> Tensor:
+        """Share of all ratings that fell on better known items, by code, from 0 to 1."""
+        counts = np.concatenate([[0], self.catalogue.n_ratings])
+        order = np.argsort(-counts, kind="stable")
+        share = np.empty(len(counts), np.float32)
+        share[order] = (counts[order].cumsum() - counts[order]) / max(1, counts.sum())
+        return torch.from_numpy(share).to(self.scorer.device)
+
+    @cached_property
+    def typical_items(self) -> Tensor:
+        """Codes of items that people rate, as often as they rate them, shape (at most 256,)."""
+        counts = np.concatenate([[0], self.catalogue.n_ratings])
+        counts[1:] += not counts.any()
+        steps = (np.arange(_TYPICAL_ITEMS) + 0.5) / _TYPICAL_ITEMS * counts.sum()
+        order = np.argsort(-counts, kind="stable")
+        typical = order[np.searchsorted(counts[order].cumsum(), steps, side="right")]
+        return torch.from_numpy(typical).to(self.scorer.device)
 
     @cached_property
     def similarity(self) -> ItemSimilarity:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from hf_cf.inference.filters import Filters
-from hf_cf.inference.top_n import ListOptions
+from hf_cf.inference.top_n import Familiarity, ListOptions
 from hf_cf.space.errors import InvalidInput, quoted
 
 MOST_RATINGS = 2_000
@@ -35,6 +35,7 @@ class Wanted:
         diversity: Any,
         exclude: Any,
         min_ratings: Any,
+        familiarity: Any = None,
     ) -> Wanted:
         """Check what a call says of its list; InvalidInput names the value that is wrong."""
         return cls(
@@ -42,6 +43,7 @@ class Wanted:
             ListOptions(
                 novelty=fraction(novelty, "novelty"),
                 diversity=fraction(diversity, "diversity"),
+                familiarity=one_of(familiarity, "familiarity", get_args(Familiarity)),
             ),
             Filters(
                 texts(genres, "genres"),
@@ -68,6 +70,13 @@ def fraction(value: Any, name: str) -> float:
     if number is None or not 0 <= number <= 1:
         raise InvalidInput(f"{name} is {quoted(value)}; it must be a number from 0 to 1")
     return number
+
+
+def one_of(value: Any, name: str, choices: Sequence[str]) -> Any:
+    """One of a few texts, or none."""
+    if value is not None and value not in choices:
+        raise InvalidInput(f"{name} is {quoted(value)}; it must be one of {', '.join(choices)}")
+    return value
 
 
 def flag(value: Any, name: str) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from hf_cf.inference import answers
 from hf_cf.inference.asking import one_visitor, user_codes
+from hf_cf.inference.reasons import Reasons, reason
 from hf_cf.inference.users import KnownUsers, Users, Visitors
 from hf_cf.recommender import Recommender
 from hf_cf.space import inputs
@@ -29,7 +30,7 @@ class Service:
 
     A *film* is ``{"item", "title", "year", "genres", "n_ratings"}``; a *card* is a film with
     ``stars`` (predicted), ``std`` (how far off that may be, in stars; null where the model cannot
-    say), ``score`` (what the order follows) and ``because`` (the ratings that moved the stars
+    say), ``score`` (what the order follows) and ``because`` (the likes that speak for it
     most). Ratings come as ``{title or id: stars}`` or as ``[{"item": ..., "rating": ...}]``.
 
     Nothing is kept between calls, so any number of visitors may ask at the same time.
@@ -81,6 +82,7 @@ class Service:
         exclude: list[Item] | None = None,
         min_ratings: int = 0,
         explain: bool = True,
+        familiarity: str = "mix",
     ) -> list[Json]:
         """Recommend films to somebody by the ratings that they give.
 
@@ -96,7 +98,8 @@ class Service:
         years : [first, last], optional
             Only films from the first to the last of these years.
         novelty : float
-            0 to 1: how much the well known gives way to the less known.
+            0 to 1: how much the well known gives way to the less known, beyond what familiarity
+            says.
         diversity : float
             0 to 1: how much films that are like each other are avoided.
         exclude : list, optional
@@ -105,15 +108,20 @@ class Service:
             Only films with at least so many ratings in the training data.
         explain : bool
             Whether to say which ratings each film is recommended for.
+        familiarity : str
+            How well known the films are: "favourites", "mix", "lesser_known" or "hidden_gems".
+            None of them is like a disliked one, or predicted below what this person usually gives.
 
         Returns
         -------
         list
             Films, best first, each with "stars" (predicted), "std" (how far off that may be, in
-            stars), "score" (what the order follows) and "because" (the ratings that moved the
-            stars most).
+            stars), "score" (what the order follows) and "because" (the likes that
+            speak for it most, if any do).
         """
-        wanted = inputs.Wanted.checked(n, genres, years, novelty, diversity, exclude, min_ratings)
+        wanted = inputs.Wanted.checked(
+            n, genres, years, novelty, diversity, exclude, min_ratings, familiarity
+        )
         reasons = REASONS if inputs.flag(explain, "explain") else 0
         return self._cards(self._visitor(ratings), wanted, reasons)
 
@@ -157,8 +165,8 @@ class Service:
         -------
         list
             Films, best first, each with "stars" (predicted), "std" (how far off that may be, in
-            stars), "score" (what the order follows) and "because" (the ratings that moved the
-            stars most).
+            stars), "score" (what the order follows) and "because" (the likes that
+            speak for it most, if any do).
         """
         wanted = inputs.Wanted.checked(n, genres, years, novelty, diversity, exclude, min_ratings)
         reasons = REASONS if inputs.flag(explain, "explain") else 0
@@ -408,8 +416,8 @@ class Service:
             )
         ]
 
-    def _because(self, reasons: answers.Reasons) -> list[list[Json]]:
-        """The ratings that moved the stars of each item most, largest effect first."""
+    def _because(self, reasons: Reasons) -> list[list[Json]]:
+        """Reasons of each item, the most telling first."""
         by_stars = self.rec.trained.scorer.predicts_stars
         return [
             [
@@ -418,15 +426,13 @@ class Service:
                     "title": film["title"],
                     "rating": rating,
                     "effect": round(effect, _DIGITS),
-                    "text": answers.reason(film["title"], rating, by_stars),
+                    "text": reason(film["title"], rating, by_stars),
                 }
                 for film, rating, effect in zip(
                     self._films[items], ratings.tolist(), effects.tolist(), strict=True
                 )
             ]
-            for items, ratings, effects in zip(
-                reasons.items, reasons.ratings, reasons.effects, strict=True
-            )
+            for items, ratings, effects in reasons.of_items()
         ]
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hf_cf
-from hf_cf.data.titles import TitleIndex, normalise
+from hf_cf.data.titles import TitleIndex, normalise, series_of
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +117,29 @@ def test_of_equal_titles_the_best_known_comes_first() -> None:
     assert index.nearest("heat")[0].tolist() == [2, 1, 3]
     assert index.exact("Heat") == [1, 2, 3]
     assert index.exact("heat") == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Godfather, The (1972)", "Godfather: Part II, The (1974)"),
+        ("Alien (1979)", "Aliens (1986)"),
+        ("X-Men (2000)", "X-Men: First Class (2011)"),
+        ("Toy Story (1995)", "Toy Story 2 (1999)"),
+        ("Rocky (1976)", "Rocky IV (1985)"),
+        ("Lord of the Rings: The Two Towers, The (2002)", "Lord of the Rings, The (1978)"),
+        ("Harry Potter and the Goblet of Fire (2005)", "Harry Potter and the Order of the Phoenix"),
+        ("A Storm of Swords (Ice and Fire, #3)", "A Dance with Dragons (Ice and Fire, #5)"),
+    ],
+)  # fmt: skip
+def test_titles_of_one_series(one: str, other: str) -> None:
+    assert series_of(one) == series_of(other)
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["12 Angry Men (1957)", "V for Vendetta (2006)", "8 1/2 (8½) (1963)", "?", "(1984)"],
+)
+def test_a_title_without_a_series_is_its_own(title: str) -> None:
+    assert series_of(title)
+    assert series_of(title) != series_of("Heat (1995)")

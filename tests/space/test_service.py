@@ -21,11 +21,15 @@ def test_cards_are_what_the_recommender_recommends(
     service: Service, trained: hf_cf.Recommender
 ) -> None:
     cards = json.loads(json.dumps(service.recommend(RATINGS, n=5)))
-    expected = trained.recommend(ratings=RATINGS, n=5)
+    expected = trained.recommend(ratings=RATINGS, n=5, familiarity="mix")
     assert [card["item"] for card in cards] == expected["item"].tolist()
     assert [card["stars"] for card in cards] == pytest.approx(expected["stars"].tolist())
-    reasons = trained.explain(cards[0]["item"], ratings=RATINGS)
-    assert [reason["title"] for reason in cards[0]["because"]] == reasons["title"].tolist()
+    for card in cards:
+        effects = trained.explain(card["item"], ratings=RATINGS).set_index("title")["effect"]
+        for reason in card["because"]:
+            assert reason["effect"] == pytest.approx(effects[reason["title"]], abs=1e-5)
+            assert reason["effect"] > 0
+            assert reason["rating"] >= 4
 
 
 def test_search_leaves_out_what_matches_much_less(service: Service) -> None:

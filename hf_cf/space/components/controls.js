@@ -15,15 +15,15 @@ function menu(label, choices, value, pick) {
       ...choices.map(([own, words]) => h("option", { value: own, selected: own === value }, words))));
 }
 
-const NOVELTY = [["0", "Favourites"], ["0.4", "A mix"], ["0.7", "Lesser known"], ["1", "Hidden gems"]];
+const FAMILIARITY = [["favourites", "Favourites"], ["mix", "A mix"], ["lesser_known", "Lesser known"], ["hidden_gems", "Hidden gems"]];
 
 /** What to recommend: genres, years, how well known; `changed` gets what the server takes. */
 function recommendationControls(info, changed) {
-  const values = { genres: [], first: "", last: "", novelty: 0 };
+  const values = { genres: [], first: "", last: "", familiarity: "mix" };
   const send = () => changed({
     genres: values.genres,
     years: values.first || values.last ? [Number(values.first || 0), Number(values.last || 9999)] : null,
-    novelty: values.novelty,
+    familiarity: values.familiarity,
   });
   const chips = info.genres.map((genre) => h("button", {
     type: "button", class: "chip chip-dot", "aria-pressed": "false", style: { "--hue": hueOf(genre) },
@@ -54,6 +54,6 @@ function recommendationControls(info, changed) {
   const years = decades.length > 1 && h("span", { class: "menus" }, ends.first, ends.last);
   return h("div", { class: "controls" },
     h("div", { class: "controls-row" },
-      segmented("How well known", NOVELTY, "0", (value) => { values.novelty = Number(value); send(); }), years),
+      segmented("How well known", FAMILIARITY, "mix", (value) => { values.familiarity = value; send(); }), years),
     chips.length > 0 && h("div", { class: "chips", role: "group", "aria-label": "Genres, any where none is chosen" }, ...chips));
 }

@@ -144,9 +144,12 @@ def test_genres_years_and_novelty(page: Page) -> None:
     assert len(set(recommended(page)) - set(usual)) >= 3
     page.get_by_role("button", name="Animation").click()
     page.get_by_label("From year").select_option("1990")
+    since = updates(page)
     page.get_by_label("to year", exact=True).select_option("1999")
+    wait_for_update(page, since)
     metadata = page.locator("#discover .cards .poster-facts")
     expect(metadata.first).to_have_text(re.compile("Animation.*199"))
+    expect(metadata.filter(has_not_text=re.compile(r"199\d$"))).to_have_count(0)
     for said in metadata.all_text_contents():
         assert re.search(r"199\d$", said)
     # Years never run backwards: the end that was not touched gives way.
