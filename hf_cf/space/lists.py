@@ -18,6 +18,11 @@ from hf_cf.space.errors import InvalidInput
 LONGEST_FILE = 2_000_000
 MOST_LINES = 20_000
 _MOST_NAMED = 50
+_OWN_RATINGS = {"yourrating": 10.0, "myrating": 5.0, "myscore": 10.0}
+"""Columns of one's own ratings, and out of how many: of IMDb, Goodreads, MyAnimeList."""
+_OUT_OF = {"letterboxduri": 5.0, "traktid": 10.0, "ratedat": 10.0}
+"""Columns that tell out of how many the column ``rating`` is: Letterboxd, Trakt."""
+_IN_BRACKETS = re.compile(r"\((?:a\.k\.a\.\s*)?([^()]+)\)")
 _SECOND_TITLE = re.compile(r"\s*\(.*\)\s*$")
 
 
@@ -56,15 +61,21 @@ class ListReader:
         self.ids = {item for item, _, _ in films}
         self._by_id = {str(item): item for item in self.ids}
         self._by_name: dict[str, list[tuple[int | None, Any]]] = {}
+        self._by_beginning: dict[str, list[tuple[int | None, Any]]] = {}
         for item, title, year in films:
-            for name in {normalise(title)[0], normalise(_without_second(title))[0]}:
+            others = {normalise(own)[0] for own in _IN_BRACKETS.findall(title) if not own.isdigit()}
+            for name in {normalise(title)[0], normalise(_without_second(title))[0], *others}:
                 self._by_name.setdefault(name, []).append((year, item))
+            beginning, colon, _ = title.partition(":")
+            if colon:
+                self._by_beginning.setdefault(normalise(beginning)[0], []).append((year, item))
 
     def read(self, text: str) -> ReadList:
         """Read CSV with the columns Name (or Title), Year and Rating, or Item and Rating.
 
-        Ids decide where both are there. Letterboxd exports Date, Name, Year, Letterboxd URI and
-        Rating, from half a star to five.
+        Ids decide where both are there. Lists as Letterboxd, IMDb, Goodreads, MyAnimeList and Trakt
+        export them are told by their columns, and their ratings are brought to the model's scale;
+        a 0 is no rating.
 
         Raises
         ------
@@ -73,8 +84,9 @@ class ListReader:
         """
         ratings: dict[Any, float] = {}
         missing: list[str] = []
-        for line in _lines(text):
-            item, stars = self._item(line), self._stars(line.get("rating", ""))
+        lines, out_of = _lines(text)
+        for line in lines:
+            item, stars = self._item(line), self._stars(line.get("rating", ""), out_of)
             if item is None or stars is None:
                 missing.append(_named(line, item is not None))
             else:
@@ -86,30 +98,38 @@ class ListReader:
         item = self._by_id.get(line.get("item", "").strip())
         if item is not None:
             return item
-        name, year = normalise(line.get("title", "")[:300])
+        title = line.get("title", "")[:300]
+        name, year = normalise(title)
         year = line.get("year", "").strip() or year
         candidates = self._by_name.get(name, []) if name else []
+        candidates = candidates or self._by_name.get(normalise(_without_second(title))[0], [])
         if not year.isascii() or not year.isdigit():
             return candidates[0][1] if candidates else None
         # Sources differ by a year on when a film came out.
+        candidates = candidates or self._by_beginning.get(name, [])  # Star Wars, of 1977
         apart = [(abs(own - int(year[:4])), item) for own, item in candidates if own is not None]
         nearest = min(apart, key=lambda one: one[0], default=(2, None))
         return nearest[1] if nearest[0] <= 1 else None
 
-    def _stars(self, text: str) -> float | None:
+    def _stars(self, text: str, out_of: float | None) -> float | None:
         try:
             stars = float(text)
         except ValueError:
             return None
         scale = self._scale
+        if out_of is not None:
+            stars *= scale.max / out_of
         if not math.isfinite(stars) or not 0 < stars <= scale.max:
             return None
         steps = math.floor(stars / scale.step + 0.5)
         return min(scale.max, max(scale.min, steps * scale.step))
 
 
-def _lines(text: Any) -> list[dict[str, str]]:
-    """The lines of a CSV as dicts with those of item, title, year and rating that there are."""
+def _lines(text: Any) -> tuple[list[dict[str, str]], float | None]:
+    """The lines of a CSV as dicts with those of item, title, year and rating that there are.
+
+    And out of how many the ratings are; None for those of the model's own scale.
+    """
     if not isinstance(text, str):
         raise InvalidInput("the list is no text")
     if len(text) > LONGEST_FILE:
@@ -121,7 +141,8 @@ def _lines(text: Any) -> list[dict[str, str]]:
     delimiter = max(",;\t", key=head.count)
     rows = csv.reader(io.StringIO(text.replace("\0", ""), newline=""), delimiter=delimiter)
     try:
-        columns = _columns(next(rows, []))
+        header = next(rows, [])
+        columns = _columns(header)
         found: list[dict[str, str]] = []
         for row in rows:
             if len(found) == MOST_LINES:
@@ -130,11 +151,17 @@ def _lines(text: Any) -> list[dict[str, str]]:
                 found.append({name: row[at] for name, at in columns.items() if at < len(row)})
     except csv.Error as error:
         raise InvalidInput(f"the list is no CSV: {error}") from None
-    return found
+    plain = [_plain(name) for name in header]
+    known = _OWN_RATINGS if any(name in _OWN_RATINGS for name in plain) else _OUT_OF
+    return found, next((known[name] for name in plain if name in known), None)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.lower())
 
 
 def _columns(header: list[str]) -> dict[str, int]:
-    plain = [re.sub(r"[\W_]", "", name.lower()) for name in header]
+    plain = [_plain(name) for name in header]
     found: dict[str, int] = {}
     # The first rank holds ids only; names of an item are titles here.
     ranks = {name: USUAL_NAMES[name] for name in ("title", "year", "rating")}
@@ -142,6 +169,10 @@ def _columns(header: list[str]) -> dict[str, int]:
         matches = [alias for rank in usual for alias in rank if alias in plain]
         if matches:
             found[name] = plain.index(matches[0])
+    own = [name for name in plain if name in _OWN_RATINGS]
+    if own:
+        found["rating"] = plain.index(own[0])
+        found.pop("item", None)  # the ids are that site's, not the model's
     if "rating" not in found or not {"item", "title"} & found.keys():
         have = ", ".join(name.strip()[:40] for name in header[:8]) or "nothing"
         raise InvalidInput(

@@ -16,6 +16,8 @@ FILMS = [
     (3, "Godfather, The (1972)", 1972),
     (4, "City of God (Cidade de Deus) (2002)", 2002),
     (5, "Seven (a.k.a. Se7en) (1995)", 1995),
+    (6, "Star Wars: Episode IV - A New Hope (1977)", 1977),
+    (7, "8 1/2 (8½) (1963)", 1963),
 ]
 HALVES = ListReader(FILMS, RatingScale(0.5, 5, 0.5))
 WHOLE = ListReader(FILMS, RatingScale(1, 5, 1))
@@ -32,7 +34,10 @@ WHOLE = ListReader(FILMS, RatingScale(1, 5, 1))
         ("Psycho,,4", 1),  # the better known
         ("Psycho (1998),,4", 2),
         ("City of God,2002,4", 4),
-        ("Se7en,1995,4", None),
+        ("Se7en,1995,4", 5),
+        ("Star Wars,1977,4", 6),
+        ("Star Wars,,4", None),
+        ("8½,1963,4", 7),
         ("Seven,1995,4", 5),
         ("The Godfather,1980,4", None),
         (",1972,4", None),
@@ -54,6 +59,31 @@ def test_ratings_become_the_nearest_step() -> None:
     assert HALVES.read(text).ratings == {1: 3.5, 2: 0.5, 3: 4.5}
     assert WHOLE.read(text).ratings == {1: 4.0, 2: 1.0, 3: 4.0}
     assert HALVES.read(text).missing == ["4: no rating '6'", "5: no rating '0'"]
+
+
+@pytest.mark.parametrize(
+    ("text", "ratings"),
+    [
+        (
+            "Const,Your Rating,Date Rated,Title,URL,Title Type,IMDb Rating,Year\n"
+            "tt0054215,9,2020-01-01,Psycho,,Movie,8.5,1960\n",
+            {1: 4.5},
+        ),
+        (
+            "Book Id,Title,Author,My Rating,Average Rating,Exclusive Shelf\n"
+            '1,"The Godfather (The Godfather, #1)",Mario Puzo,4,4.3,read\n'
+            "2,Psycho,Robert Bloch,0,4.0,to-read\n",
+            {3: 4.0},
+        ),
+        ("Date,Name,Year,Letterboxd URI,Rating\n2020-01-01,Psycho,1960,x,3.5\n", {1: 3.5}),
+        ("title,my_score\nPsycho,8\n", {1: 4.0}),
+        ("rated_at,type,title,year,trakt_id,rating\nx,movie,Psycho,1998,1,7\n", {2: 3.5}),
+    ],
+)
+def test_lists_of_other_sites_come_to_the_model_s_scale(
+    text: str, ratings: dict[int, float]
+) -> None:
+    assert HALVES.read(text).ratings == ratings
 
 
 def test_the_last_of_several_ratings_counts() -> None:

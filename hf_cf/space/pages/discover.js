@@ -116,7 +116,7 @@ function listTools() {
   const share = tool("link", "Share a link", shareList);
   const box = h("div", { class: "list-tools" },
     tool("up", "Import a file", () => file.click()), save, share, file,
-    h("p", { class: "hint" }, "Imports CSV, also as Letterboxd exports it."));
+    h("p", { class: "hint" }, "Imports CSV, also as Letterboxd, IMDb and Goodreads export it."));
   visitor.watch(box, () => { save.disabled = share.disabled = !visitor.ratings.length; });
   return box;
 }
