@@ -6,9 +6,11 @@ Run from the repository root by ``make screenshots``, which trains the sample's 
 import sys
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from hf_cf import Recommender
+from hf_cf.space.front_page import PREVIEW
 from hf_cf.space.service import Service
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +31,6 @@ def main() -> None:
             "desktop": {"viewport": {"width": 1440, "height": 1000}},
             "phone": {
                 "viewport": {"width": 390, "height": 844},
-                "device_scale_factor": 2,
                 "color_scheme": "dark",
             },
         }.items():
@@ -40,8 +41,32 @@ def main() -> None:
             if name == "phone":
                 page.locator(".picks-head").evaluate("it => it.scrollIntoView()")
             page.wait_for_timeout(500)
-            page.screenshot(path=IMAGES / f"space_{name}.png")
+            path = IMAGES / f"space_{name}.png"
+            page.screenshot(path=path)
+            Image.open(path).convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(path)
+            if name == "desktop":
+                _draw_preview(page)
             context.close()
+
+
+def _draw_preview(page: Page) -> None:
+    """The picture that links to a Space are shown with: colours alone, for whatever it serves."""
+    page.set_viewport_size({"width": 1200, "height": 630})
+    page.evaluate(
+        """() => {
+          const posters = [...document.querySelectorAll("#discover .card .poster")].slice(0, 12);
+          posters.forEach((poster) => poster.replaceChildren());
+          const frame = document.getElementById("hf-cf");
+          frame.replaceChildren(...posters);
+          frame.style.cssText = "display: grid; grid-template-columns: repeat(4, 1fr); gap: 22px;"
+            + "padding: 26px; height: 630px; min-height: 0; max-width: none";
+          posters.forEach((poster) => { poster.style.borderRadius = "18px"; });
+          document.querySelector("gradio-app").remove();
+        }"""
+    )
+    path = ROOT / "hf_cf" / "space" / PREVIEW
+    path.write_bytes(page.screenshot())
+    Image.open(path).convert("P", palette=Image.Palette.ADAPTIVE, colors=96).save(path)
 
 
 def _rate(page: Page) -> None:

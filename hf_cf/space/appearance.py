@@ -1,4 +1,4 @@
-"""How the Space's pages look, for ``launch``."""
+"""How gradio's part of the page looks, for ``mount_gradio_app``."""
 
 from __future__ import annotations
 
@@ -6,20 +6,16 @@ from typing import Any
 
 import gradio as gr
 
-from hf_cf.space import components
-
 
 def appearance() -> dict[str, Any]:
-    """Give what ``launch`` takes about how the pages look."""
+    """Give what ``mount_gradio_app`` takes about how its part of the page looks."""
     theme = gr.themes.Base(
         font=[gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
     )
     return {
         "theme": theme,
-        "css": components.stylesheet(),
-        "head": components.script(),
         "footer_links": ["api", "gradio"],
-        # The pages are built in the browser: a server's rendering of them would be empty.
+        # There is nothing to render on the server.
         "ssr_mode": False,
     }

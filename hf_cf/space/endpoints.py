@@ -170,7 +170,9 @@ def endpoints_of(service: Service) -> dict[str, Endpoint]:
     """The table, by name."""
     pages = PageFunctions(service)
     functions = {name: getattr(service, name) for name in (*PUBLIC, *OF_PAGES)}
-    functions |= {name: getattr(pages, name) for name in ("portrait", "read_list", "unknown_items")}
+    functions |= {
+        name: getattr(pages, name) for name in ("film", "portrait", "read_list", "unknown_items")
+    }
     table = {}
     for name, function in functions.items():
         is_public = name in PUBLIC

@@ -18,7 +18,7 @@ MOST_BYTES_OF_A_PAGE = 4 * 1024 * 1024  # a list that a visitor imports
 SECONDS = 10.0
 DEEPEST = 12
 
-_PAGE = re.compile(r"/(gradio_api/component_server|api/read_list)/?$")
+_PAGE = re.compile(r"/api/read_list/?$")
 _CALL = re.compile(r"/gradio_api/(call|run)/(?P<name>[^/]+)/?$")
 _FILES = re.compile(r"/gradio_api/upload(_progress)?/?$")
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from hf_cf.space import inputs
 from hf_cf.space.films import Json
 from hf_cf.space.lists import ListReader
 from hf_cf.space.portrait import portrait
 from hf_cf.space.service import Service
+
+_PAGES = {
+    "imdb_id": ("IMDb", "https://www.imdb.com/title/tt{}/"),
+    "tmdb_id": ("TMDB", "https://www.themoviedb.org/movie/{}"),
+}
+"""Pages about films elsewhere, by the catalogue's column of their numbers (as in links.csv)."""
 
 
 class PageFunctions:
@@ -27,6 +36,26 @@ class PageFunctions:
                 film | {"bias": bias} for film, (_, bias) in zip(films, found[name], strict=True)
             ]
         return found
+
+    def film(self, item: Any) -> Json:
+        """A film by id, which may be text, since a page's address holds no numbers.
+
+        Beside what a film has: ``ratings``, how many known ratings there are of each kind, lowest
+        first (null without a history), and ``links``, pages about it elsewhere (name and url).
+        """
+        rec = self._service.rec
+        item = inputs.item(item)
+        code = int(rec.trained.catalogue.codes([item])[0])
+        counts = None
+        if rec.history is not None:
+            given = rec.history.stars[rec.history.items == code]
+            levels, ratings = np.unique(given, return_counts=True)
+            counts = [
+                {"rating": level, "count": count}
+                for level, count in zip(levels.tolist(), ratings.tolist(), strict=True)
+            ]
+        (film,) = self._service.films([item])
+        return film | {"ratings": counts, "links": _links(rec.catalogue.iloc[code - 1])}
 
     def read_list(self, text: str) -> Json:
         """Films of a list that a visitor brings, with their ``rating``, and what is missing."""
@@ -55,3 +84,12 @@ class PageFunctions:
         return ListReader(
             [(film["item"], film["title"], film["year"]) for film in films], rec.scale
         )
+
+
+def _links(row: pd.Series[Any]) -> list[Json]:
+    known = {column: str(row[column]) for column in _PAGES if pd.notna(row.get(column))}
+    return [
+        {"name": _PAGES[column][0], "url": _PAGES[column][1].format(number)}
+        for column, number in known.items()
+        if number.isascii() and number.isdigit()
+    ]

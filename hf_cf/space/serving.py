@@ -10,21 +10,24 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import orjson
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import FileResponse, JSONResponse
 from starlette.routing import Route
 
 import hf_cf
-from hf_cf.space.app import build
+from hf_cf.space.app import TITLE, build
 from hf_cf.space.appearance import appearance
 from hf_cf.space.calls import MOST_AT_ONCE, Calls
 from hf_cf.space.endpoints import Endpoint, endpoints_of
 from hf_cf.space.errors import Problem
+from hf_cf.space.front_page import PREVIEW, FrontPage
 from hf_cf.space.limits import Limits, json_object
 from hf_cf.space.mcp_server import mcp_sessions
 from hf_cf.space.service import Service
@@ -58,8 +61,8 @@ def space(service: Service | str) -> FastAPI:
     _add_refusal(app, calls)
     for path in (_MCP, f"{_MCP}/"):
         app.router.routes.append(Route(path, _Asgi(sessions.handle_request)))
-    name = "" if isinstance(service, str) else service.rec.source.name
-    demo = build(calls, f"hf_cf.ratings.{name}", service if isinstance(service, str) else None)
+    app.add_api_route(f"/{PREVIEW}", _preview, include_in_schema=False)
+    demo = build(calls)
     demo.queue(max_size=MOST_AT_ONCE, default_concurrency_limit=None)
     app = gr.mount_gradio_app(
         app, demo, path="/", mcp_server=False, show_error=False, run_history=False,
@@ -67,6 +70,11 @@ def space(service: Service | str) -> FastAPI:
         app_kwargs={"exception_handlers": {Exception: _no_call}}, **appearance(),
     )  # fmt: skip
     lengths = {each.name: len(each.signature.parameters) for each in calls.endpoints.values()}
+    failure = service if isinstance(service, str) else None
+    name = "" if isinstance(service, str) else service.rec.source.name
+    app.add_middleware(
+        FrontPage, title=TITLE, description=_summary(service), name=name, failure=failure
+    )
     app.add_middleware(Limits, lengths=lengths)
     return app
 
@@ -98,6 +106,18 @@ def server(app: FastAPI, host: str | None = None, port: int | None = None) -> uv
             proxy_headers=True, forwarded_allow_ips="*", timeout_graceful_shutdown=LAST_SECONDS,
         )
     )  # fmt: skip
+
+
+def _summary(service: Service | str) -> str:
+    if isinstance(service, str):
+        return "No model is loaded."
+    n = len(service.rec.items) - 1
+    return f"Rate a few films that you know, and see what to watch next, out of {n:,}."
+
+
+def _preview() -> FileResponse:
+    path = Path(str(resources.files("hf_cf.space").joinpath(PREVIEW)))
+    return FileResponse(path, headers={"cache-control": "max-age=86400"})
 
 
 def _add_route(app: FastAPI, calls: Calls, endpoint: Endpoint) -> None:

@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from altered import altered
 
 import hf_cf
-from hf_cf.space.app import page_functions
+from hf_cf.data.catalogue import Catalogue
 from hf_cf.space.calls import Calls
 from hf_cf.space.endpoints import endpoints_of
+from hf_cf.space.errors import Problem
+from hf_cf.space.page_functions import PageFunctions
 from hf_cf.space.portrait import popularity
 from hf_cf.space.service import Service
 from hf_cf.training import fit
@@ -23,7 +26,17 @@ Function = Callable[[Any], dict[str, Any]]
 @pytest.fixture(scope="module")
 def functions(service: Service) -> dict[str, Function]:
     calls = Calls(endpoints_of(service))
-    return {function.__name__: function for function in page_functions(calls)}
+
+    def function(name: str) -> Function:
+        def answer(values: Any) -> dict[str, Any]:
+            try:
+                return {"answer": calls.answer(name, values)}
+            except Exception as error:
+                return {"error": Problem.of(error, name).message}
+
+        return answer
+
+    return {name: function(name) for name in calls.endpoints}
 
 
 def test_answers_are_json(functions: dict[str, Function], service: Service) -> None:
@@ -65,7 +78,6 @@ def test_what_was_held_out_of_a_user_stands_beside_what_is_predicted(
         ("read_list", {"text": "a,b"}, "Name and Rating"),
         ("search", {"nothing": 1}, "search takes no 'nothing'"),
         ("search", {"text": None}, "search needs text"),
-        ("search", 7, "no request"),
         ("unknown_items", {"items": "Alien"}, "must be a list"),
     ],
 )
@@ -75,6 +87,23 @@ def test_what_is_wrong_is_said(
     answer = functions[name](values)
     assert list(answer) == ["error"]
     assert said in answer["error"]
+
+
+def test_a_film_by_id_has_what_people_gave_and_where_it_is_known(service: Service) -> None:
+    rec = service.rec
+    code = int(rec.catalogue["n_ratings"].idxmax())
+    catalogue = rec.catalogue.assign(imdb_id="0114709", tmdb_id=862)
+    known = altered(rec, catalogue=Catalogue(rec.items, catalogue))
+    item = rec.items.ids[code - 1].item()
+    for spelled in (item, str(item)):
+        film = PageFunctions(Service(known)).film(spelled)
+        assert film["item"] == item
+        assert sum(one["count"] for one in film["ratings"]) == film["n_ratings"]
+        assert [one["url"] for one in film["links"]] == [
+            "https://www.imdb.com/title/tt0114709/",
+            "https://www.themoviedb.org/movie/862",
+        ]
+    assert PageFunctions(service).film(str(item))["links"] == []
 
 
 def test_items_of_another_model_are_named(functions: dict[str, Function]) -> None:

@@ -57,3 +57,13 @@ function recommendationControls(info, changed) {
       segmented("How well known", FAMILIARITY, "mix", (value) => { values.familiarity = value; send(); }), years),
     chips.length > 0 && h("div", { class: "chips", role: "group", "aria-label": "Genres, any where none is chosen" }, ...chips));
 }
+
+/** Controls stand open where there is room, and behind a line of words on a phone. */
+function folded(words, controls, kind = "") {
+  const isNarrow = matchMedia("(max-width: 640px)");
+  const box = h("details", { class: "folded" }, h("summary", {}, words), h("div", { class: kind }, ...controls));
+  const fit = () => { box.open = !isNarrow.matches; };
+  isNarrow.addEventListener("change", fit);
+  fit();
+  return box;
+}

@@ -96,6 +96,9 @@ const ICONS = {
   plus: "M12 5v14M5 12h14",
   minus: "M5 12h14",
   home: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
+  more: "M6 15l6-6 6 6",
+  bookmark: "M6 4h12v17l-6-4.5L6 21z",
+  out: "M14 4h6v6M20 4l-9 9M10 5H5v14h14v-5",
   bin: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
 };
 
@@ -117,7 +120,7 @@ function placeholders(count, kind) {
 
 /** Where things belong that stand above the page, so that its styles reach them. */
 function frame() {
-  return document.querySelector(".gradio-container .contain") ?? document.body;
+  return document.getElementById("hf-cf");
 }
 
 /** Say something for a few seconds, with a way back. */

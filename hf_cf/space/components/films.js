@@ -48,29 +48,38 @@ function sureness(std) {
   const excess = std / _noise;
   if (excess < 1.06) return { words: "Quite sure", level: 3 };
   if (excess < 1.12) return { words: "Fairly sure", level: 2 };
-  return { words: "A guess", level: 1 };
+  return { words: "Tastes differ", level: 1 };
 }
 
 function likelyRange(stars, std) {
   return `most likely ${starsInWords(onScale(stars - std)).replace(/ (stars?|of \d+)$/, "")} to ${starsInWords(onScale(stars + std))}`;
 }
 
-/** The block of colour that stands where others have a poster. */
-function poster(film) {
+const MOTIFS = [...new Set(Object.values(GENRES).map(([, motif]) => motif))];
+
+/** The hue of a film: that of its genre, or where it has none one of its own. */
+function hueOfFilm(film) {
   const genre = mainGenre(film);
+  return genre ? hueOf(genre) : numberOf(`hue of ${film.title}`, 360);
+}
+
+/** The block of colour that stands where others have a poster; with `link` its title leads to the film. */
+function poster(film, { link = false } = {}) {
+  const genre = mainGenre(film).toLowerCase();
+  const title = displayTitle(film);
   return h("div", {
-    class: "poster", "data-motif": GENRES[genre.toLowerCase()]?.[1] ?? "pair",
-    style: { "--hue": hueOf(genre), "--x": `${58 + numberOf(film.title, 36)}%`, "--y": `${10 + numberOf(film.title, 71)}%` },
+    class: "poster", "data-motif": GENRES[genre]?.[1] ?? MOTIFS[numberOf(`motif of ${genre || film.title}`, MOTIFS.length)],
+    style: { "--hue": hueOfFilm(film), "--x": `${58 + numberOf(film.title, 36)}%`, "--y": `${10 + numberOf(film.title, 71)}%` },
   },
     h("p", { class: "poster-facts" }, h("span", {}, film.genres.slice(0, 2).join(" · ")), film.year && h("span", {}, String(film.year))),
-    h("h3", { class: "poster-title" }, displayTitle(film)));
+    h("h3", { class: "poster-title", title }, link ? linkTo("similar_films", film.item, { class: "poster-link" }, title) : title));
 }
 
 /** One line of a list: colour, title, year, and what stands beside them. */
 function filmRow(film, ...beside) {
-  return h("li", { class: "film-row", style: { "--hue": hueOf(mainGenre(film)) } },
+  return h("li", { class: "film-row", style: { "--hue": hueOfFilm(film) } },
     h("span", { class: "film-row-name" },
-      h("span", { class: "film-row-title" }, displayTitle(film)),
+      h("span", { class: "film-row-title", title: displayTitle(film) }, displayTitle(film)),
       h("span", { class: "film-row-facts" }, [film.year, film.genres.slice(0, 2).join(", ")].filter(Boolean).join(" · "))),
     ...beside);
 }
@@ -89,19 +98,41 @@ function reasons(because, who) {
  * stars that they have `given` it unknown to the model.
  */
 function filmCard(card, { forVisitor = true, why = null, given = null } = {}) {
-  const sure = sureness(card.std);
-  const facts = typeof card.stars !== "number" || ratingForm() === "heart" ? null : h("div", { class: "card-facts" },
-    h("p", { class: "card-stars" }, icon(STAR), h("strong", {}, card.stars.toFixed(1)),
-      h("span", { class: "sr-only" }, ` of ${_scale.max}${ratingForm() === "stars" ? " stars" : ""} predicted`)),
-    sure && h("p", { class: "card-sure", title: likelyRange(card.stars, card.std) },
-      h("span", { class: "sure-bars", "data-level": sure.level, "aria-hidden": "true" }, h("i"), h("i"), h("i")),
-      sure.words, h("span", { class: "sr-only" }, `, ${likelyRange(card.stars, card.std)}`)));
-  const article = h("article", { class: "card" }, poster(card),
+  // How sure a prediction is says something once it is one for a person, and not the general view.
+  const isPersonal = !forVisitor || visitor.ratings.length >= FEW;
+  const facts = typeof card.stars !== "number" || ratingForm() === "heart" ? null : predictedStars(card, isPersonal);
+  return h("article", { class: "card" }, poster(card, { link: true }),
     h("div", { class: "card-body" }, facts, why ?? reasons(card.because ?? [], forVisitor ? "you" : "they"),
       given !== null && h("p", { class: "card-given" }, "Held out: they gave it ", starsShown(given)),
       forVisitor && h("div", { class: "card-actions" }, starsInput(card),
         h("span", { class: "card-buttons" },
           h("button", { type: "button", class: "quiet", onclick: () => visitor.hide(card, "seen") }, "Seen it"),
-          h("button", { type: "button", class: "quiet", onclick: () => visitor.hide(card, "no") }, "Not interested")))));
-  return article;
+          h("button", { type: "button", class: "quiet", onclick: () => visitor.hide(card, "no") }, "Not interested"),
+          saveButton(card, true)))));
+}
+
+const FEW = 3; // ratings, from which on a list is a person's own
+
+function predictedStars({ stars, std }, isPersonal = true) {
+  const sure = isPersonal && sureness(std);
+  return h("div", { class: "card-facts" },
+    h("p", { class: "card-stars" }, icon(STAR), h("strong", {}, stars.toFixed(1)),
+      h("span", { class: "sr-only" }, ` of ${_scale.max}${ratingForm() === "stars" ? " stars" : ""} predicted`)),
+    sure && h("p", { class: "card-sure", title: likelyRange(stars, std) },
+      h("span", { class: "sure-bars", "data-level": sure.level, "aria-hidden": "true" }, h("i"), h("i"), h("i")),
+      sure.words, h("span", { class: "sr-only" }, `, ${likelyRange(stars, std)}`)));
+}
+
+/** Put a film on the list for later, or take it off; `isShort` shows the sign alone. */
+function saveButton(film, isShort = false) {
+  const words = h("span", { class: isShort ? "sr-only" : null });
+  const button = h("button", { type: "button", class: `quiet save${isShort ? " icon-button" : ""}`,
+    onclick: () => visitor.save(film, !visitor.isSaved(film.item)) }, icon(ICONS.bookmark), words);
+  visitor.watch(button, () => {
+    const isSaved = visitor.isSaved(film.item);
+    button.setAttribute("aria-pressed", String(isSaved));
+    words.textContent = isSaved && !isShort ? "Saved for later" : "Save for later";
+    if (isShort) button.title = words.textContent;
+  });
+  return button;
 }

@@ -39,12 +39,13 @@ function listInAddress() {
 
 function dialog(title, ...inside) {
   const id = freshId("dialog");
-  const close = () => { box.close(); box.remove(); };
+  const leave = () => { box.leave?.(); box.leave = null; box.remove(); };
+  const close = () => { leave(); box.close(); };
   const box = h("dialog", { "aria-labelledby": id },
     h("div", { class: "dialog-head" }, h("h2", { id }, title),
       h("button", { type: "button", class: "quiet icon-button", "aria-label": "Close", onclick: () => close() }, icon(ICONS.close))),
     ...inside);
-  box.addEventListener("close", () => box.remove());
+  box.addEventListener("close", leave);
   box.addEventListener("click", (event) => { if (event.target === box) close(); });
   frame().append(box);
   box.showModal();

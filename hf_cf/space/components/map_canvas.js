@@ -28,7 +28,11 @@ function filmMap(films, choose) {
   }));
   const directions = films[0]?.at.length ?? 0;
   const view = { x: 0, y: 0, zoom: 1 };
-  let colourBy = "genre";
+  const colourings = [
+    films.some((film) => film.genres.length) && ["genre", "Genre"], films.some((film) => film.year) && ["era", "Era"],
+  ].filter(Boolean);
+  const hasGroups = colourings.length > 0;
+  let colourBy = colourings[0]?.[0] ?? "genre";
   let shown = "01"; // two of the directions
   let only = null;
   let hovered = null;
@@ -41,7 +45,7 @@ function filmMap(films, choose) {
   });
   const tip = h("div", { class: "map-tip", "aria-hidden": "true" });
   const said = h("p", { class: "sr-only", role: "status", "aria-live": "polite" });
-  const legend = h("div", { class: "map-legend", role: "group", "aria-label": "Show only" });
+  const legend = h("div", { class: "map-legend", role: "group", "aria-label": "Colours and view" });
   const tools = h("div", { class: "map-tools" },
     ...[["plus", "Zoom in", () => zoomBy(1.6)], ["minus", "Zoom out", () => zoomBy(1 / 1.6)], ["home", "Whole map", reset]]
       .map(([name, label, run]) => h("button", { type: "button", "aria-label": label, title: label, onclick: run }, icon(ICONS[name]))));
@@ -110,7 +114,7 @@ function filmMap(films, choose) {
     const light = style.getPropertyValue("--mark-light").trim();
     const grown = (width() < 600 ? 0.7 : 1) * view.zoom ** 0.35;
     const colour = (point) => {
-      const hue = hueOfGroup(groupOf(point.film));
+      const hue = hasGroups ? hueOfGroup(groupOf(point.film)) : hueOfFilm(point.film);
       return `oklch(${light} ${hue === null ? 0 : 0.13} ${hue ?? 0})`;
     };
     const isFaint = (point) => only !== null && groupOf(point.film) !== only;
@@ -295,18 +299,18 @@ function filmMap(films, choose) {
     const names = colourBy === "era" ? ERAS.map((era) => era[2]).filter((name) => counts.has(name))
       : [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a)).slice(0, 14);
     legend.replaceChildren(...[
-      segmented("Colour by", [["genre", "Genre"], ["era", "Era"]], colourBy, (value) => {
+      colourings.length > 1 && segmented("Colour by", colourings, colourBy, (value) => {
         colourBy = value;
         only = null;
         drawLegend();
         draw();
       }),
-      directions > 2 && segmented("Directions of taste", [["01", "1, 2"], ["02", "1, 3"], ["12", "2, 3"]], shown, (value) => {
+      directions > 2 && segmented("Seen from", [["01", "the front"], ["02", "above"], ["12", "the side"]], shown, (value) => {
         shown = value;
         placeAlong(Number(value[0]), Number(value[1]));
         draw();
       }),
-      ...names.map((name) => h("button", {
+      hasGroups && folded("Show only", names.map((name) => h("button", {
         type: "button", class: "chip chip-dot", "aria-pressed": String(only === name),
         style: { "--hue": hueOfGroup(name) ?? 0, "--chroma": hueOfGroup(name) === null ? 0 : 0.13 },
         onclick: (event) => {
@@ -314,7 +318,7 @@ function filmMap(films, choose) {
           legend.querySelectorAll(".chip").forEach((chip) => chip.setAttribute("aria-pressed", String(chip === event.currentTarget && only !== null)));
           draw();
         },
-      }, name))].filter(Boolean));
+      }, name)), "chips")].filter(Boolean));
   }
 
   placeAlong(0, 1);

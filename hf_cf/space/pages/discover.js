@@ -11,11 +11,12 @@ pages.discover = async (element) => {
   you.append(...placeholders(2, "panel"));
   try {
     const info = await modelInfo();
-    you.replaceChildren(...ratingPanel());
-    picks.replaceChildren(...recommendations(picks, info));
+    const deck = questionDeck();
+    you.replaceChildren(...ratingPanel(deck));
+    picks.replaceChildren(...recommendations(picks, info, deck.avoid));
     const shared = listInAddress();
     if (shared !== null) {
-      history.replaceState(null, "", location.href.split("#")[0]);
+      history.replaceState(history.state, "", location.href.split("#")[0]);
       offerList(shared, "Somebody shared a list with you");
     }
   } catch (error) {
@@ -24,13 +25,22 @@ pages.discover = async (element) => {
   }
 };
 
-function ratingPanel() {
+function ratingPanel(deck) {
   const search = filmSearch({
     label: "Search for a film to rate", hint: "Search for a film to rate", beside: (film) => starsInput(film),
   });
   return [
-    h("h2", {}, "Rate what you know"), search, questionDeck(), ratedList(), listTools(),
+    h("h2", {}, "Rate what you know"), search, deck, h("div", { class: "list-home" }, yourList()),
   ];
+}
+
+let _yourList = null;
+
+/** What the visitor rated, hid and saved, and what can be done with it; it is on the page once. */
+function yourList() {
+  if (!_yourList?.isConnected) _yourList = h("div", { class: "your-list" });
+  if (!_yourList.hasChildNodes()) queueMicrotask(() => _yourList.append(ratedList(), savedList(), listTools()));
+  return _yourList;
 }
 
 /**
@@ -39,22 +49,20 @@ function ratingPanel() {
  */
 function questionDeck() {
   const deck = h("div", { class: "deck" }, placeholders(1, "deck"));
-  const passed = new Set();
-  const find = latest((excluded) => ask("next_questions", { ratings: visitor.asRatings(), n: 6, exclude: excluded }));
+  const find = latest((excluded) => ask("next_questions", { ratings: visitor.asRatings(), n: 8, exclude: excluded }));
   let current = null;
   let coming = [];
+  let recommended; // the item that stands first in the list: one offer of it is enough
 
-  const isAnswered = (film) => passed.has(film.item) || visitor.ratingOf(film.item) !== null
-    || visitor.hidden.some((entry) => entry.film.item === film.item);
+  const isAnswered = (film) => visitor.hasAnswered(film.item) || film.item === recommended;
   const show = (film) => {
     const hadFocus = deck.contains(document.activeElement);
     current = film;
-    const pass = () => { passed.add(film.item); refresh(); };
     deck.replaceChildren(
       h("p", { class: "deck-ask" }, "Have you seen this one?"),
       h("div", { class: "deck-film" }, poster(film)),
       h("div", { class: "deck-answers" }, starsInput(film),
-        h("button", { type: "button", class: "button", onclick: pass }, "Haven’t seen it")));
+        h("button", { type: "button", class: "button", onclick: () => visitor.pass(film) }, "Haven’t seen it")));
     if (hadFocus) deck.querySelector(RATES).focus({ preventScroll: true });
   };
   const showNext = () => {
@@ -63,9 +71,9 @@ function questionDeck() {
     return Boolean(next);
   };
   const refresh = async () => {
-    if (current && !isAnswered(current)) return;
+    if (recommended === undefined || (current && !isAnswered(current))) return;
     const isShown = showNext();
-    const found = await find([...passed, ...visitor.asExcluded()].slice(-1000));
+    const found = await find([...visitor.asPassed(), ...visitor.asExcluded()].slice(-1000));
     if (!found) return;
     if (!found.error) {
       coming = found.answer;
@@ -76,6 +84,7 @@ function questionDeck() {
       : notice("done", "No more questions.", "Search above for more films to rate."));
   };
   visitor.watch(deck, refresh);
+  deck.avoid = (item) => { recommended = item; refresh(); };
   return deck;
 }
 
@@ -106,6 +115,19 @@ function ratedList() {
   return box;
 }
 
+/** What they want to see some day. */
+function savedList() {
+  const list = h("ul", { class: "film-list" });
+  const box = h("div", { class: "saved" }, h("h3", {}, "Saved for later"), list);
+  visitor.watch(box, () => {
+    box.hidden = !visitor.saved.length;
+    follow(list, visitor.saved, (film) => film.item, (film) => filmRow(film, h("button", {
+      type: "button", class: "quiet icon-button", "aria-label": `No longer save ${displayTitle(film)}`, onclick: () => visitor.save(film, false),
+    }, icon(ICONS.close))));
+  });
+  return box;
+}
+
 function listTools() {
   const file = h("input", { type: "file", accept: ".csv,text/csv", class: "sr-only", tabindex: -1, "aria-label": "File of ratings", onchange: () => {
     importFile(file.files[0]);
@@ -121,7 +143,11 @@ function listTools() {
   return box;
 }
 
-function recommendations(section, info) {
+/**
+ * What follows from the list, with its filters; `came` hears of the item that stands first, or of
+ * null where nothing came.
+ */
+function recommendations(section, info, came) {
   const title = h("h2", {});
   const subtitle = h("p", { class: "subtitle" });
   const grid = h("div", { class: "cards" }, placeholders(6, "card"));
@@ -142,13 +168,14 @@ function recommendations(section, info) {
     head();
     const slow = setTimeout(() => grid.classList.add("busy"), 200);
     const found = await find({
-      ratings: visitor.asRatings(), exclude: visitor.asExcluded(), n: wanted, ...controls,
+      ratings: visitor.asRatings(), exclude: visitor.asExcluded(), n: wanted, explain: true, ...controls,
     });
     clearTimeout(slow);
     if (!found) return;
     grid.classList.remove("busy");
     const at = [...grid.children].findIndex((card) => card.contains(document.activeElement));
     more.hidden = true;
+    came(found.answer?.[0]?.item ?? null);
     if (found.error) {
       grid.replaceChildren(errorNotice(found.error, refresh));
       return;
@@ -171,7 +198,7 @@ function recommendations(section, info) {
   visitor.watch(grid, () => refresh());
   return [
     h("div", { class: "picks-head" }, title, subtitle),
-    recommendationControls(info, (changed) => { controls = changed; wanted = PAGE_SIZE; refresh(); }),
+    folded("Filters", [recommendationControls(info, (changed) => { controls = changed; wanted = PAGE_SIZE; refresh(); })]),
     grid, more, said,
   ];
 }

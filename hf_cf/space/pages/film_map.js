@@ -5,7 +5,7 @@ pages.film_map = async (element) => {
   const origin = h("span", {});
   const top = h("div", { class: "page-top" },
     h("div", { class: "page-head" }, h("h2", {}, "A map of taste"),
-      h("p", { class: "subtitle" }, "The strongest directions in which tastes differ", origin)));
+      h("p", { class: "subtitle" }, "Films that the same people like stand near each other", origin)));
   const page = h("div", { class: "page" }, top, place);
   element.append(page);
   let films;
@@ -23,7 +23,7 @@ pages.film_map = async (element) => {
   const near = latest((film) => ask("similar", { item: film.item, n: 8 }));
   const show = async (film) => {
     const list = h("ul", { class: "film-list" }, placeholders(4, "row"));
-    side.replaceChildren(poster(film), h("div", { class: "map-rate" }, h("span", { class: "hint" }, "Your rating"), starsInput(film)),
+    side.replaceChildren(poster(film, { link: true }), h("div", { class: "map-rate" }, h("span", { class: "hint" }, "Your rating"), starsInput(film)),
       h("h3", {}, "Liked by the same people"), list);
     const found = await near(film);
     if (!found) return;
@@ -33,9 +33,24 @@ pages.film_map = async (element) => {
       type: "button", class: "found-choice", onclick: () => goTo(other),
     }, ...filmRow(other).childNodes))));
   };
-  const map = filmMap(films, show);
-  const goTo = (film) => { if (!map.goTo(film)) show(film); };
+  // What is chosen, on the map or beside it, is in the address; from there it is shown.
+  const map = filmMap(films, (film) => choose(film));
+  let chosen = null;
+  const choose = (film) => {
+    address.go("film_map", film.item);
+    chosen = String(film.item);
+    show(film);
+  };
+  const goTo = (film) => { if (!map.goTo(film)) choose(film); };
+  element.open = async (id) => {
+    if (id === null || id === chosen) return;
+    chosen = id;
+    const known = films.find((film) => String(film.item) === id);
+    if (known) map.goTo(known);
+    else await ask("film", { item: id }).then(show, (error) => side.replaceChildren(errorNotice(error)));
+  };
   top.append(filmSearch({ label: "Find a film on the map", hint: "Find a film on the map", choose: goTo }));
   empty();
   place.replaceChildren(map, side);
+  element.open(address.now.id);
 };

@@ -22,14 +22,15 @@ pages.known_users = async (element) => {
   const load = latest((user) => Promise.all([
     info.has_history ? ask("user_history", { user, n: 1000 }) : null,
     info.has_held_out ? ask("user_held_out", { user, n: 1000 }) : [],
-    ask("recommend_for_user", { user, n: 12 })]));
+    ask("recommend_for_user", { user, n: 12, explain: true })]));
 
   const show = async (user) => {
     input.value = user;
+    shown = String(user);
     result.replaceChildren(h("div", { class: "cards" }, placeholders(6, "card")));
     const found = await load(user);
     if (!found) return;
-    if (found.error) return result.replaceChildren(errorNotice(found.error));
+    if (found.error) return result.replaceChildren(errorNotice(found.error, () => show(user)));
     const [history, heldOut, cards] = found.answer;
     const watched = cards.filter((card) => heldOut.some((film) => film.item === card.item)).length;
     const given = new Map(heldOut.map((film) => [film.item, film.rating]));
@@ -44,9 +45,9 @@ pages.known_users = async (element) => {
   };
   const typed = () => {
     const text = input.value.trim();
-    if (text) show(byName.get(text) ?? (/^-?\d{1,15}$/.test(text) ? Number(text) : text));
+    if (text) address.go("known_users", text);
   };
-  const anybody = () => show(users[Math.floor(Math.random() * users.length)].user);
+  const anybody = () => address.go("known_users", users[Math.floor(Math.random() * users.length)].user);
   element.replaceChildren(h("div", { class: "page" },
     h("div", { class: "page-head" }, h("h2", {}, "People the model learned from"),
       h("p", { class: "subtitle" }, `${plural(info.n_users, "user")}, known by number only. Pick one to see ${info.has_history ? "their ratings and " : ""}what the model makes of them.`)),
@@ -55,7 +56,12 @@ pages.known_users = async (element) => {
       h("button", { type: "submit", class: "button button-strong" }, "Show"),
       h("button", { type: "button", class: "button", onclick: anybody }, "Somebody at random")),
     result));
-  show(users[Math.floor(users.length / 2)].user);
+  let shown = null;
+  element.open = (id) => {
+    const text = id ?? shown ?? String(users[Math.floor(users.length / 2)].user);
+    if (text !== shown) show(byName.get(text) ?? (/^-?\d{1,15}$/.test(text) ? Number(text) : text));
+  };
+  element.open(address.now.id);
 };
 
 function userHistory(user, history) {

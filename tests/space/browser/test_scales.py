@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from calling import served
-from conftest import TABS, Visit, open_tab, row
+from conftest import TABS, Visit, open_list, open_tab, row
 from playwright.sync_api import Locator, Page, expect
 
 import hf_cf
@@ -65,7 +65,12 @@ def click_each_star(page: Page, stars: Locator, count: int, touch: bool) -> None
 
 def each_row_of_stars(page: Page) -> Iterator[Locator]:
     """Stars of one and the same film on every tab that has some, and in the visitor's list."""
+    is_phone = page.locator(".foot-bar-button").is_visible()
+    if is_phone:
+        open_list(page)
     yield page.locator(".rated .stars-input").first
+    if is_phone:
+        page.get_by_role("button", name="Close").click()
     open_tab(page, "Similar")
     expect(page.locator("#similar-films .card").first).to_be_visible()
     yield page.locator(".similar-film .stars-input")

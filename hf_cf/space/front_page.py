@@ -1,0 +1,112 @@
+"""The Space's own page, in the document that gradio serves at the Space's address.
+
+Gradio builds what it shows in the browser, from half a megabyte of scripts. What people come for
+stands in the document itself, so that a slow network shows it at once and a frame in which gradio
+cannot start shows it at all. Gradio's own part, with the page about the API, follows below.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from html import escape
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hf_cf.space import components
+
+PREVIEW = "preview.png"
+"""The picture that a link to the Space is shown with, relative to the Space's address."""
+
+_SUMMARIES = re.compile(
+    r"""<meta\s+(?:property|name)="(?:og|twitter):[^>]*>\s*|<title>.*?</title>\s*""", re.S
+)
+
+# Relative addresses, of gradio's files too, count from a Space's address with its slash.
+_WITH_SLASH = (
+    'location.pathname.endsWith("/") || history.replaceState(history.state, "",'
+    ' location.pathname + "/" + location.search + location.hash);'
+)
+
+
+class FrontPage:
+    """Adds the Space's own page to the document at its address.
+
+    Parameters
+    ----------
+    app : ASGIApp
+        What serves gradio's document.
+    title, description : str
+        What a link to the Space is shown with.
+    name : str
+        Of the model's data; a browser keeps a visitor's list under it.
+    failure : str, optional
+        Why there is no model.
+    """
+
+    def __init__(
+        self, app: ASGIApp, title: str, description: str, name: str, failure: str | None = None
+    ) -> None:
+        self.app = app
+        self._title, self._description = escape(title), escape(description)
+        start = json.dumps({"name": name, "failure": failure}).replace("<", "\\u003c")
+        self._head = (
+            f"<title>{self._title}</title>\n"
+            f'<meta name="description" content="{self._description}" />\n'
+            f"<script>{_WITH_SLASH}</script>\n"
+            f"<style>{components.stylesheet()}</style>\n<script>{components.script()}</script>\n"
+        )
+        self._body = f'<main id="hf-cf" class="hfcf"></main><script>hfcf.start({start});</script>'
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; what comes back as the document at the Space's address is changed."""
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        if scope["type"] != "http" or scope["method"] != "GET" or path not in ("", "/"):
+            await self.app(scope, receive, send)
+            return
+        takes_gzip = "gzip" in Headers(scope=scope).get("accept-encoding", "")
+        plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+        start: Message = {}
+        parts: list[bytes] = []
+
+        async def changed(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            parts.append(message.get("body", b""))
+            if message.get("more_body"):
+                return
+            headers = MutableHeaders(raw=start["headers"])
+            body = b"".join(parts)
+            if headers.get("content-type", "").startswith("text/html"):
+                body = self._with_own(body.decode(), Request(scope)).encode()
+                headers["vary"] = "accept-encoding"
+                if takes_gzip:
+                    body = gzip.compress(body, 6)
+                    headers["content-encoding"] = "gzip"
+            headers["content-length"] = str(len(body))
+            await send(start)
+            await send({"type": "http.response.body", "body": body})
+
+        await self.app({**scope, "headers": plain}, receive, changed)
+
+    def _with_own(self, document: str, request: Request) -> str:
+        """The document with the Space's page, and with what links to it are shown with."""
+        document = _SUMMARIES.sub("", document)
+        document = document.replace("</head>", f"{self._summary(request)}</head>", 1)
+        # The charset is to stand among a document's first bytes.
+        head = f'<head>\n<meta charset="utf-8" />\n{self._head}'
+        document = re.sub(r"<head>", lambda _: head, document, count=1)
+        return re.sub(r"<body\b[^>]*>", lambda tag: tag[0] + self._body, document, count=1)
+
+    def _summary(self, request: Request) -> str:
+        address = escape(f"{str(request.base_url).rstrip('/')}/")
+        pairs = {
+            "og:type": "website", "og:title": self._title, "og:description": self._description,
+            "og:url": address, "og:image": address + PREVIEW, "twitter:card": "summary_large_image",
+        }  # fmt: skip
+        return "".join(f'<meta property="{name}" content="{pairs[name]}" />\n' for name in pairs)
