@@ -54,6 +54,13 @@ class ModelFormatError(ValueError):
         super().__init__(f"{self.file}: {message}")
 
 
+class SaveError(OSError):
+    """Something could not be written to the disk; what was there before is whole.
+
+    Its ``errno`` is that of the system, where there was one.
+    """
+
+
 class HubError(OSError):
     """The Hugging Face Hub does not have a model, does not give or take it, or is out of reach."""
 

@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments.run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print("\nInterrupted; nothing half-written is left.", file=sys.stderr)
+        print("\nInterrupted; whatever was saved before is whole.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, such as head, has what it wanted
         # What is left in the buffer goes nowhere, or Python complains of it when it ends.

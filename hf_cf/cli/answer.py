@@ -125,14 +125,13 @@ def _recommend_to_all(arguments: argparse.Namespace, options: dict[str, Any]) ->
     from tqdm import tqdm
 
     from hf_cf import Recommender
-    from hf_cf.storage.model_folder import replacing
+    from hf_cf.storage.whole_writes import replacing
 
     rec = Recommender.from_pretrained(arguments.model)
     options["items"] = _items_in(arguments.items_in, rec)
     users, block = rec.users.ids, 64 * rec.trained.users_at_once  # a share for every thread
     if not len(users):
         raise ValueError("this model was saved without its users")
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
     writer = None
     with replacing(arguments.out) as temporary, tqdm(total=len(users), unit="user") as bar:
         for start in range(0, len(users), block):

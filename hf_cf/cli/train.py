@@ -105,7 +105,7 @@ def _run(arguments: argparse.Namespace) -> None:
         rec.build_index(progress=not arguments.quiet)
         save(rec, arguments.out, **contents(arguments))
     if arguments.resume:
-        (arguments.out / FILE).unlink()  # the model is there, which says more
+        (arguments.out / FILE).unlink(missing_ok=True)  # the model is there, which says more
     print(_summary(rec, arguments.out))
     if arguments.push_to_hub:
         address = rec.push_to_hub(
@@ -129,7 +129,7 @@ def _y_range(words: list[str]) -> tuple[float, float] | str | None:
 
 def save(rec: Recommender, out: Path, **contents: Any) -> None:
     """Write the model folder, and ``metrics.json`` beside."""
-    from hf_cf.storage.model_folder import replacing
+    from hf_cf.storage.whole_writes import replacing
 
     rec.save_pretrained(out, **contents)
     report = {

@@ -7,12 +7,11 @@ the README is a template. A Space holds the package itself, so that it runs what
 from __future__ import annotations
 
 import re
-from contextlib import ExitStack
 from pathlib import Path
 
 import hf_cf
 from hf_cf.storage.card import fill
-from hf_cf.storage.model_folder import replacing
+from hf_cf.storage.whole_writes import replacing_together
 
 MODEL_VARIABLE = "HF_CF_MODEL"
 """The environment variable from which a Space takes its model."""
@@ -78,6 +77,8 @@ def export_space(folder: str | Path, model: str | None = None) -> list[str]:
     ------
     ValueError
         The folder holds something else.
+    SaveError
+        The disk is full or the folder may not be written to; the folder is as it was.
     """
     folder = Path(folder).expanduser()
     if folder.is_file():
@@ -88,13 +89,11 @@ def export_space(folder: str | Path, model: str | None = None) -> list[str]:
             "give a new folder"
         )
     files = space_files(folder.resolve().name, model)
-    with ExitStack() as places:
+    old = [path.relative_to(folder).as_posix() for path in _of_ours(folder / _PACKAGE.name)]
+    with replacing_together(folder, "space", old) as place:
         for name, content in files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            places.enter_context(replacing(folder / name)).write_bytes(content)
-    for path in _of_ours(folder / _PACKAGE.name):
-        if path.relative_to(folder).as_posix() not in files:
-            path.unlink()
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_bytes(content)
     return list(files)
 
 

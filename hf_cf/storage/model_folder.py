@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from hf_cf.errors import ModelFormatError
 from hf_cf.storage.config_schema import check_config, shown
 from hf_cf.storage.tables import read_table, write_table
 from hf_cf.storage.weights import read_weights
+from hf_cf.storage.whole_writes import latest, replacing_together, state_of
 
 FORMAT_VERSION = 2  # held_out.parquet came with it; a folder without one says 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
@@ -38,6 +39,9 @@ FILES = {
     CARD: "model card",
 }
 """Every name that a model folder can hold; no other file is read, downloaded or uploaded."""
+
+_TOGETHER = "model"
+_TRIES, _PAUSE = 10, 0.05  # seconds
 
 # What predictions depend on; the rest of a config may be mended by hand.
 _SEALED = ("format_version", "rating", "ranking", "index", "prior", "scale", "files")
@@ -87,44 +91,36 @@ class ModelFolder:
     card: str = ""
 
     def write(self, folder: str | Path) -> None:
-        """Write all files, then put each into its place, ``config.json`` last.
+        """Write all files, which take the place of an earlier model's together.
 
         The config holds every other file's size and SHA-256, so that a file which was damaged, or
         belongs to another model, is noticed when the folder is read.
+
+        Raises
+        ------
+        SaveError
+            The disk is full or the folder may not be written to; an earlier model is whole.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        written = {}
-        with ExitStack() as places:
-            # Left in reverse order, so that the config takes its place after all others.
-            config_file = places.enter_context(replacing(folder / CONFIG))
-
-            def place(name: str) -> Path:
-                written[name] = places.enter_context(replacing(folder / name))
-                return written[name]
-
+        with replacing_model(Path(folder), keep_card=not self.card) as place:
             tensors = {name: tensor.contiguous() for name, tensor in sorted(self.tensors.items())}
-            save_file(tensors, place(WEIGHTS), metadata={"format": "pt"})
+            save_file(tensors, place / WEIGHTS, metadata={"format": "pt"})
             for name, table in self.tables.items():
-                write_table(table, place(f"{name}.parquet"))
+                write_table(table, place / f"{name}.parquet")
             config = {
                 "format_version": FORMAT_VERSION if "held_out" in self.tables else 1,
                 **self.config,
                 "files": {
-                    name: {"size": path.stat().st_size, "sha256": _sha256(path)}
-                    for name, path in written.items()
+                    path.name: {"size": path.stat().st_size, "sha256": _sha256(path)}
+                    for path in sorted(place.iterdir())
                 },
             }
             config["checksum"] = _checksum(config)
             text = json.dumps(config, indent=2, ensure_ascii=False, allow_nan=False)
-            config_file.write_text(text + "\n", "utf-8")
+            (place / CONFIG).write_text(text + "\n", "utf-8")
             for name, picture in self.pictures.items():
-                place(name).write_bytes(picture)
+                (place / name).write_bytes(picture)
             if self.card:
-                place(CARD).write_text(self.card, "utf-8")
-        for name in FILES:
-            if name not in written and name not in (CONFIG, CARD):
-                (folder / name).unlink(missing_ok=True)
+                (place / CARD).write_text(self.card, "utf-8")
 
     @classmethod
     def read(cls, folder: str | Path, layout_of: Callable[[dict[str, Any]], Layout]) -> ModelFolder:
@@ -147,7 +143,22 @@ class ModelFolder:
             A file is missing or broken, belongs to another model, or is of a newer format.
         """
         folder = Path(folder)
-        config = _read_config(folder / CONFIG)
+        for _ in range(_TRIES):
+            state = state_of(folder, _TOGETHER)
+            try:
+                return cls._read(folder, layout_of)
+            except ModelFormatError:
+                if state == state_of(folder, _TOGETHER):
+                    raise
+            time.sleep(_PAUSE)  # another model is taking the place of this one
+        return cls._read(folder, layout_of)
+
+    @classmethod
+    def _read(cls, folder: Path, layout_of: Callable[[dict[str, Any]], Layout]) -> ModelFolder:
+        def file(name: str) -> Path:
+            return latest(folder, _TOGETHER, name)
+
+        config = _read_config(file(CONFIG))
         try:
             layout = layout_of(config)
         except (ValueError, TypeError, RuntimeError, OverflowError) as error:
@@ -163,31 +174,22 @@ class ModelFolder:
                 file=folder / CONFIG,
             )
         for name, entry in listed.items():
-            _check_file(folder / name, entry)
+            _check_file(file(name), entry)
         return cls(
             config,
-            read_weights(folder / WEIGHTS, layout.tensors),
+            read_weights(file(WEIGHTS), layout.tensors),
             {
-                name: read_table(folder / f"{name}.parquet", name, layout.rows[name])
+                name: read_table(file(f"{name}.parquet"), name, layout.rows[name])
                 for name in (*REQUIRED_TABLES, *RATINGS_TABLES)
                 if f"{name}.parquet" in listed
             },
-            _read_pictures(folder),
+            _read_pictures(map(file, PICTURES)),
         )
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside `path` to write to, and rename it when all went well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.touch()
-        mode = temporary.stat().st_mode
-        yield temporary
-        temporary.chmod(mode)  # safetensors writes a file that only its owner may read
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def replacing_model(folder: Path, *, keep_card: bool = False) -> AbstractContextManager[Path]:
+    """Give a folder to write a model to, which takes the place of the one in `folder`."""
+    return replacing_together(folder, _TOGETHER, FILES.keys() - ({CARD} if keep_card else set()))
 
 
 def _sha256(path: Path) -> str:
@@ -256,13 +258,12 @@ def _check_file(path: Path, entry: Mapping[str, Any]) -> None:
     )
 
 
-def _read_pictures(folder: Path) -> dict[str, bytes]:
+def _read_pictures(paths: Iterable[Path]) -> dict[str, bytes]:
     pictures = {}
-    for name in PICTURES:
-        path = folder / name
+    for path in paths:
         # They are for people to look at; a model whose picture is broken still predicts.
         if path.is_file() and path.stat().st_size <= _LARGEST_PICTURE:
             picture = path.read_bytes()
             if picture.startswith(_PNG):
-                pictures[name] = picture
+                pictures[path.name] = picture
     return pictures

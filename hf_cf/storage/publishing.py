@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from hf_cf.inference.trained_model import TrainedModel
 from hf_cf.storage.hub import download, table_of_files, upload, writing_token
-from hf_cf.storage.model_folder import CONFIG, FILES, replacing
+from hf_cf.storage.model_folder import FILES, replacing_model
 from hf_cf.storage.pictures import with_pictures
 from hf_cf.storage.serialization import StoredType, read_model, to_model_folder
 
@@ -129,17 +128,15 @@ def pull(repo_id: str, folder: str | Path, *, revision: str | None = None) -> Tr
         The repository does not hold a model; the folder is as it was.
     HubError
         The Hub does not have it or does not give it, or cannot be reached.
+    SaveError
+        The disk is full or the folder may not be written to; the folder is as it was.
     """
     cached, folder = download(repo_id, revision=revision), Path(folder)
     model = read_model(cached)
-    folder.mkdir(parents=True, exist_ok=True)
-    names = [name for name in FILES if (cached / name).is_file()]
-    with ExitStack() as places:
-        # Left in reverse order, so that the config takes its place after all others.
-        for name in sorted(names, key=lambda name: name != CONFIG):
-            shutil.copyfile(cached / name, places.enter_context(replacing(folder / name)))
-    for name in FILES.keys() - set(names):
-        (folder / name).unlink(missing_ok=True)
+    with replacing_model(folder) as place:
+        for name in FILES:
+            if (cached / name).is_file():
+                shutil.copyfile(cached / name, place / name)
     return model
 
 

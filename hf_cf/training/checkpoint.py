@@ -16,7 +16,7 @@ from torch import Tensor
 from hf_cf.data.ratings import Ratings
 from hf_cf.data.vocab import Vocab
 from hf_cf.errors import ModelFormatError
-from hf_cf.storage.model_folder import replacing
+from hf_cf.storage.whole_writes import replacing
 from hf_cf.training.settings import TrainingSettings
 
 FILE = "checkpoint.safetensors"
@@ -52,8 +52,6 @@ class Checkpoint:
         self.path = Path(folder) / FILE
         self.run = json.loads(json.dumps(run))
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        for unfinished in self.path.parent.glob(f".{FILE}.*.tmp"):  # of a run that was killed
-            unfinished.unlink()
 
     def save(self, state: State) -> None:
         """Write a state, then put it into the place of the last one."""
