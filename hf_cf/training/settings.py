@@ -215,6 +215,12 @@ MODEL_DEFAULTS: Mapping[str, TrainingSettings] = MappingProxyType(
 TUNED_ON = 100_000
 """Ratings of the data that `MODEL_DEFAULTS` were tuned on."""
 
+RATINGS_A_FACTOR = 2_000
+"""Ratings for which ``bayesian_mf`` has one factor, at most."""
+
+LEAST_FOR_PATTERNS = 20_000
+"""Ratings from which on ``bayesian_mf`` learns from who rated what: of fewer it is noise."""
+
 RATINGS_A_FEATURE = 80
 """Ratings for which ``bayesian_mf`` has one feature of who rated what, at most."""
 
@@ -275,16 +281,20 @@ def for_size(settings: TrainingSettings, n_ratings: int) -> TrainingSettings:
     ``als`` has no batches. From eight times as many ratings on it alternates 5 times at most: the
     longer its rows are, the sooner it has converged.
 
-    From fewer ratings ``bayesian_mf`` learns less of who rated what: `RATINGS_A_FEATURE` of them
-    each at least.
+    From fewer ratings ``bayesian_mf`` learns less: one factor for every `RATINGS_A_FACTOR` of them,
+    one feature of who rated what for every `RATINGS_A_FEATURE`, and none of those below
+    `LEAST_FOR_PATTERNS`.
 
     ``bayesian_mf`` makes fewer sweeps, in proportion to the root of the ratings, and a larger file:
     the posterior is narrower, so that fewer draws say as much of it, while each is larger. From
     64 times as many ratings on it has 16 factors.
     """
     if n_ratings:
-        features = max(1, n_ratings // RATINGS_A_FEATURE)
-        settings = replace(settings, implicit=min(settings.implicit, features))
+        patterns = n_ratings // RATINGS_A_FEATURE if n_ratings >= LEAST_FOR_PATTERNS else 0
+        settings = replace(settings, implicit=min(settings.implicit, patterns))
+        if settings.model == "bayesian_mf":
+            factors = max(1, n_ratings // RATINGS_A_FACTOR)
+            settings = replace(settings, n_factors=min(settings.n_factors, factors))
     most = _LARGEST_BATCH // settings.batch_size
     factor = min(2 ** max(0, round(math.log2(max(n_ratings, 1) / TUNED_ON))), most)
     scaled = replace(settings, batch_size=settings.batch_size * factor, eps=settings.eps / factor)

@@ -78,7 +78,10 @@ def test_metrics_json_has_the_final_figures_every_epoch_and_the_settings(folder:
     assert found["final"]["valid_rmse"] ** 2 == pytest.approx(found["final"]["valid_mse"])
     assert found["final"] == Recommender.from_pretrained(folder).metrics
     start, epoch = found["epochs"]
-    assert (start["epoch"], epoch["epoch"]) == (0, 1)  # the data's own biases, and what training adds
+    assert (start["epoch"], epoch["epoch"]) == (
+        0,
+        1,
+    )
     assert {"train_loss", "valid_loss", "valid_mse", "valid_mae", "seconds"} <= set(epoch)
     assert found["settings"]["epochs"] == 1
     assert found["settings"]["n_factors"] == 8

@@ -49,7 +49,7 @@ def test_few_ratings_are_predicted_about_as_well_as_by_damped_biases(model: str)
     biases = chosen_biases(train).predict(valid.user_codes, valid.item_codes)
     rec = fit(train, valid, model, ranking=None, progress=False, **FEW_SWEEPS.get(model, {}))
     expected = float(np.sqrt(np.mean((biases - valid.stars) ** 2)))
-    assert rmse_of(rec, valid) < 1.03 * expected
+    assert rmse_of(rec, valid) < 1.05 * expected  # 14 ratings
     assert rec.metrics["valid_rmse_biases"] == pytest.approx(expected, rel=1e-5)
 
 
