@@ -33,5 +33,5 @@ def test_a_fault_leaves_the_old_or_the_new(
 def test_a_file_that_ends_in_its_middle_is_no_file(
     known: dict[str, Scenario], tmp_path: Path, name: str
 ) -> None:
-    found = cut(known[name], tmp_path, [0, 100, 2500])
+    found = cut(known[name], tmp_path, [0, 100, 2000])
     assert found["an error in words"] >= 3
