@@ -99,7 +99,8 @@ def state_of(folder: Path, name: str) -> tuple[object, ...]:
     """Something that changes whenever files are put into a folder by `replacing_together`."""
     with suppress(OSError):
         # The names that are left to move, and the folder's own time, which every move changes.
-        return folder.stat().st_mtime_ns, *sorted(_files_in(_written(folder, name)))
+        moving = _written(folder, name)
+        return folder.stat().st_mtime_ns, *(sorted(_files_in(moving)) if moving.is_dir() else ())
     return ()
 
 
@@ -190,9 +191,14 @@ def _remove(staging: Path) -> None:
 def _files_in(folder: Path) -> list[str]:
     return [
         (Path(parent) / name).relative_to(folder).as_posix()
-        for parent, _, names in os.walk(folder)
+        for parent, _, names in os.walk(folder, onerror=_fail)
         for name in sorted(names)
     ]
+
+
+def _fail(error: OSError) -> None:
+    # A folder that cannot be listed is not empty: its files would be taken for stale, or dropped.
+    raise error
 
 
 def _flush(staging: Path) -> None:
@@ -203,7 +209,7 @@ def _flush(staging: Path) -> None:
         path.chmod(mode)  # safetensors writes a file that only its owner may read
         with path.open("rb+") as file:
             os.fsync(file.fileno())
-    for parent, _, _ in os.walk(staging):
+    for parent, _, _ in os.walk(staging, onerror=_fail):
         _flush_folder(Path(parent))
 
 

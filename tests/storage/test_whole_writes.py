@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 import time
+import warnings
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hostile import answers, small_model
@@ -113,3 +117,32 @@ def test_orphans_of_earlier_versions_are_removed(tmp_path: Path) -> None:
     (tmp_path / ".model.safetensors.3985.tmp").touch()
     small_model().save_pretrained(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} <= set(FILES)
+
+
+def test_a_folder_that_cannot_be_listed_is_not_taken_for_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = small_model(), small_model(seed=1)
+    old.save_pretrained(tmp_path)
+    listed, calls = os.walk, 0
+    for failing in range(1, 6):
+
+        def walk(top: Path, failing: int = failing, **how: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == failing:
+                error = OSError(errno.EIO, "Input/output error")
+                if (onerror := how.get("onerror")) is not None:
+                    onerror(error)
+                return iter(())  # as os.walk does
+            return listed(top, **how)
+
+        calls = 0
+        with monkeypatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            patch.setattr(os, "walk", walk)
+            with suppress(SaveError):
+                new.save_pretrained(tmp_path)
+        known = {answers(old), answers(new)}
+        assert answers(Recommender.from_pretrained(tmp_path)) in known
+        old.save_pretrained(tmp_path)
