@@ -143,9 +143,11 @@ def _locked(path: Path, meant: Path) -> Iterator[None]:
         yield
     finally:
         # Removed while it is held: who waits for it sees that, and makes a new one.
-        with suppress(OSError):
-            path.unlink()
-        lock.release()
+        try:
+            with suppress(OSError):
+                path.unlink()
+        finally:
+            lock.release()
 
 
 def _acquired(path: Path, meant: Path) -> BaseFileLock:
