@@ -45,12 +45,15 @@ def rmse_of(rec: hf_cf.Recommender, valid: hf_cf.Ratings) -> float:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_few_ratings_are_predicted_about_as_well_as_by_damped_biases(model: str) -> None:
-    train, valid = tiny().split(seed=1)
-    biases = chosen_biases(train).predict(valid.user_codes, valid.item_codes)
-    rec = fit(train, valid, model, ranking=None, progress=False, **FEW_SWEEPS.get(model, {}))
-    expected = float(np.sqrt(np.mean((biases - valid.stars) ** 2)))
-    assert rmse_of(rec, valid) < 1.05 * expected  # 14 ratings
-    assert rec.metrics["valid_rmse_biases"] == pytest.approx(expected, rel=1e-5)
+    found, expected = [], []
+    for seed in range(5):
+        train, valid = tiny().split(seed=seed)
+        biases = chosen_biases(train).predict(valid.user_codes, valid.item_codes)
+        rec = fit(train, valid, model, ranking=None, progress=False, **FEW_SWEEPS.get(model, {}))
+        found.append(rmse_of(rec, valid))
+        expected.append(float(np.sqrt(np.mean((biases - valid.stars) ** 2))))
+        assert rec.metrics["valid_rmse_biases"] == pytest.approx(expected[-1], rel=1e-5)
+    assert np.mean(found) < 1.03 * np.mean(expected)
 
 
 @pytest.mark.parametrize("model", MODELS)
