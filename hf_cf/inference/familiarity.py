@@ -105,22 +105,21 @@ def believable(
     kept = scores > -torch.inf
     if users.ranking is not None and options.order_by == "score":
         novelty = max(options.novelty, FAMILIARITIES[options.familiarity].novelty)
-        scores = discount_popularity(scores, model.log_popularity[items], novelty)
+        scores = discount_popularity(scores, model.log_popularity.index_select(0, items), novelty)
     disliked: set[str] = set()
     rated, weights = _opinions(model, users, row)
     if len(rated):
-        likeness = model.item_vectors(items) @ model.item_vectors(rated).T
-        pull = likeness @ weights / (weights.abs().sum() + 1)
+        own, theirs = model.item_vectors(items), model.item_vectors(rated)
+        pull = own @ (weights @ theirs) / (weights.abs().sum() + 1)
         scores = torch.where(scores > 0, scores * torch.exp(LIKENESS * pull), scores)
         below = weights < 0
         if below.any():
-            nearest = torch.where(below, likeness, -torch.inf).amax(1)
-            nearest_liked = torch.where(below, -torch.inf, likeness).amax(1)
-            kept &= (nearest < _ALIKE) | (nearest <= nearest_liked)
+            kept &= ~_like_a_disliked_one(own, theirs[~below], theirs[below])
             disliked = {model.catalogue.series_of(code) for code in rated[below].tolist()}
     if scorer.predicts_stars:
-        vector, grid = users.rating[row : row + 1], scorer.rating.model.stars_grid
-        kept &= grid(vector, items)[0] >= grid(vector, model.typical_items).mean()
+        both = torch.cat([items, model.typical_items])
+        stars = scorer.rating.model.stars_grid(users.rating[row : row + 1], both)[0]
+        kept &= stars[: len(items)] >= stars[len(items) :].mean()
     order = scores.masked_fill(~kept, -torch.inf).argsort(descending=True, stable=True)
     ranked = items[order[: int(kept.sum())]]
     is_known = model.share_of_better_known[ranked] < FAMILIARITIES[options.familiarity].half_beyond
@@ -129,6 +128,16 @@ def believable(
     picks = list(islice(_every_second(singles), most))
     best = order[torch.tensor(picks, dtype=torch.int64, device=order.device)]
     return best_of(scores[best], items[best], n, options, model.item_vectors)
+
+
+def _like_a_disliked_one(own: Tensor, liked: Tensor, disliked: Tensor) -> Tensor:
+    """Which items, vectors (m, k), are like a disliked one, and less like any liked one: (m,)."""
+    nearest = (own @ disliked.T).amax(1)
+    alike = nearest >= _ALIKE
+    if len(liked):
+        near = torch.nonzero(alike)[:, 0]
+        alike[near] = (own[near] @ liked.T).amax(1) < nearest[near]
+    return alike
 
 
 def _opinions(model: TrainedModel, users: UserVectors, row: int) -> tuple[Tensor, Tensor]:

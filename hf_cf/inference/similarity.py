@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -69,6 +70,15 @@ class ItemSimilarity:
 
     def vectors(self, items: Tensor) -> Tensor:
         """Vectors of items, codes of shape (m,), of length 1 at most, shape (m, k + p)."""
+        table = self._table
+        return self._computed(items) if table is None else table.index_select(0, items)
+
+    @cached_property
+    def _table(self) -> Tensor | None:
+        """Vectors of all items, where they are few enough to be kept: a visitor waits for them."""
+        return self._computed(slice(None)) if len(self.factors) <= _AT_ONCE else None
+
+    def _computed(self, items: Tensor | slice) -> Tensor:
         by_ratings = self.factors[items] @ self.whitening * self.lengths[items, None]
         return torch.cat([by_ratings, self.content[items]], 1)
 

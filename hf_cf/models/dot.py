@@ -74,7 +74,7 @@ class DotModel(GaussianUsersModel):
     def item_vectors(self, items: Tensor | None = None) -> Tensor:
         """What a user vector is multiplied with: codes (m,), or all items, to (m, d)."""
         factors = self.item_embeddings()
-        factors = factors if items is None else factors[items]
+        factors = factors if items is None else factors.index_select(0, items)
         if self.bias_tables is None:
             return factors
         return torch.cat([factors, factors.new_ones(len(factors), 1)], 1)
@@ -91,11 +91,13 @@ class DotModel(GaussianUsersModel):
     def stars_grid(self, vectors: Tensor, items: Tensor | None = None) -> Tensor:
         """Stars that every vector gives every item: (B, d) and (m,) to (B, m); None: all items."""
         factors = self.item_embeddings()
-        factors = factors if items is None else factors[items]
+        factors = factors if items is None else factors.index_select(0, items)
         dot = vectors[:, : factors.shape[1]] @ factors.T
         biases = self.item_biases()
         if biases is not None:
-            dot = dot + vectors[:, -1:] + (biases if items is None else biases[items])
+            dot = (
+                dot + vectors[:, -1:] + (biases if items is None else biases.index_select(0, items))
+            )
         return self._ranged(dot)
 
     def stars_and_gradients(self, vectors: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,7 +109,11 @@ class DotModel(GaussianUsersModel):
     def linear_parts(self, items: Tensor) -> LinearParts:
         """Item vectors, item biases, and the range."""
         biases = self.item_biases()
-        return self.item_vectors(items), 0.0 if biases is None else biases[items], self._linked
+        return (
+            self.item_vectors(items),
+            0.0 if biases is None else biases.index_select(0, items),
+            self._linked,
+        )
 
     def seen_from(
         self, mean: Tensor, root: Tensor, items: Tensor

@@ -24,6 +24,7 @@ def fold_in(
     items: Tensor,
     stars: Tensor,
     *,
+    start: Tensor | None = None,
     steps: int = STEPS,
 ) -> Tensor:
     """Maximum a posteriori vectors of users with the given ratings.
@@ -46,6 +47,8 @@ def fold_in(
         Codes of the rated items.
     stars : Tensor, shape (n,)
         The ratings.
+    start : Tensor, shape (B, d), optional
+        Vectors that are near; the prior's mean where not given. It saves steps.
     steps : int
         Most Gauss-Newton steps.
 
@@ -57,7 +60,9 @@ def fold_in(
     z = prior.mean.new_zeros(n_users, prior.mean.shape[-1])
     if not len(items):
         return prior.mean + z
-    if n_users == 1 and 2 * len(items) <= model.vector_size:
+    if start is not None:
+        z = torch.linalg.solve(prior.root, (start - prior.mean).T).T
+    elif n_users == 1 and 2 * len(items) <= model.vector_size:
         parts = model.linear_parts(items)
         found = None if parts is None else _single_user(*parts, prior, stars, steps)
         if found is not None:
@@ -77,7 +82,7 @@ def fold_in(
     left, design, lowest = look(z)
     for number in range(steps):
         # What the slopes should explain from the mean on, where the first step begins.
-        values = left + (design * z[owner]).sum(1) if number else left
+        values = left + (design * z[owner]).sum(1) if number or start is not None else left
         step = solve_rows(SparseRows(indptr, entries, values), design, Prior(1.0)).mean - z
         for halving in range(_HALVINGS + 1):
             left, design, reached = look(z + step)

@@ -66,15 +66,20 @@ def effects(
     predicted, gradients = model.stars_and_gradients(vector.expand(n, -1), rated)
     now, slope = model.stars_and_gradients(vector.expand(len(items), -1), items)
     design = gradients @ spread
-    parts = (slope @ spread) @ design.T * (stars - predicted)
+    left = stars - predicted
+    parts = (slope @ spread) @ design.T * left
     if model.is_linear:
         return parts
-    found = parts / (1 - design.square().sum(1)).clamp_min(1e-3)
+    remaining = (1 - design.square().sum(1)).clamp_min(1e-3)
+    found = parts / remaining
     most = max(FEWEST_REFITTED, min(MOST_REFITTED, MOST_ENTRIES // n))
     refitted = found.abs().amax(0).topk(min(n, most)).indices
     others = torch.arange(n, device=rated.device).expand(len(refitted), -1)
     others = others[others != refitted[:, None]]
     indptr = torch.arange(len(refitted) + 1, device=rated.device) * (n - 1)
-    without = fold_in(model, prior, indptr, rated[others], stars[others])
+    near = None
+    if model.linear_parts(rated) is not None:  # by the same slopes: most need one step from there
+        near = vector - (design * (left / remaining)[:, None])[refitted] @ spread.T
+    without = fold_in(model, prior, indptr, rated[others], stars[others], start=near)
     found[:, refitted] = now[:, None] - model.stars_grid(without, items).T
     return found
