@@ -6,7 +6,7 @@ Run from the repository root (``implicit`` comes with the extra ``bench``)::
 
 A model of the shape of MovieLens 25M (162,541 users, 59,047 films, random factors, 30 rated films
 a user) recommends ten films to everybody, and the library ``implicit`` does so with the same
-factors and the same films left out, by turns, a share of the users each. Then single answers of
+factors and the same films left out, alternating, a share of the users each. Then single answers of
 that model and of one of the shape of MovieLens 100K, and lists for many visitors in one call.
 ``--answers`` leaves the comparison with implicit out, and only prints.
 Prints Markdown and writes it to ``benchmarks/results/recommend.md``.

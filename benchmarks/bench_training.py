@@ -150,7 +150,7 @@ def speed(data: Path, pairs: int = 3) -> str:
     stock = seconds["fastai as it comes, batch 64"]
     lines = [
         f"collab_learner on {data.name}, 5 epochs, data in memory to trained model; {pairs} runs "
-        "each, by turns:\n",
+        "each, alternating:\n",
         "| | median s | times as fast, median of pairs (least) | validation MSE |",
         "|---|---|---|---|",
     ]

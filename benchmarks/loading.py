@@ -77,7 +77,7 @@ def small(folder: Path) -> str:
         "`load_ratings(folder)`: checked, encoded, with links": lambda: load_ratings(folder),
     }
     seconds: dict[str, list[float]] = {way: [] for way in ways}
-    # The two take turns, so that whatever else the machine does meets both alike.
+    # The two alternate, so that whatever else the machine does meets both alike.
     for repetition in range(-5, REPETITIONS):
         for way, load in ways.items():
             start = time.perf_counter()

@@ -2,9 +2,9 @@
 
 Every system is fitted in a process of its own on the same files. Its settings are chosen from a
 grid on a validation split of u1.base (or of seed 0's training part), 80/20; then it meets the test
-files once, all systems by turns within one fold. Systems whose pins differ live in environments of
-their own, given as ``--python SYSTEM_PREFIX=INTERPRETER``; one without an interpreter that has it
-is named as missing::
+files once, all systems alternating within a fold. Systems whose pins differ live in environments
+of their own, given as ``--python SYSTEM_PREFIX=INTERPRETER``; one without an interpreter that
+has it is named as missing::
 
     python benchmarks/rating_accuracy.py --data ../shared/data \
         --python Surprise=peers/bin/python cmfrec=peers/bin/python LIBMF=peers/bin/python \

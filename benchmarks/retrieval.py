@@ -11,8 +11,8 @@ spread within lists comes out as there, too. People are visitors with 40 ratings
 centres, and 20 more from all over, who go through `recommend` as everybody does.
 
 Every figure is of `recommend`, from ratings or a user's id to the DataFrame, on one thread, exact
-and with the index by turns of 20. Recall is against the exact answer, of people that the index was
-not made for. Prints Markdown and writes it to ``benchmarks/results/retrieval.md``.
+and with the index, alternating in blocks of 20. Recall is against the exact answer, of people that
+the index was not made for. Prints Markdown and writes it to ``benchmarks/results/retrieval.md``.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Usage: python benchmarks/space_api.py [../shared/data/ml-100k]
 
 Trains collab_learner on MovieLens 100K and serves it as `space/app.py` does. Next to it runs the
 same server whose `recommend` returns the ratings that it was given: an echo on the same kind of
-route. Both get the same requests of 20 ratings, drawn anew for each, in rounds that take turns, at
+route. Both get the same requests of 20 ratings, drawn anew for each, in rounds that alternate, at
 1, 8 and 32 clients. Start and memory are compared with an app of the same gradio that has one echo
 and nothing of hf_cf. Writes benchmarks/results/space.md.
 """
@@ -178,7 +178,7 @@ def round_of(
 
 
 def starts(space: tuple[Any, ...], model: str, body: Body) -> tuple[str, list[str]]:
-    """Start and memory of both apps, taking turns; the first of each only warms the disk."""
+    """Start and memory of both apps, alternating; the first of each only warms the disk."""
     echo, own = [], []
     for turn in range(STARTS + 1):
         for code, endpoint, found in ((["-c", PLAIN_GRADIO], "echo", echo), (*space, own)):
@@ -265,7 +265,7 @@ def main() -> None:
         *start_rows,
         "",
         "`recommend` with 20 ratings next to an echo of them by the same server, median of "
-        f"{ROUNDS} rounds that take turns, {ROUNDS * sum(CLIENTS.values()):,} requests of each "
+        f"{ROUNDS} rounds that alternate, {ROUNDS * sum(CLIENTS.values()):,} requests of each "
         "kind, no error. *plain* is one request to `/api/recommend`, where the bar is a ratio of "
         "0.8; *by_gradio* is the two of `/gradio_api/call`. The clients are Python threads on the "
         "same machine. The processor's time is the server's own, which other work changes least.",

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\nInterrupted; whatever was saved before is whole.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, such as head, has what it wanted
-        # What is left in the buffer goes nowhere, or Python complains of it when it ends.
+        # The rest of the buffer goes nowhere, or Python complains of it when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""``hf-cf evaluate``: a saved model on held-out ratings, beside baselines."""
+"""``hf-cf evaluate``: a saved model on held-out ratings, next to baselines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_parser(commands: Any) -> None:
         "evaluate",
         help="measure a model on held-out ratings",
         description="Measure rating error and ranking on ratings that the model was not trained "
-        "on, beside baselines. Give the data and the split that it was trained with.",
+        "on, next to baselines. Give the data and the split that it was trained with.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--model", required=True, help="a model's folder")
@@ -158,10 +158,10 @@ def _show(found: Evaluation) -> None:
     overall = table["by"] == OVERALL
     errors = table["metric"].isin(ERROR_METRICS)
     interval = f"{protocol['confidence']:.0%} interval"
-    show(_beside_each_other(table[errors & overall], ["metric"], interval), title)
+    show(_side_by_side(table[errors & overall], ["metric"], interval), title)
     for by, group in table[~overall & (table["metric"] == "rmse")].groupby("by", sort=False):
         keys = {"group": "training ratings", "count": "held out"}
-        drawn = _beside_each_other(group.rename(columns=keys), list(keys.values()), interval)
+        drawn = _side_by_side(group.rename(columns=keys), list(keys.values()), interval)
         show(drawn, f"RMSE by {by}")
     if errors.all():
         print(f"No held-out rating has {protocol['relevant_from']:g} stars: nothing to rank for")
@@ -173,7 +173,7 @@ def _show(found: Evaluation) -> None:
     )
     ranking = table[~errors].copy()
     ranking["metric"] = ranking["metric"].str.split("@").str[0].str.replace("_", " ")
-    show(_beside_each_other(ranking, ["metric"], interval), title)
+    show(_side_by_side(ranking, ["metric"], interval), title)
 
 
 def _show_lists(found: Evaluation) -> None:
@@ -185,10 +185,10 @@ def _show_lists(found: Evaluation) -> None:
     table["metric"] = table["metric"].str.replace("_", " ")
     users, items = protocol["users_ranked"], protocol["catalogue"]
     title = f"{protocol['protocol']}: {users:,} users, {items:,} items"
-    show(_beside_each_other(table, ["metric"], f"{protocol['confidence']:.0%} interval"), title)
+    show(_side_by_side(table, ["metric"], f"{protocol['confidence']:.0%} interval"), title)
 
 
-def _beside_each_other(table: pd.DataFrame, keys: list[str], interval: str) -> pd.DataFrame:
+def _side_by_side(table: pd.DataFrame, keys: list[str], interval: str) -> pd.DataFrame:
     """One column a system, and the model's interval after its own."""
     systems = list(table["system"].unique())
     model = table[table["system"] == systems[0]].set_index(keys)

@@ -29,7 +29,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="keep a checkpoint in OUT after each epoch or draw, and go on from one that is there",
+        help="keep a checkpoint in OUT after each epoch or sample, and resume from one that exists",
     )
     add_index_flag(parser)
     parser.add_argument(
@@ -128,7 +128,7 @@ def _y_range(words: list[str]) -> tuple[float, float] | str | None:
 
 
 def save(rec: Recommender, out: Path, **contents: Any) -> None:
-    """Write the model folder, and ``metrics.json`` beside."""
+    """Write the model folder, and ``metrics.json`` next to it."""
     from hf_cf.storage.whole_writes import replacing
 
     rec.save_pretrained(out, **contents)

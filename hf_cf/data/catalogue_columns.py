@@ -15,7 +15,7 @@ def checked_columns(table: pd.DataFrame) -> pd.DataFrame:
     """A catalogue with ``title``, ``year`` and ``genres``, where it has them, in their one form.
 
     Titles are text, without HTML entities; missing or blank ones are missing. A year that is no
-    whole number is missing. Genres are text joined by ``|``: given as lists, or joined by ``,`` or
+    integer is missing. Genres are text joined by ``|``: given as lists, or joined by ``,`` or
     ``;`` where no ``|`` occurs; missing ones are empty.
 
     Raises

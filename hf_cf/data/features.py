@@ -1,4 +1,4 @@
-"""What is known of users and items beside their ratings, as columns of numbers."""
+"""What is known of users and items besides their ratings, as columns of numbers."""
 
 from __future__ import annotations
 

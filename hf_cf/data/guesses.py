@@ -44,7 +44,7 @@ def read_feedback(values: Stars | None, wanted: str | None) -> Feedback:
         why = f"all ratings are {values[0]:g}, so they are taken as likes"
     elif len(values) and values.min() >= 0 and _is_whole(values) and _reach_far(values):
         why = (
-            f"ratings are whole numbers up to {values.max():,.0f}, so they are taken as strengths, "
+            f"ratings are integers up to {values.max():,.0f}, so they are taken as strengths, "
             "such as how often something was played"
         )
     if why is None:

@@ -1,4 +1,4 @@
-"""How good a recommender is: rating error and ranking beside baselines, with intervals."""
+"""How good a recommender is: rating error and ranking next to baselines, with intervals."""
 
 from hf_cf.evaluation.cold_start import ColdStart, cold_start
 from hf_cf.evaluation.leave_last_out import leave_last_out

@@ -41,7 +41,7 @@ class Biases:
     scale: RatingScale
 
     def predict(self, users: Codes, items: Codes) -> Stars:
-        """Stars of users and the items beside them: codes, both (n,), to float32, (n,)."""
+        """Stars of users and the items paired with them: codes, both (n,), to float32, (n,)."""
         stars = self.mean + self.users[users] + self.items[items]
         return np.clip(stars, self.scale.min, self.scale.max).astype(np.float32)
 

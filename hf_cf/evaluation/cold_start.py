@@ -1,4 +1,4 @@
-"""How soon a model is good for people whom it was not trained on, and beside what."""
+"""How soon a model is good for people whom it was not trained on, compared with baselines."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def cold_start(
 
 
 class _Systems:
-    """The model and what stands beside it, measured on the same people."""
+    """The model and its baselines, measured on the same people."""
 
     def __init__(self, visitors: SimulatedVisitors) -> None:
         self.visitors, train = visitors, visitors.train

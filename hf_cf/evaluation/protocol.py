@@ -46,7 +46,7 @@ def evaluate(
     progress: bool = False,
     **recommend: Any,
 ) -> Evaluation:
-    """Measure rating error and ranking on held-out ratings of known users, beside baselines.
+    """Measure rating error and ranking on held-out ratings of known users, next to baselines.
 
     Rating error: the stars of the model, the item mean and the damped biases (see
     `hf_cf.evaluation.baselines`), all kept within the rating scale, against every held-out

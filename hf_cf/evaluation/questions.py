@@ -62,7 +62,7 @@ def questions(
     relevant_from: float | None = None,
     seed: int = 0,
 ) -> Questions:
-    """Measure what a model tells people after asking them, beside other ways of asking.
+    """Measure what a model tells people after asking them, compared with other ways of asking.
 
     People and their ratings are those of `cold_start`: the second half of each one's ratings is
     predicted and ranked. Of the first half a person tells what they are asked about; a question

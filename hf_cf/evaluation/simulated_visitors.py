@@ -105,7 +105,7 @@ class SimulatedVisitors:
         return part(self.observed, _position(self.observed) < n)
 
     def features(self) -> Tensor | None:
-        """What is known of the people beside ratings, (n, p); None where the model takes none."""
+        """What is known of the people besides ratings, (n, p); None where the model takes none."""
         table = self.train.user_features
         if self.rec.trained.scorer.profiles is None or table is None:
             return None

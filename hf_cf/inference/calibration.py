@@ -124,9 +124,9 @@ def _reshaped(model: RatingModel, prior: UserPrior, history: History) -> UserPri
         spread = off.T @ off + noise * root.double() @ unknown @ root.double().T
         covariance = (_TRAINED_COUNT * started_from + spread) / (_TRAINED_COUNT + n_users)
         # What a user's ratings tell takes as much off their errors as it takes off the variance.
-        told = n_users * len(unknown) - float(unknown.trace())
+        known = n_users * len(unknown) - float(unknown.trace())
         left = float((stars - predicted).double().square().sum())
-        noise = (left + noise * told) / len(stars)
+        noise = (left + noise * known) / len(stars)
         precision = (noise * torch.linalg.inv(covariance)).contiguous()
         prior = UserPrior(prior.mean, precision.to(prior.mean.dtype), noise)
     return prior

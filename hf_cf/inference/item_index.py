@@ -21,7 +21,7 @@ _MOST = 8  # a search that comes to more than an eighth of the items scores all 
 
 
 class ItemIndex:
-    """Item vectors in lists of like direction, the longest first, for highest inner products.
+    """Inverted lists of item vectors by spherical k-means, longest first, for top inner products.
 
     The score of an item is its length times the query's part in its direction. Of each list a
     search reads the items that are long enough to reach the n-th best score found so far, if their
@@ -127,9 +127,9 @@ class ItemIndex:
 
     def _reachable(self, query: Tensor, depth: int, hidden: Tensor, share: float) -> Tensor | None:
         """Rows of the items that can be among the best; None where that is no small part."""
-        at_mean, beside = self.centres @ query, self._spread * query.norm()
+        at_mean, off_axis = self.centres @ query, self._spread * query.norm()
         # The first rows give a score to reach, the next a better one, the last are the answer.
-        reach = at_mean + self.margin / 2 * beside
+        reach = at_mean + self.margin / 2 * off_axis
         n_lists = min(len(reach), math.ceil(_LISTS / share))
         lists = (reach * self._longest).topk(n_lists).indices
         rows = self._rows(lists, self._sizes[lists].clamp_max(_HEAD))
@@ -140,7 +140,7 @@ class ItemIndex:
             least = scores.topk(depth).values[-1]
             if not least > 0:  # then length tells nothing, and no list can be left out
                 return None
-            reach = at_mean + part * self.margin * beside
+            reach = at_mean + part * self.margin * off_axis
             lists = (reach * self._longest >= least).nonzero()[:, 0]
             keys = self._key(lists, least / reach[lists])
             counts = torch.searchsorted(self._keys, keys, right=True) - self._starts[lists]

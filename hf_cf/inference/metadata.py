@@ -28,7 +28,7 @@ class TrainingMetadata:
     versions : dict of str to str
         Libraries that the model was trained with.
     evaluation : dict
-        Measurements on held-out ratings beside baselines: ``Evaluation.to_dict`` of
+        Measurements on held-out ratings next to baselines: ``Evaluation.to_dict`` of
         `hf_cf.evaluation`.
     cold_start : dict
         What the model tells people whom it was not trained on, by the number of ratings given:

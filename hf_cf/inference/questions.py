@@ -26,7 +26,7 @@ class Uncertainty:
 
     Attributes
     ----------
-    slopes : Tensor, shape (m, d)
+    gradients : Tensor, shape (m, d)
         How predictions for the candidates change with the coordinates, in deviations of a rating's
         noise.
     weights : Tensor, shape (m,)
@@ -43,8 +43,8 @@ class Uncertainty:
     def reductions(self) -> Tensor:
         """How far the answer about each candidate lowers the mean variance of all, shape (m,).
 
-        With q the slopes of the one that is answered, the variance of another with slopes p falls
-        from ``p'p`` by ``(p'q)**2 / (1 + q'q)``, whatever the answer is.
+        With q the gradients of the one that is answered, the variance of another with gradients p
+        falls from ``p'p`` by ``(p'q)**2 / (1 + q'q)``, whatever the answer is.
         """
         spread = self.gradients.T @ (self.weights[:, None] * self.gradients)
         gained = ((self.gradients @ spread) * self.gradients).sum(1)

@@ -86,7 +86,7 @@ class RatingModel(nn.Module, ABC):
 
     @abstractmethod
     def stars(self, vectors: Tensor, items: Tensor) -> Tensor:
-        """Stars that each vector gives the item beside it: (B, d) and (B,) to (B,)."""
+        """Stars that each vector gives the item paired with it: (B, d) and (B,) to (B,)."""
 
     @abstractmethod
     def stars_grid(self, vectors: Tensor, items: Tensor | None = None) -> Tensor:
@@ -115,7 +115,7 @@ class RatingModel(nn.Module, ABC):
         with torch.inference_mode(False), torch.enable_grad():
             vectors = vectors.detach().clone().requires_grad_(True)
             stars = self.stars(vectors, items.clone())
-            # Each of the stars depends on its own vector alone, so one pass back gives all slopes.
+            # Each star depends on its own vector alone, so one backward pass gives all gradients.
             (gradients,) = torch.autograd.grad(stars.sum(), vectors)
         return stars.detach(), gradients
 
@@ -184,7 +184,7 @@ class RatingModel(nn.Module, ABC):
         """
 
     def linear_parts(self, items: Tensor) -> LinearParts | None:
-        """Slopes, constants and link, where stars are a link of a linear function of the user.
+        """Gradients, constants and link, where stars are a link of a linear function of the user.
 
         ``stars = link(inner @ vector + fixed)``, with `inner`, (n, d), and `fixed`, (n,), of the
         items, (n,). The link gives the stars and its derivatives, both (n,). None for a model that
@@ -195,7 +195,7 @@ class RatingModel(nn.Module, ABC):
     def seen_from(
         self, mean: Tensor, root: Tensor, items: Tensor
     ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-        """Stars and slopes of items in coordinates in which a user vector is ``mean + root z``.
+        """Stars and gradients of items in coordinates in which a user vector is ``mean + root z``.
 
         Parameters
         ----------
@@ -206,7 +206,7 @@ class RatingModel(nn.Module, ABC):
         Returns
         -------
         callable
-            From z, shape (n, d), one beside each item, to stars, (n,), and slopes in z, (n, d).
+            From z, shape (n, d), one row an item, to stars, (n,), and gradients in z, (n, d).
         """
 
         def look(z: Tensor) -> tuple[Tensor, Tensor]:

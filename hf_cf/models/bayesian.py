@@ -1,4 +1,4 @@
-"""Bayesian matrix factorization: many draws of the factors, and the average of what they say."""
+"""Bayesian matrix factorization: many samples of the factors, and the average of what they say."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from hf_cf.models.user_prior import UserPrior
 
 _NOISE_STEPS = 3
 _GRADIENT_SAMPLES = 8
-_ENTRIES = 2_000_000  # ratings times draws that are solved for at once
+_ENTRIES = 2_000_000  # ratings times samples that are solved for at once
 
 
 class BayesianFactorization(RatingModel):
-    """The mean over posterior draws of a dot product of factors, plus biases, plus a mean.
+    """The mean over posterior samples of a dot product of factors, plus biases, plus a mean.
 
-    ``stars = mean + (1/S) sum_s (p_s . q_s + b_s + c_s)``: of draw s the user's factors p_s and
-    bias b_s, the item's factors q_s and bias c_s. An item's are a draw from the posterior; a
-    user's are the mean of their conditional posterior given the items of that draw, so that a
+    ``stars = mean + (1/S) sum_s (p_s . q_s + b_s + c_s)``: of sample s the user's factors p_s and
+    bias b_s, the item's factors q_s and bias c_s. An item's are a sample from the posterior; a
+    user's are the mean of their conditional posterior given the items of that sample, so that a
     known user and one who is folded in are the same thing.
 
     A user vector is all p_s, all b_s, then the variance of one of the user's ratings, in squared
-    stars, and the weight of their ratings (Gamma distributed with mean 1) in the last draw.
+    stars, and the weight of their ratings (Gamma distributed with mean 1) in the last sample.
 
     Parameters
     ----------
     n_users, n_items : int
         Rows of the tables, ``#na#`` included.
     n_factors : int
-        Factors k of one draw.
+        Factors k of one sample.
     n_samples : int
-        Draws S.
+        Samples S.
     n_implicit_items, n_implicit_users : int
         How many items count as features of the users who rated them, and users of the items.
     user_features, item_features : sequence of mappings
@@ -46,7 +46,7 @@ class BayesianFactorization(RatingModel):
     noise_freedom : float
         Degrees of freedom by which the noise differs between users; 0: it is the same for all.
     windows, n_sittings : sequence of int
-        Lengths in seconds of users' sittings with effects of their own, and how many there are.
+        Lengths in seconds of users' sessions with effects of their own, and how many there are.
     """
 
     name = "bayesian_mf"
@@ -106,7 +106,7 @@ class BayesianFactorization(RatingModel):
             self.add_module(f"{side}_bias", embedding(rows, n_samples))
         self.user_noise = embedding(n_users, 2)
         self.user_noise.weight.data.fill_(1.0)
-        # The prior of every draw: Gaussians around a mean plus what the features say.
+        # The prior of every sample: Gaussians around a mean plus what the features say.
         for side in ("user", "item"):
             self.register_buffer(f"{side}_mean", torch.zeros(n_samples, size))
             self.register_buffer(
@@ -144,7 +144,7 @@ class BayesianFactorization(RatingModel):
         return torch.cat([table.weight[users] for table in self.tables()[0]], 1)
 
     def item_embeddings(self) -> Tensor:
-        """Factors of all draws, shape (n_items, S k): their products are means over draws."""
+        """Factors of all samples, shape (n_items, S k): their products are means over samples."""
         return self.item_factors.weight
 
     def item_biases(self) -> Tensor:
@@ -152,7 +152,7 @@ class BayesianFactorization(RatingModel):
         return self.item_bias.weight.mean(1)
 
     def stars(self, vectors: Tensor, items: Tensor) -> Tensor:
-        """Stars that each vector gives the item beside it: (B, d) and (B,) to (B,)."""
+        """Stars that each vector gives the item paired with it: (B, d) and (B,) to (B,)."""
         factors, biases = (table.weight[items] for table in self.tables()[1])
         width = factors.shape[1]
         dot = (vectors[:, :width] * factors).sum(1) / self.n_samples
@@ -173,7 +173,7 @@ class BayesianFactorization(RatingModel):
         return self.stars(vectors, items), torch.cat([factors, ones, 0 * ones[:, :2]], 1)
 
     def stars_of_time(self, users: Tensor, times: Tensor) -> Tensor:
-        """Stars that the sitting of each time adds: codes and seconds, (B,), to (B,)."""
+        """Stars that the session of each time adds: codes and seconds, (B,), to (B,)."""
         if self.sittings is None:
             return super().stars_of_time(users, times)
         return self.sittings(users, times)
@@ -190,7 +190,7 @@ class BayesianFactorization(RatingModel):
         return copy.eval().requires_grad_(False)
 
     def stars_of_draws(self, vectors: Tensor, items: Tensor) -> Tensor:
-        """Stars that every draw gives: (B, d) and (B,) to (B, S)."""
+        """Stars that every sample gives: (B, d) and (B,) to (B, S)."""
         factors, biases = (table.weight[items] for table in self.tables()[1])
         width = factors.shape[1]
         products = (vectors[:, :width] * factors).view(-1, self.n_samples, self.n_factors).sum(2)
@@ -199,9 +199,9 @@ class BayesianFactorization(RatingModel):
     def with_items(
         self, table: pd.DataFrame, indptr: Tensor, users: Tensor, stars: Tensor
     ) -> BayesianFactorization:
-        """Return the same model with more items, in every draw from their posterior there.
+        """Return the same model with more items, in every sample from their posterior there.
 
-        What a table does not say of an item has no part in its prior mean. Of every two draws the
+        What a table does not say of an item has no part in its prior mean. Of every two samples the
         second has the opposite noise of the first, so that the mean prediction is nearly that of
         the posterior means.
         """
@@ -220,7 +220,7 @@ class BayesianFactorization(RatingModel):
         larger.load_state_dict(state, assign=True)
         return larger.eval().requires_grad_(False)
 
-    # Somebody new: the same posterior as in training, given the items of every draw
+    # Somebody new: the same posterior as in training, given the items of every sample
 
     def own_prior(self) -> UserPrior:
         """The average user's vector, and the variance of a rating by them."""
@@ -231,15 +231,15 @@ class BayesianFactorization(RatingModel):
     def fold_in(
         self, prior: UserPrior | None, indptr: Tensor, items: Tensor, stars: Tensor
     ) -> Tensor:
-        """Vectors of users with some ratings: the exact conditional posterior mean of every draw.
+        """Vectors of users with some ratings: the exact conditional posterior mean of every sample.
 
         How noisy a user's ratings are is inferred with them, by a variational fixed point: the
         weight of their ratings has the mean ``(v + n) / (v + E[sum of squared errors])`` with v
-        the `noise_freedom` and errors in units of the draw's noise.
+        the `noise_freedom` and errors in units of the sample's noise.
         """
         counts = indptr.diff()
         blocks, start = [], 0
-        # Memory grows with ratings times draws, so many users are taken a few at a time.
+        # Memory grows with ratings times samples, so many users are taken a few at a time.
         ends = (counts.clamp_min(1).cumsum(0) * self.n_samples // _ENTRIES).tolist()
         for stop in range(1, len(counts) + 1):
             if stop == len(counts) or ends[stop] != ends[start]:
@@ -275,8 +275,8 @@ class BayesianFactorization(RatingModel):
     ) -> Tensor:
         """Variance of a user's ratings around their predictions, in squared stars, (m,).
 
-        The rating's own noise, that of an unknown sitting, what is not known of the user given
-        the items, and how far the draws, each with its own items, lie apart.
+        The rating's own noise, that of an unknown session, what is not known of the user given
+        the items, and how far the samples, each with its own items, lie apart.
         """
         between = self.stars_of_draws(vector.expand(len(items), -1), items).var(1, correction=0)
         lower = self._posterior(vector, rated)
@@ -290,8 +290,8 @@ class BayesianFactorization(RatingModel):
     ) -> Tensor:
         """Derivatives of a user's stars by coordinates in which what is not known is N(0, I).
 
-        Given the items: side by side those of at most `_SLOPE_DRAWS` draws, so that products are
-        means over them.
+        Given the items: those of at most `_GRADIENT_SAMPLES` samples in columns, so that products
+        are means over them.
         """
         lower = self._posterior(vector, rated)
         half = torch.linalg.solve_triangular(
@@ -346,7 +346,7 @@ class BayesianFactorization(RatingModel):
         )  # fmt: skip
 
     def _posterior(self, vector: Tensor, rated: Tensor) -> Tensor:
-        """Cholesky factors of a user's posterior precision, one a draw, (S, size, size)."""
+        """Cholesky factors of a user's posterior precision, one a sample, (S, size, size)."""
         design = self._design(rated)
         gram = torch.einsum("nsk,nsl->skl", design, design)
         weights = self.rating_precision * vector[-1]
@@ -356,7 +356,7 @@ class BayesianFactorization(RatingModel):
         return vectors[:, -2 - self.n_samples : -2].mean(1)
 
     def _design(self, items: Tensor) -> Tensor:
-        """What a draw's user is multiplied with, (m, S, k + 1): factors, and 1 for the bias."""
+        """What a sample's user is multiplied with, (m, S, k + 1): factors, and 1 for the bias."""
         factors = self.item_embeddings()[items].view(len(items), self.n_samples, self.n_factors)
         return torch.cat([factors, torch.ones_like(factors[:, :, :1])], 2)
 
@@ -364,7 +364,7 @@ class BayesianFactorization(RatingModel):
 def _placed(
     model: BayesianFactorization, features: Tensor, indptr: Tensor, users: Tensor, stars: Tensor
 ) -> Tensor:
-    """Draws of new items with these features and ratings, (m, S, size)."""
+    """Samples of new items with these features and ratings, (m, S, size)."""
     p = features.shape[1]
     means = model.item_mean.flatten() + features @ model.item_link[:p]
     means += of_pattern(

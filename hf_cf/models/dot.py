@@ -80,7 +80,7 @@ class DotModel(GaussianUsersModel):
         return torch.cat([factors, factors.new_ones(len(factors), 1)], 1)
 
     def stars(self, vectors: Tensor, items: Tensor) -> Tensor:
-        """Stars that each vector gives the item beside it: (B, d) and (B,) to (B,)."""
+        """Stars that each vector gives the item paired with it: (B, d) and (B,) to (B,)."""
         factors = embedding_of(items, self.item_embeddings())
         dot = (vectors[:, : factors.shape[1]] * factors).sum(1)
         if self.bias_tables is not None:
@@ -118,7 +118,7 @@ class DotModel(GaussianUsersModel):
     def seen_from(
         self, mean: Tensor, root: Tensor, items: Tensor
     ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-        """Stars and slopes in other coordinates: the products with the items are taken once."""
+        """Stars and gradients in other coordinates: the products with the items are taken once."""
         inner, fixed, link = self.linear_parts(items)
         fixed = (inner * mean).sum(1) + fixed
         turned = inner @ root

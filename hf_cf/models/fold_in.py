@@ -32,7 +32,7 @@ def fold_in(
     Each minimises ``sum((stars - model)**2) + (v - mean)' precision (v - mean)`` by Gauss-Newton
     with halved steps: exact after one step where the model is linear in the vector, a few steps
     for a sigmoid range or a network, whose own weights stay as they are. With ``v = mean + L z``
-    a step is a ridge regression of what is left of the stars on their slopes in z, all users at
+    a step is a ridge regression of the residuals on their gradients in z, all users at
     once.
 
     Parameters
@@ -74,14 +74,14 @@ def fold_in(
     seen = model.seen_from(mean, root, items)
 
     def look(at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What is left of the stars, (n,), slopes in z, (n, d), and the objective, (B,)."""
+        """Residuals, (n,), gradients in z, (n, d), and the objective, (B,)."""
         predicted, design = seen(at[owner])
         left = stars - predicted
         return left, design, at.square().sum(1).index_add_(0, owner, left.square())
 
     left, design, lowest = look(z)
     for number in range(steps):
-        # What the slopes should explain from the mean on, where the first step begins.
+        # What the gradients should explain from the mean on, where the first step begins.
         values = left + (design * z[owner]).sum(1) if number or start is not None else left
         step = solve_rows(SparseRows(indptr, entries, values), design, Prior(1.0)).mean - z
         for halving in range(_HALVINGS + 1):
@@ -148,9 +148,9 @@ def predictive_variance(
 ) -> Tensor:
     """Variance of a user's ratings around their predictions, in squared stars.
 
-    Laplace's approximation of the posterior (MacKay 2003, chapter 27): with J the slopes of the
+    Laplace's approximation of the posterior (MacKay 2003, chapter 27): with J the gradients of the
     stars at the vector, the posterior's covariance is ``noise * (J'J + precision)^-1``, and a
-    prediction with slopes s has the variance ``noise * (1 + s' (J'J + precision)^-1 s)``: the
+    prediction with gradients s has the variance ``noise * (1 + s' (J'J + precision)^-1 s)``: the
     rating's own noise, and what is not known of the user. Exact where the model is linear.
 
     Parameters
@@ -181,12 +181,12 @@ def predictive_variance(
         return prior.noise * (1 + left.square().sum(0))
     # With a matrix of the ratings in place of one of the factors: S - S D' (D D' + I)^-1 D S'.
     lower = torch.linalg.cholesky(_plus_identity(design @ design.T))
-    told = torch.linalg.solve_triangular(lower, design @ gradients.T, upper=False)
-    return prior.noise * (1 + gradients.square().sum(1) - told.square().sum(0))
+    explained = torch.linalg.solve_triangular(lower, design @ gradients.T, upper=False)
+    return prior.noise * (1 + gradients.square().sum(1) - explained.square().sum(0))
 
 
 def posterior_root(model: RatingModel, prior: UserPrior, vector: Tensor, rated: Tensor) -> Tensor:
-    """R with ``R R' = (J'J + precision)^-1``, (d, d); J holds the slopes for the rated items."""
+    """R with ``R R' = (J'J + precision)^-1``, (d, d); J holds the gradients for the rated items."""
     _, gradients = model.stars_and_gradients(vector.expand(len(rated), -1), rated)
     design = gradients @ prior.root
     lower = torch.linalg.cholesky(_plus_identity(design.T @ design))

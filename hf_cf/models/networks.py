@@ -41,13 +41,13 @@ class NetworkModel(GaussianUsersModel):
         return self.output(self.user_vectors(pairs[:, 0]), pairs[:, 1])
 
     def output(self, vectors: Tensor, items: Tensor) -> Tensor:
-        """The network's output for each vector and the item beside it: (B, d), (B,) to (B, c)."""
+        """Output of the network for each vector and its item: (B, d), (B,) to (B, c)."""
         return self.rest(
             self.first(self.dropout(torch.cat([vectors, self.tables()[1][0](items)], 1)))
         )
 
     def stars(self, vectors: Tensor, items: Tensor) -> Tensor:
-        """Stars that each vector gives the item beside it: (B, d) and (B,) to (B,)."""
+        """Stars that each vector gives the item paired with it: (B, d) and (B,) to (B,)."""
         return self.read_out(self.output(vectors, items))
 
     def stars_grid(self, vectors: Tensor, items: Tensor | None = None) -> Tensor:

@@ -1,6 +1,6 @@
 """The ranking head: what a user would choose to watch and like, for every item at once.
 
-It is a second answer beside the stars of a `RatingModel`. A user is a vector here too, but it is
+It is a second answer next to the stars of a `RatingModel`. A user is a vector here too, but it is
 never looked up from training: it is solved from ratings in closed form, so that somebody seen in
 training and a visitor go through the same lines.
 """
@@ -59,7 +59,7 @@ class ImplicitALS(nn.Module):
     regularization, exponent : float
         See above.
     effective_items : float
-        How many items the ridge counts beside the rated ones.
+        How many items the ridge counts in addition to the rated ones.
     average_weight : float
         How much the average user counts against a user's own ratings, in units of their weights.
     few_ratings : float
@@ -180,8 +180,8 @@ class ImplicitALS(nn.Module):
     def posterior_gradients(self, items: Tensor, ratings: Tensor, candidates: Tensor) -> Tensor:
         """Derivatives of a user's scores by coordinates in which what is not known is N(0, I).
 
-        The user has given `ratings`, (n,), to `items`, (n,); the slopes are those of the scores of
-        `candidates`, (m,) to (m, k), in deviations of the noise of what a single item says.
+        The user has given `ratings`, (n,), to `items`, (n,); the gradients are those of the scores
+        of `candidates`, (m,) to (m, k), in deviations of the noise of what a single item says.
         """
         n = len(items)
         indptr = torch.tensor([0, n], device=items.device)
@@ -197,7 +197,7 @@ class ImplicitALS(nn.Module):
 
         The user's vector is linear in the preferences, so that with A the matrix of the equations,
         y the target's factor, and w, p and f the weight, preference and factor of a rating, its
-        part of the score is ``w p y' A^-1 f``; what is left of the score comes from `average_user`.
+        part of the score is ``w p y' A^-1 f``; the rest of the score comes from `average_user`.
         """
         n = len(items)
         indptr = torch.tensor([0, n], device=items.device)
@@ -327,7 +327,7 @@ class ImplicitALS(nn.Module):
 
     @cached_property
     def _curves(self) -> tuple[Tensor, Tensor]:
-        """Preference, and weight unless it is the same for all, and their slopes: twice (c, 5)."""
+        """Preference, weight unless it is the same for all, and their gradients: twice (c, 5)."""
         weight = self.settings["weight"]
         curves = [self.settings["preference"], *([weight] if len(set(weight)) > 1 else [])]
         knots = torch.tensor(curves, dtype=torch.float32)
@@ -344,8 +344,8 @@ class ImplicitALS(nn.Module):
             stars = (part - floor) * (5 / (self.settings["high"] - floor)) - 1
             stars = stars.clamp_(0, knots.shape[1] - 1)
             below = stars.int()
-            at_knots, slope = knots.index_select(1, below), gradients.index_select(1, below)
-            torch.addcmul(at_knots, slope, stars - below, out=into)
+            at_knots, gradient = knots.index_select(1, below), gradients.index_select(1, below)
+            torch.addcmul(at_knots, gradient, stars - below, out=into)
         return read
 
 

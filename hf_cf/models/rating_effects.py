@@ -25,13 +25,13 @@ def effects(
     """How far each rating of a user moves the stars of each item.
 
     Where the model is linear in the user's vector, the folded-in prediction is that of the prior
-    plus a part from each rating, and these are the parts: with s and j the slopes of the item and
-    of a rated one, A the precision of the posterior, and p what the prior predicts::
+    plus a part from each rating, and these are the parts: with s and j the gradients of the item
+    and of a rated one, A the precision of the posterior, and p what the prior predicts::
 
         prediction = s'm + sum_j s' A^-1 j (r_j - p_j)
 
     Otherwise they are what changes when the vector is inferred without the rating. That is done
-    for the ratings whose influence is largest going by the slopes at the vector (Cook 1977,
+    for the ratings whose influence is largest going by the gradients at the vector (Cook 1977,
     equation 4), `MOST_REFITTED` of them, or fewer where the user has many ratings; of the others
     the effect is that estimate.
 
@@ -64,10 +64,10 @@ def effects(
         vector = fold_in(model, prior, torch.tensor([0, n], device=rated.device), rated, stars)[0]
     spread = posterior_root(model, prior, vector, rated)
     predicted, gradients = model.stars_and_gradients(vector.expand(n, -1), rated)
-    now, slope = model.stars_and_gradients(vector.expand(len(items), -1), items)
+    now, of_items = model.stars_and_gradients(vector.expand(len(items), -1), items)
     design = gradients @ spread
     left = stars - predicted
-    parts = (slope @ spread) @ design.T * left
+    parts = (of_items @ spread) @ design.T * left
     if model.is_linear:
         return parts
     remaining = (1 - design.square().sum(1)).clamp_min(1e-3)
@@ -78,7 +78,9 @@ def effects(
     others = others[others != refitted[:, None]]
     indptr = torch.arange(len(refitted) + 1, device=rated.device) * (n - 1)
     near = None
-    if model.linear_parts(rated) is not None:  # by the same slopes: most need one step from there
+    if (
+        model.linear_parts(rated) is not None
+    ):  # by the same gradients: most need one step from there
         near = vector - (design * (left / remaining)[:, None])[refitted] @ spread.T
     without = fold_in(model, prior, indptr, rated[others], stars[others], start=near)
     found[:, refitted] = now[:, None] - model.stars_grid(without, items).T

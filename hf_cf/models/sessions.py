@@ -1,4 +1,4 @@
-"""How somebody rates in one sitting: stars that are added for a user and a window of time."""
+"""How somebody rates in one session: stars that are added for a user and a window of time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LAST_SECOND = 2**36
 
 
 class Sessions(nn.Module):
-    """Effects of every user's sittings, on a fixed grid of windows, at several lengths.
+    """Effects of every user's sessions, on a fixed grid of windows, at several lengths.
 
     Window w of a length of L seconds goes from ``w L`` to just before ``(w + 1) L``. The effects
     of the windows that a time falls into add up; that of a window without ratings is 0.
@@ -26,14 +26,14 @@ class Sessions(nn.Module):
     windows : sequence of int
         Lengths of the windows in seconds, at least 16.
     counts : sequence of int
-        How many sittings with ratings there are of each length.
+        How many sessions with ratings there are of each length.
 
     Attributes
     ----------
     keys_0, keys_1, ... : Tensor of int64
-        Of each length the sittings as `sitting_keys` names them, ascending.
+        Of each length the sessions as `session_keys` names them, ascending.
     effects_0, effects_1, ... : Tensor, shape (n, 2)
-        Stars: the posterior mean, and the last draw, from which sampling can go on.
+        Stars: the posterior mean, and the last sample, from which sampling can go on.
     variances : Tensor, shape (n_lengths,)
         Of the effects of each length, in squared stars: what is not known of an unknown time.
     """
@@ -60,13 +60,13 @@ class Sessions(nn.Module):
         for level, window in enumerate(self.windows):
             keys, effects = self.level(level)
             if len(keys):
-                wanted = sitting_keys(users, times, window)
+                wanted = session_keys(users, times, window)
                 at = torch.searchsorted(keys, wanted).clamp_max(len(keys) - 1)
                 total += torch.where(keys[at] == wanted, effects[at, 0], 0.0)
         return total
 
 
-def sitting_keys(users: Tensor, times: Tensor, window: int) -> Tensor:
+def session_keys(users: Tensor, times: Tensor, window: int) -> Tensor:
     """One number for a user and a window: the user's code times 2^32, plus the window's number."""
     return (users.long() << 32) + times // window
 

@@ -14,7 +14,7 @@ weight on "value 0" for every column, rated or not.
 Rows of similar length are solved together, in batches that stay in the cache of a core, and a core
 takes one batch after another. The batches follow from the rows alone, so that the number of threads
 does not change a bit of the result. A row too long for a batch is summed in pieces. The sums of a
-row are rounded differently in other company, so that its solution depends on the order of rows and
+row are rounded differently in another batch, so that its solution depends on the order of rows and
 on the budget within rounding: about 1e-5 of the largest coordinate for well-conditioned float32
 problems.
 """

@@ -18,7 +18,7 @@ MOST_AT_ONCE = 100
 class Calls:
     """Answers calls in a thread of their own, whichever way they come in.
 
-    An answer is some hundred small operations, between which Python's lock changes hands: several
+    An answer is some hundred small operations, between which the GIL is released: several
     threads side by side take longer than one after another. A thread of its own leaves the event
     loop free to read and write meanwhile.
 

@@ -39,7 +39,7 @@ class Wanted:
     ) -> Wanted:
         """Check what a call says of its list; InvalidInput names the value that is wrong."""
         return cls(
-            whole_number(n, "n"),
+            integer(n, "n"),
             ListOptions(
                 novelty=fraction(novelty, "novelty"),
                 diversity=fraction(diversity, "diversity"),
@@ -49,18 +49,16 @@ class Wanted:
                 texts(genres, "genres"),
                 span_of_years(years),
                 items(exclude, "exclude"),
-                whole_number(min_ratings, "min_ratings", 0, 10**9),
+                integer(min_ratings, "min_ratings", 0, 10**9),
             ),
         )
 
 
-def whole_number(value: Any, name: str, least: int = 1, most: int = MOST_SHOWN) -> int:
-    """A whole number within bounds; 5.0 counts as one, true does not."""
+def integer(value: Any, name: str, least: int = 1, most: int = MOST_SHOWN) -> int:
+    """An integer within bounds; 5.0 counts as one, true does not."""
     number = _number(value)
     if number is None or number != int(number) or not least <= number <= most:
-        raise InvalidInput(
-            f"{name} is {quoted(value)}; it must be a whole number, {least} to {most}"
-        )
+        raise InvalidInput(f"{name} is {quoted(value)}; it must be an integer, {least} to {most}")
     return int(number)
 
 
@@ -102,7 +100,7 @@ def item(value: Any, name: str = "item") -> int | str:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise InvalidInput(f"{name} is {quoted(value)}; it must be an id or a title")
     if isinstance(value, int):
-        return whole_number(value, name, -(2**53), 2**53)
+        return integer(value, name, -(2**53), 2**53)
     return text(value, name)
 
 
@@ -132,7 +130,7 @@ def span_of_years(value: Any) -> tuple[int, int] | None:
         return None
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise InvalidInput(f"years is {quoted(value)}; it must be a first and a last year")
-    first, last = (whole_number(year, "a year", 0, 9999) for year in value)
+    first, last = (integer(year, "a year", 0, 9999) for year in value)
     if first > last:
         raise InvalidInput(f"years is {quoted(value)}; the first year comes after the last")
     return first, last

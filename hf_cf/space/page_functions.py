@@ -1,4 +1,4 @@
-"""What the pages ask for beside what programs may ask: see `hf_cf.space.endpoints`."""
+"""What the pages ask for in addition to what programs may ask: see `hf_cf.space.endpoints`."""
 
 from __future__ import annotations
 

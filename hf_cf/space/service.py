@@ -26,7 +26,7 @@ _NEARLY = 12  # of 100: how much less like a title may be than the best that is 
 
 
 class Service:
-    """A recommender behind a counter: every method takes and gives plain JSON values.
+    """A recommender whose methods take and give plain JSON values.
 
     A *film* is ``{"item", "title", "year", "genres", "n_ratings"}``; a *card* is a film with
     ``stars`` (predicted), ``std`` (how far off that may be, in stars; null where the model cannot
@@ -67,7 +67,7 @@ class Service:
             Films, best match first, with those that match nearly as well; empty if no title is
             near.
         """
-        found = self._catalogue.find(inputs.text(text, "text"), inputs.whole_number(n, "n"))
+        found = self._catalogue.find(inputs.text(text, "text"), inputs.integer(n, "n"))
         is_near = found["likeness"] >= found["likeness"].max() - _NEARLY
         return self.films(found.loc[is_near, "id"])
 
@@ -221,7 +221,7 @@ class Service:
         list
             Films, best first, each with "similarity", -1 to 1.
         """
-        found = self.rec.similar(inputs.item(item), inputs.whole_number(n, "n"))
+        found = self.rec.similar(inputs.item(item), inputs.integer(n, "n"))
         films = self.films(found["item"])
         return [
             film | {"similarity": float(likeness)}
@@ -255,7 +255,7 @@ class Service:
             "text" (the reason in words).
         """
         target = self._catalogue.codes([inputs.item(item)])
-        wanted = inputs.whole_number(n, "n")
+        wanted = inputs.integer(n, "n")
         who = self._who(ratings, user)
         if who.observed is None:
             raise InvalidInput("this model does not know what its users rated; give ratings")
@@ -285,7 +285,7 @@ class Service:
         """
         given = inputs.ratings({} if ratings is None else ratings)
         asked = inputs.items(exclude, "exclude")
-        found = self.rec.next_questions(given, inputs.whole_number(n, "n"), exclude=asked)
+        found = self.rec.next_questions(given, inputs.integer(n, "n"), exclude=asked)
         return self.films(found["item"])
 
     def model_info(self) -> Json:
@@ -332,7 +332,7 @@ class Service:
 
     def users(self, n: int = 50) -> list[Json]:
         """Known users: ``user``, ``n_ratings``, most first; that is null without a history."""
-        wanted = inputs.whole_number(n, "n", most=1000)
+        wanted = inputs.integer(n, "n", most=1000)
         if self.rec.history is None:
             return [
                 {"user": name, "n_ratings": None} for name in self.rec.users.ids[:wanted].tolist()
@@ -351,7 +351,7 @@ class Service:
             return []
         (code,) = user_codes(self.rec.trained, [inputs.item(user, "user")])
         codes, stars = self.rec.history.of(code)
-        best = np.argsort(-stars, kind="stable")[: inputs.whole_number(n, "n", most=1000)]
+        best = np.argsort(-stars, kind="stable")[: inputs.integer(n, "n", most=1000)]
         rated = zip(self._films[codes[best]], stars[best].tolist(), strict=True)
         return [film | {"rating": given} for film, given in rated]
 
@@ -365,14 +365,14 @@ class Service:
             return []
         who = self._known(user)
         codes, stars = trained.held_out.of(int(who.codes[0]))
-        best = np.argsort(-stars, kind="stable")[: inputs.whole_number(n, "n", most=1000)]
+        best = np.argsort(-stars, kind="stable")[: inputs.integer(n, "n", most=1000)]
         predicted = _numbers(answers.predict(trained, who, codes[best]).stars)
         rated = zip(self._films[codes[best]], stars[best].tolist(), predicted, strict=True)
         return [film | {"rating": given, "stars": own} for film, given, own in rated]
 
     def film_map(self, n: int = 500) -> list[Json]:
         """The most rated films with ``at``: up to three coordinates, like films near each other."""
-        places = self.rec.item_map(3, inputs.whole_number(n, "n", most=5000))
+        places = self.rec.item_map(3, inputs.integer(n, "n", most=5000))
         at = places.filter(regex=r"^x\d$").to_numpy(float).tolist()
         films = self.films(places["item"])
         return [film | {"at": place} for film, place in zip(films, at, strict=True)]

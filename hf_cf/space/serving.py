@@ -1,7 +1,7 @@
 """The Space's server: plain routes, MCP, and the Gradio app, behind one set of limits.
 
 Gradio is mounted on a FastAPI app of our own rather than launched: then the plain routes, their
-OpenAPI page and the limits stand beside it as FastAPI has them, and gradio stays as it is.
+OpenAPI page and the limits stand next to it as FastAPI has them, and gradio stays as it is.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def damped_effects(
     item_damping: float = 2.0,
     sweeps: int = 5,
 ) -> Effects:
-    """Fit the effects as `hf_cf.evaluation.baselines.damped_biases` does, items first, by turns.
+    """Fit the effects as `hf_cf.evaluation.baselines.damped_biases` does, items first, alternating.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ class SparkSettings:
     ranking_regularization : float
         The ranking head's ``regParam``.
     confidence : float
-        MLlib's ``alpha``: how much a rating of weight 1 counts beside an item nobody mentioned.
+        MLlib's ``alpha``: how much a rating of weight 1 counts; an unmentioned item counts 1.
     weight : tuple of 5 floats
         How much 1 to 5 stars out of five say that such items are wanted; ratings of weight 0 say
         nothing.
@@ -96,7 +96,7 @@ def rating_model(
 def ranking_model(train: DataFrame, coded: Coded, settings: SparkSettings) -> ImplicitALS | None:
     """The ranking head whose equations are those of MLlib's implicit ALS.
 
-    MLlib counts a rating of weight w with ``confidence * w`` beside the 1 of every item, and
+    MLlib counts a rating of weight w with ``confidence * w``, added to the 1 of every item, and
     asks for 1 with both. In units of the rating's weight that is a preference of
     ``1 + 1 / (confidence * w)``, and ``1 / confidence`` for what was not mentioned. Its ridge
     counts ratings where `ImplicitALS` sums their weights, which on average comes to the same; one

@@ -65,7 +65,7 @@ def fit(
     """Train a recommender on Spark.
 
     Spark checks the ratings, numbers the ids, removes damped user and item effects, and runs
-    MLlib's ALS twice: on what is left of the ratings, for the stars, and on how much each rating
+    MLlib's ALS twice: on the residuals of the ratings, for the stars, and on how much each rating
     says that an item is wanted, for the order. A fifth of the ratings of up to 500 users is kept
     back from it, to calibrate what is known of a visitor. Known users are then folded in on the
     executors, all their ratings given, by the lines that serve visitors.
@@ -75,7 +75,7 @@ def fit(
     df : DataFrame
         One row a rating.
     user, item, rating : str
-        Names of its columns. Ids are whole numbers, text, dates or flags.
+        Names of its columns. Ids are integers, text, dates or flags.
     timestamp : str, optional
         The column that says when; of a user's ratings of the same item the latest counts.
     catalogue : DataFrame, optional
@@ -93,7 +93,7 @@ def fit(
         their ids nor their vectors reach the driver.
     include_history : bool, optional
         Whether to keep who rated what, for leaving out what a user has seen. Where not given, it
-        is kept beside known users up to 50 million ratings. It goes into the folder `out` if
+        is kept with known users up to 50 million ratings. It goes into the folder `out` if
         the data may be redistributed, or if it is asked for.
     index : bool
         Whether to index the items, as `Recommender.build_index` does.

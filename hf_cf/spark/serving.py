@@ -43,7 +43,7 @@ def recommend(
     ----------
     df : DataFrame
         Of Spark. With the column `user` alone, one row each: known users. With `item` and
-        `rating` beside it: visitors, of whom no more is known than these ratings. A user in a
+        `rating` paired with it: visitors, of whom no more is known than these ratings. A user in a
         row without an item is a known one.
     model : str or Path
         A model folder that every executor sees, or a repository of the Hugging Face Hub.

@@ -56,7 +56,7 @@ class CardContent:
     source : DataSource
     training : TrainingFacts
     pictures : collection of str
-        Names of the pictures beside the card.
+        Names of the pictures next to the card.
     """
 
     model: str

@@ -33,7 +33,7 @@ def number(low: float, high: float) -> Rule:
     """A finite number within bounds."""
 
     def check(value: Any, where: str) -> None:
-        # Only floats can be infinite, and math.isfinite takes no whole number beyond them.
+        # Only floats can be infinite, and math.isfinite takes no integer beyond them.
         if (
             isinstance(value, bool)
             or not isinstance(value, int | float)
@@ -47,13 +47,11 @@ def number(low: float, high: float) -> Rule:
 
 
 def whole(low: int, high: int) -> Rule:
-    """A whole number within bounds."""
+    """An integer within bounds."""
 
     def check(value: Any, where: str) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(
-                f"{where} is {shown(value)}; expected a whole number from {low} to {high}"
-            )
+            raise ValueError(f"{where} is {shown(value)}; expected an integer from {low} to {high}")
 
     return check
 
@@ -168,10 +166,10 @@ def _under(where: str, name: str) -> str:
 def shown(value: Any) -> str:
     """A value as a message tells it: on one line, at most 60 characters, whatever it is."""
     try:
-        told = ascii(value)
-    except (ValueError, RecursionError):  # a whole number of thousands of digits
-        told = type(value).__name__
-    return told if len(told) <= 60 else f"{told[:57]}..."
+        printed = ascii(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits
+        printed = type(value).__name__
+    return printed if len(printed) <= 60 else f"{printed[:57]}..."
 
 
 _ROWS = whole(1, 2**31 - 1)

@@ -1,4 +1,4 @@
-"""Tensors, tables and facts to the files of a model folder, and back."""
+"""Tensors, tables and metadata to the files of a model folder, and back."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise ModelFormatError("expected a JSON object", file=path)
     version = config.get("format_version")
     if isinstance(version, bool) or not isinstance(version, int):
-        raise ModelFormatError("format_version is missing or no whole number", file=path)
+        raise ModelFormatError("format_version is missing or no integer", file=path)
     if version > FORMAT_VERSION:
         raise ModelFormatError(
             f"format_version is {shown(version)}, and this hf_cf reads up to {FORMAT_VERSION}; "

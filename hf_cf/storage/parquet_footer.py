@@ -1,4 +1,4 @@
-"""The few facts in a Parquet footer that decide whether a file may be decoded at all.
+"""The metadata in a Parquet footer that decides whether a file may be decoded at all.
 
 pyarrow tells them too, but some of its accessors (``FileMetaData.row_group(i).column(j)`` and its
 ``compression``) end the whole process when the footer was forged: the exception of the C++ library

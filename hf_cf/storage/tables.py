@@ -5,7 +5,7 @@ not compressed cannot swell to gigabytes when it is read.
 
 Of a forged file, pyarrow promises only that opening and decoding raise an error; what its metadata
 says of row groups and columns may end the process, and is not asked. `parquet_footer` reads and
-bounds those facts first, and everything that comes out of pyarrow is checked again.
+bounds that metadata first, and everything that comes out of pyarrow is checked again.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor beside those of the modules.
+    """A tensor in addition to those of the modules.
 
     Attributes
     ----------

@@ -35,7 +35,7 @@ def train_als(
     checkpoint: Checkpoint | None = None,
     device: torch.device | str = "cpu",
 ) -> tuple[BiasedFactorization, list[dict[str, float]]]:
-    """Fit factors and biases by turns: users for given items, items for given users.
+    """Fit factors and biases alternating: users for given items, items for given users.
 
     Each row minimises, in its factors p and its bias b::
 

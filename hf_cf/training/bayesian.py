@@ -20,7 +20,7 @@ from hf_cf.training.settings import TrainingSettings
 _ENTRIES = 1_000_000  # ratings that are predicted at once
 
 WATCHED = 1000
-"""Ratings whose predictions tell whether the draws have converged."""
+"""Ratings whose predictions tell whether the samples have converged."""
 
 MOST_R_HAT = 1.2
 """Bound of their split R-hat, nineteen in twenty of which should lie below it."""
@@ -44,7 +44,7 @@ def train_bayesian(
     catalogue and of users, and who rated what. The ratings of every user have a noise of their
     own, with an inverse variance Gamma distributed around that of all.
 
-    Of a kept sweep the items, the priors, and the users' conditional means become a draw of the
+    Of a kept sweep the items, the priors, and the users' conditional means become a sample of the
     model.
 
     Parameters
@@ -58,10 +58,10 @@ def train_bayesian(
     progress : bool
         Whether to show a bar.
     resume : BayesianFactorization, optional
-        Trained on the same ratings with the same settings: its draws are kept, and ``epochs``
+        Trained on the same ratings with the same settings: its samples are kept, and ``epochs``
         more sweeps are made from where it ended.
     checkpoint : Checkpoint, optional
-        Takes the draws so far after each one that is kept.
+        Takes the samples so far after each one that is kept.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def train_bayesian(
 
 
 def most_samples(settings: TrainingSettings, single: BayesianFactorization) -> int:
-    """How many draws fit in ``max_mb``, for a model with one: at least 1."""
+    """How many samples fit in ``max_mb``, for a model with one: at least 1."""
     sizes = {name: t.numel() * t.element_size() for name, t in single.state_dict().items()}
     sittings = sum(size for name, size in sizes.items() if name.startswith("sittings."))
     room = settings.max_mb * 1e6 - sittings
@@ -126,7 +126,7 @@ def most_samples(settings: TrainingSettings, single: BayesianFactorization) -> i
 
 
 class _RunningErrors:
-    """Errors of the mean prediction over the draws so far."""
+    """Errors of the mean prediction over the samples so far."""
 
     def __init__(self, valid: Ratings, mean: float, device: torch.device | str) -> None:
         self.users = torch.from_numpy(valid.user_codes).to(device)
@@ -135,7 +135,7 @@ class _RunningErrors:
         self.total, self.draws, self.mean = torch.zeros(len(valid), device=device), 0, mean
 
     def count(self, model: BayesianFactorization) -> None:
-        """Begin with all draws of a model."""
+        """Begin with all samples of a model."""
         self.draws = model.n_samples
         for start in range(0, len(self.total), _ENTRIES // model.n_samples + 1):
             rows = slice(start, start + _ENTRIES // model.n_samples + 1)
@@ -143,7 +143,7 @@ class _RunningErrors:
             self.total[rows] = model(pairs.to(model.device)).to(self.total.device) * self.draws
 
     def after(self, users: Tensor, items: Tensor) -> dict[str, float]:
-        """Errors after another draw, of which the factors are given."""
+        """Errors after another sample, of which the factors are given."""
         users, items = widened(users, first=True), widened(items, first=False)
         self.draws += 1
         self.total += dots(users, items, self.users, self.items) + self.mean
@@ -179,7 +179,7 @@ def r_hat(model: BayesianFactorization, ratings: Ratings, *, seed: int = 0) -> f
     stars = model.stars_of_draws(model.user_vectors(users), items)
     half = stars.shape[1] // 2
     if half < 2 or not len(rows):
-        return 99.0  # two draws have no spread to speak of
+        return 99.0  # two samples have no spread to speak of
     halves = torch.stack([stars[:, :half], stars[:, -half:]]).double()
     within = halves.var(2).mean(0)
     total = (half - 1) / half * within + halves.mean(2).var(0)
@@ -189,7 +189,7 @@ def r_hat(model: BayesianFactorization, ratings: Ratings, *, seed: int = 0) -> f
 def _state_tensors(
     model: BayesianFactorization, chain: Chain, running: _RunningErrors | None
 ) -> dict[str, Tensor]:
-    """What a checkpoint keeps: the model with the draws so far, and means over these."""
+    """What a checkpoint keeps: the model with the samples so far, and means over these."""
     kept = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     if running is not None:
         kept["valid_total"] = running.total
@@ -205,7 +205,7 @@ def _restore(
     running: _RunningErrors | None,
     n_draws: int,
 ) -> None:
-    """Put what `_state_tensors` gave after so many draws where it was."""
+    """Put what `_state_tensors` gave after so many samples where it was."""
 
     def under(prefix: str) -> dict[str, Tensor]:
         return {n.removeprefix(prefix): t for n, t in kept.items() if n.startswith(prefix)}
@@ -219,7 +219,7 @@ def _restore(
 
 
 def _copy_draws(old: BayesianFactorization, new: BayesianFactorization, last: int) -> None:
-    """Copy the last draws of a model into the first ones of another."""
+    """Copy the last samples of a model into the first ones of another."""
     new.user_noise.weight.data.copy_(old.user_noise.weight)
     old_tables = [*old.tables()[0][:2], *old.tables()[1]]
     new_tables = [*new.tables()[0][:2], *new.tables()[1]]

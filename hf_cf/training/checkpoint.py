@@ -29,7 +29,7 @@ class State(NamedTuple):
     ----------
     tensors : dict of str to Tensor
         Weights, the optimiser's memory, states of random generators.
-    facts : dict
+    metadata : dict
         Plain JSON values; ``epochs``, the records so far, among them.
     """
 

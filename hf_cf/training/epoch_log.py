@@ -13,7 +13,7 @@ from torch import Tensor, nn
 _EVENTS = {name for name in vars(event) if not name.startswith("_")}
 
 
-class EpochRecord(Callback):
+class EpochLog(Callback):
     """Keeps each epoch's figures, and the weights of the epoch with the lowest validation MSE."""
 
     order = 70

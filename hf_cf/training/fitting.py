@@ -79,7 +79,7 @@ def fit(
         Whether to show fastai's progress bar and its table of epochs.
     checkpoint : str or Path, optional
         A folder for the state of the training, which is kept in ``checkpoint.safetensors`` after
-        each epoch, or each kept draw of ``bayesian_mf``. If it holds the state of this same run,
+        each epoch, or each kept sample of ``bayesian_mf``. If it holds the state of this same run,
         training goes on from there, and ends with the same weights, to the last bit, as if it had
         not been interrupted.
     device : str or torch.device, optional

@@ -17,7 +17,7 @@ from hf_cf.models import BayesianFactorization
 from hf_cf.models.solver import Prior, SparseRows, solve_rows
 from hf_cf.training.factor_prior import LinkedPrior, to
 from hf_cf.training.rating_rows import rating_rows
-from hf_cf.training.sessions import WINDOWS, SittingSampler
+from hf_cf.training.sessions import WINDOWS, SessionSampler
 from hf_cf.training.settings import TrainingSettings
 
 Floats = npt.NDArray[Any]
@@ -90,14 +90,14 @@ class Chain:
         self.variance, self.precision = variance, 1 / variance
         self.user_weights = torch.ones(by_user.n_rows, device=device)
         self.thin, self.burn_in = settings.thin, settings.burn_in
-        self.sittings: SittingSampler | None = None
+        self.sittings: SessionSampler | None = None
         if settings.dates:
             if train.timestamps is None:
                 raise ValueError("dates=True needs ratings with times, and these have none")
             known = (train.user_codes > 0) & (train.item_codes > 0)
             times = train.timestamps[known][np.argsort(train.user_codes[known], kind="stable")]
             self.stars = by_user.values
-            self.sittings = SittingSampler(self.owner.numpy(force=True), times, start)
+            self.sittings = SessionSampler(self.owner.numpy(force=True), times, start)
             self._take_off_sittings()
 
     def empty_model(self, n_samples: int) -> BayesianFactorization:
@@ -135,7 +135,7 @@ class Chain:
         return self._draw_users(number)
 
     def keep(self, model: BayesianFactorization, draw: int, user_means: Tensor) -> None:
-        """Put the state after a sweep into a model as one of its draws."""
+        """Put the state after a sweep into a model as one of its samples."""
         users, items = model.tables()
         for tables, factors in ((users, user_means), (items, self.items.factors)):
             width = slice(draw * self.n_factors, (draw + 1) * self.n_factors)
@@ -151,13 +151,13 @@ class Chain:
         model.rating_precision[draw] = self.precision
         noise = model.user_noise.weight.data
         variance = 1 / (self.precision * self.user_weights)
-        noise[:, 0] += (variance - noise[:, 0]) / (draw + 1)  # the mean over the draws so far
+        noise[:, 0] += (variance - noise[:, 0]) / (draw + 1)  # the mean over the samples so far
         noise[:, 1] = self.user_weights
         if self.sittings is not None and model.sittings is not None:
             self.sittings.copy_to(model.sittings)
 
     def go_back_to(self, model: BayesianFactorization, n_draws: int) -> None:
-        """Take up the chain where a model had so many draws, the last of them after `sweeps`."""
+        """Take up the chain where a model had so many samples, the last of them after `sweeps`."""
         draw = n_draws - 1
         kept = {name: tensor.to(self.device) for name, tensor in model.state_dict().items()}
         factors = kept["item_factors.weight"].view(-1, model.n_samples, self.n_factors)[:, draw]
@@ -184,9 +184,9 @@ class Chain:
         return self.users.solve(self.items.factors, self._weights(self.owner), noise)
 
     def _item_noise(self, number: int, rng: np.random.Generator) -> Floats:
-        """Draws for the items; of unrated ones every other kept sweep has the opposite.
+        """Samples for the items; of unrated ones every other kept sweep has the opposite.
 
-        So the mean over draws of what nobody has rated is nearly the mean of its prior.
+        So the mean over samples of what nobody has rated is nearly the mean of its prior.
         """
         noise = rng.standard_normal(self.items.factors.shape, np.float32)
         unrated = ~self.items.prior.trained.numpy(force=True)
@@ -221,14 +221,14 @@ class Chain:
         return sums.numpy(force=True)
 
     def _errors(self) -> Tensor:
-        """What is left of every rating, in the order of the users, (n,)."""
+        """Residual of every rating, in the order of the users, (n,)."""
         users = widened(self.users.factors, first=True)
         items = widened(self.items.factors, first=False)
         rows = self.users.rows
         return rows.values - dots(users, items, self.owner, rows.columns)
 
     def _take_off_sittings(self) -> None:
-        """Let factors and biases explain what the sittings leave of every rating."""
+        """Let factors and biases explain each rating less its sessions' effects."""
         assert self.sittings is not None
         left = self.stars - torch.from_numpy(self.sittings.total).to(self.device)
         self.users.rows = replace(self.users.rows, values=left)

@@ -25,7 +25,7 @@ from hf_cf.data.scale import RatingScale
 from hf_cf.models import RatingClassifier, RatingModel, build_rating_model
 from hf_cf.models.threads import limited_to, usable_threads
 from hf_cf.training.checkpoint import Checkpoint
-from hf_cf.training.epoch_log import EpochRecord
+from hf_cf.training.epoch_log import EpochLog
 from hf_cf.training.large_batches import InPlaceAdam, SumOfParts, kept_gradients
 from hf_cf.training.loaders import RatingsDataLoaders
 from hf_cf.training.resume import Resume
@@ -154,7 +154,7 @@ def run(
         validation ratings: ``epoch``, ``seconds``, ``train_loss`` (fastai's running
         mean), and with validation ratings ``valid_loss``, ``valid_mse``, ``valid_mae``.
     """
-    record = EpochRecord(keep_best=settings.keep_best)
+    record = EpochLog(keep_best=settings.keep_best)
     if biases is not None and len(learn.dls.valid.stars):
         record.start_from(_trained_part(learn.model), biases, _valid_errors(learn, biases))
     callbacks, first = [record], 0

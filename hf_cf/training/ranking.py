@@ -46,7 +46,7 @@ class ImplicitALSConfig:
     weight : tuple of 5 floats
         How much a rating of 1 to 5 stars counts.
     unobserved : float
-        Weight of "not liked" for each pair of a user and an item, beside the 1 of a rating.
+        Weight of "not liked" for each pair of a user and an item, where a rating weighs 1.
     regularization : float
         Strength of the shrinkage towards zero.
     exponent : float

@@ -9,7 +9,7 @@ from fastai.callback.core import Callback
 from torch import Tensor
 
 from hf_cf.training.checkpoint import Checkpoint, State
-from hf_cf.training.epoch_log import EpochRecord
+from hf_cf.training.epoch_log import EpochLog
 
 
 class Resume(Callback):
@@ -24,13 +24,13 @@ class Resume(Callback):
     ----------
     checkpoint : Checkpoint
         Where the state is kept.
-    record : EpochRecord
+    record : EpochLog
         The callback whose records and best weights belong to the state.
     """
 
     order = 80  # after the records of the epoch
 
-    def __init__(self, checkpoint: Checkpoint, record: EpochRecord) -> None:
+    def __init__(self, checkpoint: Checkpoint, record: EpochLog) -> None:
         self._checkpoint, self._record = checkpoint, record
         self._state = checkpoint.load()
         self.epochs_done = 0

@@ -1,4 +1,4 @@
-"""Drawing the effects of users' sittings, as a part of the Gibbs sampler."""
+"""Drawing the effects of users' sessions, as a part of the Gibbs sampler."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hf_cf.models.sessions import Sessions, checked_times, sitting_keys
+from hf_cf.models.sessions import Sessions, checked_times, session_keys
 
 WINDOWS = (86_400, 600, 60)
-"""Lengths of a sitting in seconds: a day, ten minutes, a minute."""
+"""Lengths of a session in seconds: a day, ten minutes, a minute."""
 
 _SHAPE, _RATE = 1.0, 0.1  # of the Gamma prior of a length's precision, in 1 / squared stars
 _START = 0.3  # standard deviation of the effects that sampling starts from
 
 
-class SittingSampler:
-    """Effects ``e ~ N(0, 1 / precision)`` of sittings, with one precision a length.
+class SessionSampler:
+    """Effects ``e ~ N(0, 1 / precision)`` of sessions, with one precision a length.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class SittingSampler:
     Attributes
     ----------
     total : float32 array, shape (n,)
-        What the sittings of each rating add to it, in the last draw.
+        What the sessions of each rating add to it, in the last sample.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class SittingSampler:
         self.keys, self.groups, self.owners, self.draws = [], [], [], []
         codes, seconds = torch.from_numpy(users), torch.from_numpy(checked_times(times))
         for window in WINDOWS:
-            keys, groups = sitting_keys(codes, seconds, window).unique(return_inverse=True)
+            keys, groups = session_keys(codes, seconds, window).unique(return_inverse=True)
             self.keys.append(keys)
             self.groups.append(groups.numpy())
             self.owners.append((keys >> 32).numpy())
             self.draws.append(rng.standard_normal(len(keys), np.float32) * np.float32(_START))
         self.means = [np.zeros(len(draw)) for draw in self.draws]
-        self.variances = np.zeros(len(WINDOWS))  # mean over the draws, as the means
+        self.variances = np.zeros(len(WINDOWS))  # mean over the samples, as the means
         self.n_kept = 0
         self.total = self._sum()
 
@@ -59,7 +59,7 @@ class SittingSampler:
         Parameters
         ----------
         left : float32 array, shape (n,)
-            What is left of every rating, effects of sittings taken off.
+            Residual of every rating, effects of sessions subtracted.
         precisions : array, shape (n_users,)
             Inverse variance of each user's ratings.
         rng : Generator
@@ -84,14 +84,14 @@ class SittingSampler:
         self.total = self._sum()  # without the rounding of many additions
 
     def average(self) -> None:
-        """Count the last draw into the posterior means, by its conditional means."""
+        """Count the last sample into the posterior means, by its conditional means."""
         self.n_kept += 1
         for level, new in enumerate(self.conditional_means):
             self.means[level] += (new - self.means[level]) / self.n_kept
         self.variances += (1 / np.array(self.priors) - self.variances) / self.n_kept
 
     def copy_to(self, sittings: Sessions) -> None:
-        """Put the means and the last draw into a model."""
+        """Put the means and the last sample into a model."""
         sittings.variances.copy_(torch.from_numpy(self.variances))
         for level, keys in enumerate(self.keys):
             to_keys, effects = sittings.level(level)
@@ -100,7 +100,7 @@ class SittingSampler:
             effects[:, 1] = torch.from_numpy(self.draws[level])
 
     def go_back_to(self, sittings: Sessions, n_kept: int) -> None:
-        """Take up the last draw of a model, and its means over so many draws."""
+        """Take up the last sample of a model, and its means over so many samples."""
         for level in range(len(self.keys)):
             mean, last = sittings.level(level)[1].T.numpy(force=True)
             self.means[level], self.draws[level] = mean.astype(np.float64), last.copy()
@@ -118,7 +118,7 @@ class SittingSampler:
         self.variances = kept["variances"].numpy(force=True)
 
     def counts(self) -> list[int]:
-        """How many sittings there are of each length."""
+        """How many sessions there are of each length."""
         return [len(keys) for keys in self.keys]
 
     def _sum(self) -> npt.NDArray[np.float32]:

@@ -60,7 +60,7 @@ class TrainingSettings:
     burn_in: int = _setting(40, "sweeps before the first that can be kept (bayesian_mf)")
     thin: int = _setting(6, "sweeps from one that is kept to the next (bayesian_mf)")
     max_mb: float = _setting(
-        20.0, "megabytes that the kept draws may take in a file; thinned further (bayesian_mf)"
+        20.0, "megabytes that the kept samples may take in a file; thinned further (bayesian_mf)"
     )
     features: bool = _setting(True, "use the features of users and items (bayesian_mf)")
     implicit: int = _setting(
@@ -74,7 +74,7 @@ class TrainingSettings:
     )
     dates: bool = _setting(
         False,
-        "effects of every user's sittings (days, tens of minutes, minutes), for predictions of "
+        "effects of every user's sessions (days, tens of minutes, minutes), for predictions of "
         "ratings whose time is known (bayesian_mf)",
     )
     schedule: str = _setting(
@@ -112,9 +112,9 @@ class TrainingSettings:
             if choices and value not in choices:
                 raise ValueError(f"{item.name}={value!r}; choose from {', '.join(choices)}")
         for name in ("epochs", "batch_size", "n_factors", "n_hidden", "thin"):
-            self._demand(_is_whole(getattr(self, name), 1), name, "be a whole number above 0")
+            self._demand(_is_whole(getattr(self, name), 1), name, "be an integer above 0")
         for name in ("burn_in", "implicit"):
-            self._demand(_is_whole(getattr(self, name), 0), name, "be a whole number not below 0")
+            self._demand(_is_whole(getattr(self, name), 0), name, "be an integer not below 0")
         for name in ("lr", "eps", "init_scale", "regularization", "bias_regularization", "max_mb"):
             value = getattr(self, name)
             self._demand(_is_number(value) and value > 0, name, "be a number above 0")
@@ -127,10 +127,10 @@ class TrainingSettings:
         self._demand(
             _is_number(self.dropout) and 0 <= self.dropout < 1, "dropout", "be at least 0, below 1"
         )
-        self._demand(_is_whole(self.seed), "seed", "be a whole number")
+        self._demand(_is_whole(self.seed), "seed", "be an integer")
         self._demand(
             isinstance(self.layers, Sequence) and all(_is_whole(n, 1) for n in self.layers),
-            "layers", "be whole numbers above 0",
+            "layers", "be integers above 0",
         )  # fmt: skip
         self._demand(
             self.y_range in ("auto", "scale", None) or _is_range(self.y_range),
@@ -286,7 +286,7 @@ def for_size(settings: TrainingSettings, n_ratings: int) -> TrainingSettings:
     `LEAST_FOR_PATTERNS`.
 
     ``bayesian_mf`` makes fewer sweeps, in proportion to the root of the ratings, and a larger file:
-    the posterior is narrower, so that fewer draws say as much of it, while each is larger. From
+    the posterior is narrower, so that fewer samples say as much of it, while each is larger. From
     64 times as many ratings on it has 16 factors.
     """
     if n_ratings:

@@ -37,7 +37,7 @@ def objective(model: RatingModel, prior: UserPrior, v: Tensor, items: Tensor, st
     return error.square().sum() + off @ prior.precision.to(v) @ off
 
 
-def slope_at(model: RatingModel, prior: UserPrior, v: Tensor, items: Tensor, stars: Tensor):
+def gradient_at(model: RatingModel, prior: UserPrior, v: Tensor, items: Tensor, stars: Tensor):
     model = model.double()
     vector = v.detach().double().requires_grad_(True)
     objective(model, prior, vector, items, stars).backward()
@@ -78,8 +78,8 @@ def test_the_objective_is_level_at_the_answer(case: str, stars: Tensor) -> None:
     model = small_model(case)
     prior = prior_for(model)
     found = fold_in(model, prior, ITEMS, stars)
-    at_start = slope_at(model, prior, prior.mean, ITEMS, stars)
-    assert slope_at(model, prior, found, ITEMS, stars) < 0.01 * at_start
+    at_start = gradient_at(model, prior, prior.mean, ITEMS, stars)
+    assert gradient_at(model, prior, found, ITEMS, stars) < 0.01 * at_start
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "dot" in case or case == "als"])
@@ -90,8 +90,8 @@ def test_the_objective_is_level_where_ratings_are_fewer_than_factors(
     model = small_model(case)
     prior = prior_for(model)
     found = fold_in(model, prior, ITEMS[:3], stars[:3])
-    at_start = slope_at(model, prior, prior.mean, ITEMS[:3], stars[:3])
-    assert slope_at(model, prior, found, ITEMS[:3], stars[:3]) < 0.01 * at_start
+    at_start = gradient_at(model, prior, prior.mean, ITEMS[:3], stars[:3])
+    assert gradient_at(model, prior, found, ITEMS[:3], stars[:3]) < 0.01 * at_start
 
 
 def test_numbers_beyond_float32_are_left_to_the_solver() -> None:

@@ -1,4 +1,4 @@
-"""Effects of sittings: which window a time falls into, and what counts as a time."""
+"""Effects of sessions: which window a time falls into, and what counts as a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from small_models import BAYESIAN, N_ITEMS, N_USERS, small_model
 
 from hf_cf.models import BayesianFactorization
-from hf_cf.models.sessions import Sessions, checked_times, sitting_keys
+from hf_cf.models.sessions import Sessions, checked_times, session_keys
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def sittings() -> Sessions:
     """User 2 on day 1 and in minutes 1445 and 1447, user 5 on day 1."""
     found = Sessions([86_400, 60], [2, 2])
     users, times = torch.tensor([2, 5]), torch.tensor([86_400, 86_400])
-    found.keys_0.copy_(sitting_keys(users, times, 86_400))
-    found.keys_1.copy_(sitting_keys(torch.tensor([2, 2]), torch.tensor([86_700, 86_820]), 60))
+    found.keys_0.copy_(session_keys(users, times, 86_400))
+    found.keys_1.copy_(session_keys(torch.tensor([2, 2]), torch.tensor([86_700, 86_820]), 60))
     found.effects_0[:, 0] = torch.tensor([0.5, -0.25])
     found.effects_1[:, 0] = torch.tensor([0.125, 1.0])
     return found
@@ -43,7 +43,7 @@ def test_effects_of_the_windows_that_a_time_falls_into_add_up(sittings: Sessions
 
 def test_keys_are_the_same_numbers_whatever_the_type_of_the_codes() -> None:
     times = torch.tensor([2**36 - 1])
-    key = sitting_keys(torch.tensor([2**31 - 1], dtype=torch.int32), times, 16)
+    key = session_keys(torch.tensor([2**31 - 1], dtype=torch.int32), times, 16)
     assert key.tolist() == [(2**31 - 1) * 2**32 + (2**36 - 1) // 16]
 
 

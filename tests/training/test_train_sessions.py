@@ -1,4 +1,4 @@
-"""Effects of sittings, from ratings with times to predictions."""
+"""Effects of sessions, from ratings with times to predictions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 import hf_cf
 from hf_cf.models import BayesianFactorization
 from hf_cf.training import fit
-from hf_cf.training.sessions import SittingSampler
+from hf_cf.training.sessions import SessionSampler
 
 QUICK = {"n_factors": 2, "burn_in": 10, "implicit": 0, "epochs": 60, "progress": False}
 DAY = 86_400
@@ -159,7 +159,7 @@ def test_draws_of_the_effects_have_the_moments_of_their_conditional_posterior() 
     users = np.array([1, 1, 1, 2, 2], np.int32)
     times = np.array([0, 10, DAY, 0, 0])
     left = np.array([0.5, 0.7, -0.4, 1.0, 1.2], np.float32)
-    sampler = SittingSampler(users, times, rng)
+    sampler = SessionSampler(users, times, rng)
     days, found = [], []
     for _ in range(4000):
         # Two lengths are held at known values, and the third is drawn given them.

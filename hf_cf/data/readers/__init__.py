@@ -151,11 +151,11 @@ def _of_layout(source: str | Path, path: Path, wanted: Wanted) -> Any:
 
 
 def _read_table(source: str | Path, path: Path, wanted: Wanted, *, has_items: bool) -> Ratings:
-    beside = None
+    items_file = None
     if path.is_dir():
         tables = _own_tables(path)
         assert tables is not None
-        path, beside = tables
+        path, items_file = tables
     if not path.is_file():
         raise DataFormatError(
             f"there is no such file or folder, and no dataset of this name: sample, "
@@ -170,10 +170,10 @@ def _read_table(source: str | Path, path: Path, wanted: Wanted, *, has_items: bo
             file=path,
         )
     ratings = read_file(path, wanted)
-    if beside is None and not has_items:
+    if items_file is None and not has_items:
         own = _own_tables(path.parent)
-        beside = own[1] if own is not None and own[0] == path else None
-    return ratings if beside is None else with_items(ratings, beside)
+        items_file = own[1] if own is not None and own[0] == path else None
+    return ratings if items_file is None else with_items(ratings, items_file)
 
 
 def _own_tables(folder: Path) -> tuple[Path, Path] | None:

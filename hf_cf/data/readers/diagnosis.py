@@ -209,7 +209,7 @@ def _problem(value: str, field: Field) -> str:
     bits = field.type.bit_width
     whole = re.fullmatch(r"\s*[+-]?\d{1,30}\s*", value)
     if not whole or not -(2 ** (bits - 1)) <= int(value) < 2 ** (bits - 1):
-        return f"{_shown(value)} is not a whole number that fits in {bits} bits"
+        return f"{_shown(value)} is not an integer that fits in {bits} bits"
     return ""
 
 

@@ -25,7 +25,7 @@ def cache_folder() -> Path:
 def fetch(dataset: Dataset, *, base_url: str | None = None) -> Path:
     """The zip of a dataset: from the cache, or downloaded into it.
 
-    A download is written beside its place, compared with the known checksum and then moved
+    A download is written next to its place, compared with the known checksum and then moved
     there, so that the cache never holds a part of a file. A cut connection or a wrong checksum
     starts it again, three times. A zip that somebody put into the cache by hand is used as it is.
 

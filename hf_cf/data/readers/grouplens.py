@@ -66,7 +66,7 @@ def read_zip(path: Path) -> Ratings:
     """Ratings from a zip as GroupLens ships it, read in place."""
     with _opened_zip(path) as root:
         folders = [root, *(entry for entry in root.iterdir() if entry.is_dir())]
-        # A zip made on a Mac has a second folder beside the data.
+        # A zip made on a Mac has a second folder next to the data.
         folder = max(folders, key=lambda f: max(_count(f, layout) for layout in LAYOUTS))
         return read_folder(folder, name=path.stem)
 

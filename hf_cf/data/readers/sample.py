@@ -226,7 +226,7 @@ def _draw_stars(
 def _draw_times(
     rng: np.random.Generator, user_rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Seconds since 1970: sittings of a rating every minute or so, some days or weeks apart."""
+    """Seconds since 1970: sessions of a rating every minute or so, some days or weeks apart."""
     n = len(user_rows)
     pause = rng.integers(HOUR, 14 * DAY, size=n)
     gap = np.where(rng.random(n) < 0.03, pause, rng.integers(5, 120, size=n))

@@ -50,7 +50,7 @@ class Dialect:
 
 
 def sniff(file: PackedFile) -> Dialect:
-    """Find out how a file of text is laid out, from its first lines.
+    """Find out how a file of text is formatted, from its first lines.
 
     Raises
     ------

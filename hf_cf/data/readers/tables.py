@@ -231,7 +231,7 @@ def _parquet_column(path: Path, name: str, column: pa.ChunkedArray) -> pa.Chunke
 
 
 def _spelt(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Values as text, each different one spelt out once."""
+    """Values as text, each different one converted once."""
     if not column.num_chunks:
         return column.cast(_TEXT)
     parts = []
@@ -242,7 +242,7 @@ def _spelt(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _ids(column: pa.ChunkedArray) -> pd.Categorical[Any]:
-    """Ids as whole numbers where each is spelt like one (007 is not), otherwise as text."""
+    """Ids as integers where each is written as one (007 is not), otherwise as text."""
     column = column.unify_dictionaries()
     if not column.num_chunks:
         return pd.Categorical([])

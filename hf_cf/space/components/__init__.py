@@ -1,4 +1,4 @@
-"""What the Space's pages are made of: JavaScript and CSS files beside this one and in ``pages``.
+"""What the Space's pages are made of: JavaScript and CSS files next to this one and in ``pages``.
 
 The scripts build elements and text nodes; nothing that a catalogue or a visitor brings becomes
 markup.

@@ -61,11 +61,11 @@ BAD_FOLDERS = {
     ),
     "an id too large": (
         *("ml-25m", "ratings.csv", CSV.replace(b"2,3,", b"2,3000000000,"), 5, "movieId"),
-        "'3000000000' is not a whole number that fits in 32 bits",
+        "'3000000000' is not an integer that fits in 32 bits",
     ),
     "an id with a fraction": (
         *("ml-25m", "ratings.csv", CSV.replace(b"2,3,", b"2,3.5,"), 5, "movieId"),
-        "'3.5' is not a whole number",
+        "'3.5' is not an integer",
     ),
     "undecodable catalogue": (
         *("ml-10m", "movies.dat", FILES["ml-1m"]["movies.dat"], 3, None),
