@@ -5,10 +5,10 @@ BIN := .venv/bin
 DATA ?= ../shared/data
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint screenshots bench clean help
+.PHONY: demo test test-lowest lint screenshots bench clean help
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 14
 
 demo: .venv/demo models/sample/config.json ## train on the synthetic sample, without network, and serve it
 	$(BIN)/python space/app.py
@@ -18,6 +18,11 @@ models/sample/config.json: | .venv/demo
 
 test: .venv/dev .venv/browser ## run every test
 	$(BIN)/python -m pytest -n 2
+
+test-lowest: .venv/browser ## run every test on the lowest versions that pyproject.toml allows, in .venv-lowest
+	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet -c constraints-lowest.txt -e '.[dev]'
+	.venv-lowest/bin/python -m pytest -n 2
 
 lint: .venv/dev ## ruff and mypy
 	$(BIN)/ruff check .
@@ -48,7 +53,7 @@ bench: .venv/bench ## measure accuracy and speed (some hours), and write benchma
 	$(BIN)/python benchmarks/bayesian_accuracy.py --data $(DATA) --out benchmarks/results/bayesian_accuracy.md
 
 clean: ## remove what the other commands made
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis models
+	rm -rf .venv .venv-lowest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis models
 
 # The pages are tested in Chromium: the system's, or the one that Playwright brings.
 .venv/browser: | .venv/dev

@@ -30,6 +30,7 @@ FLOORS = {
     "spark": 6,
     "space": 6,
     "cli": 7,
+    "__main__": 8,
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -11,6 +11,9 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+import shtab
+
+from hf_cf import __version__
 from hf_cf.cli import answer, evaluate, hub, space, spark, train
 from hf_cf.cli.data import with_flags
 from hf_cf.errors import DataFormatError, DownloadError, ModelFormatError, UnknownItem, UnknownUser
@@ -32,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="hf-cf", description="Train, use and publish recommenders."
     )
+    parser.add_argument("--version", action="version", version=f"hf-cf {__version__}")
+    shtab.add_argument_to(parser, "--print-completion", help="print a script for a shell to read")
     commands = parser.add_subparsers(required=True, metavar="command")
     for module in _COMMANDS:
         module.add_parser(commands)

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import hf_cf
 from hf_cf.storage.card import fill
+from hf_cf.storage.templates import card_template, space_template
 from hf_cf.storage.whole_writes import replacing_together
 
 MODEL_VARIABLE = "HF_CF_MODEL"
 """The environment variable from which a Space takes its model."""
 
 _PACKAGE = Path(hf_cf.__file__).parent
-_TEMPLATE = _PACKAGE / "space_template"
 _README = "README.md"
 
 
@@ -46,11 +46,12 @@ def space_files(name: str | None = None, model: str | None = None) -> dict[str, 
         "example": model or "user/movies",
         "version": hf_cf.__version__,
     }
-    files = {path.name: path.read_bytes() for path in _of_ours(_TEMPLATE)}
+    files = {path.name: path.read_bytes() for path in _of_ours(space_template())}
     files[_README] = fill(files[_README].decode(), values).encode()
-    package = (path for path in _of_ours(_PACKAGE) if _TEMPLATE not in path.parents)
-    inside = {path.relative_to(_PACKAGE.parent).as_posix(): path.read_bytes() for path in package}
-    return files | inside
+    for path in _of_ours(_PACKAGE):
+        if space_template() not in path.parents:
+            files[path.relative_to(_PACKAGE.parent).as_posix()] = path.read_bytes()
+    return files | {f"{_PACKAGE.name}/model_card.md": card_template().read_bytes()}
 
 
 def is_ours(path: str) -> bool:

@@ -20,6 +20,7 @@ from pyarrow.fs import FileSystem
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from hf_cf import __version__
 from hf_cf.data.catalogue import Catalogue
 from hf_cf.data.history import History
 from hf_cf.data.ratings import Ratings, in_code_order
@@ -161,7 +162,7 @@ def fit(
         metrics["seconds"] = time.perf_counter() - started
         metadata = TrainingMetadata(
             {"model": "als", **asdict(settings)}, metrics, [],
-            installed_versions("hf-cf", "pyspark", "torch", "pandas"),
+            {"hf-cf": __version__} | installed_versions("pyspark", "torch", "pandas"),
             hardware=f"Apache Spark {df.sparkSession.version}",
         )  # fmt: skip
         items_table = Catalogue(items, _catalogue(coded, items, catalogue))

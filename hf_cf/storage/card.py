@@ -13,7 +13,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ import pandas as pd
 
 from hf_cf.data.scale import DataSource, RatingScale
 from hf_cf.inference.metadata import TrainingMetadata
+from hf_cf.storage.templates import card_template
 
 _PLACE = re.compile(r"\{\{(\w+)(\??)\}\}")
 _HEADING = re.compile(r"(#+) ")
@@ -302,7 +302,7 @@ def _metadata(content: CardContent) -> str:
     tags += ["fastai"] * ("fastai" in content.training.versions)
     known = bool(_HUB_NAME.fullmatch(source.name)) and not source.synthetic
     card = ModelCardData(
-        library_name="hf_cf", tags=tags, datasets=[source.name] if known else None,
+        library_name="hf-cf", tags=tags, datasets=[source.name] if known else None,
         metrics=[result.metric_type for result in results] or None,
         model_name=name, eval_results=results or None, **_licence(source),
     )  # fmt: skip
@@ -320,7 +320,7 @@ def _licence(source: DataSource) -> dict[str, Any]:
 
 
 def _template() -> str:
-    return (resources.files("hf_cf") / "model_card.md").read_text("utf-8")
+    return card_template().read_text("utf-8")
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], align: str = "---:") -> str:

@@ -97,7 +97,7 @@ def download(repo_id: str, **how: Unpack[DownloadOptions]) -> Path:
         "token": token,
         "cache_dir": how.get("cache_dir"),
         "allow_patterns": list(FILES),
-        "library_name": "hf_cf",
+        "library_name": "hf-cf",
     }
 
     def from_cache() -> Path:
@@ -239,7 +239,7 @@ def writer(repo_id: str, token: str | None) -> HfApi:
     """Return a client that may write to a repository; raises what `writing_token` raises."""
     from huggingface_hub import HfApi
 
-    return HfApi(token=writing_token(repo_id, token), library_name="hf_cf")
+    return HfApi(token=writing_token(repo_id, token), library_name="hf-cf")
 
 
 def full_name(api: HfApi, repo_id: str) -> str:

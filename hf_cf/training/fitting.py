@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from hf_cf import __version__
 from hf_cf.data.features import find_features
 from hf_cf.data.ratings import Ratings
 from hf_cf.errors import InvalidArgument
@@ -175,14 +176,19 @@ def _trained(
         head = _fit_ranking(train, ImplicitALSConfig() if ranking == "default" else ranking, device)
         metrics["ranking_seconds"] = time.perf_counter() - started
     prior = _prior(module, train, watched, metrics.get("valid_mse", metrics["train_mse"]), settings)
-    versions = installed_versions("hf-cf", "torch", "fastai", "pandas")
     trained = TrainedModel.of_training(
         Scorer(RatingHead(module, prior), head, train.scale, _fit_profiles(module, head, train)),
         train,
         held_out=valid,
-        metadata=TrainingMetadata(settings.to_dict(), metrics, epochs, versions),
+        metadata=TrainingMetadata(
+            settings.to_dict(), metrics, epochs, _versions("torch", "fastai", "pandas")
+        ),
     )
     return with_report(trained, train, valid)
+
+
+def _versions(*names: str) -> dict[str, str]:
+    return {"hf-cf": __version__} | installed_versions(*names)
 
 
 def _trained_on_interactions(
@@ -205,7 +211,7 @@ def _trained_on_interactions(
         Scorer(rating, head, train.scale, _fit_profiles(module, head, train)),
         train,
         held_out=valid,
-        metadata=TrainingMetadata(settings, metrics, [], installed_versions("hf-cf", "torch")),
+        metadata=TrainingMetadata(settings, metrics, [], _versions("torch")),
     )
     return with_report(trained, train, valid)
 

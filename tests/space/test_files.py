@@ -93,7 +93,7 @@ def test_requirements_are_for_serving_only() -> None:
     project = (ROOT / "pyproject.toml").read_text().partition("\ndependencies = [")[2]
     needed = re.findall(r'"([\w-]+)>=', project.partition("]")[0])
     # A Space downloads no data sets, reads no files of ratings and prints no tables.
-    assert names == {*needed, "mcp"} - {"charset-normalizer", "pooch", "rich"}
+    assert names == {*needed, "mcp"} - {"charset-normalizer", "pooch", "rich", "shtab"}
 
 
 def test_torch_is_the_build_without_cuda() -> None:
@@ -107,8 +107,8 @@ def test_the_package_is_whole_and_nothing_else_is_there() -> None:
         ["git", "ls-files", "hf_cf"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
     files = space_files()
-    assert files.keys() - set(listed) == {"app.py", "README.md", "requirements.txt"}
-    assert set(listed) - files.keys() == {"hf_cf/space_template"}
+    own = {"app.py", "README.md", "requirements.txt", "hf_cf/model_card.md"}
+    assert files.keys() == {*listed, *own}
     assert files["hf_cf/model_card.md"] == (ROOT / "model_card.md").read_bytes()
 
 
