@@ -29,6 +29,10 @@ def add_parser(commands: Any) -> None:
     for column in ("user", "item", "rating"):
         parser.add_argument(f"--{column}-col", default=column, help=f"the {column} column")
     parser.add_argument(
+        "--implicit", action="store_true",
+        help="ratings are strengths of interactions, such as plays; without the column, likes",
+    )  # fmt: skip
+    parser.add_argument(
         "--timestamp-col", help="the column that says when; the latest of repeated ratings counts"
     )
     parser.add_argument("--catalogue", help="Parquet with a column id, and title, year, genres")
@@ -44,7 +48,9 @@ def add_parser(commands: Any) -> None:
         )  # fmt: skip
     parser.add_argument("--factors", type=int, help="factors of the stars")
     parser.add_argument("--iterations", type=int, help="iterations of the stars")
-    parser.add_argument("--blocks", type=int, help="parts of users and items in MLlib's ALS")
+    parser.add_argument(
+        "--sampled-ratings", type=int, help="ratings that the driver trains on, of users at random"
+    )
     parser.add_argument("--seed", type=int, help="seed of the first factors")
     add_index_flag(parser)
     parser.add_argument("--quiet", action="store_true", help="say nothing")
@@ -68,9 +74,12 @@ def _run(arguments: argparse.Namespace) -> None:
     spark = session()
     try:
         catalogue = arguments.catalogue and read(spark, arguments.catalogue)
+        ratings, rated = read(spark, arguments.input, arguments.format), arguments.rating_col
+        if arguments.implicit and rated not in ratings.columns:
+            rated = None
         rec = hf_cf_spark.fit(
-            read(spark, arguments.input, arguments.format),
-            user=arguments.user_col, item=arguments.item_col, rating=arguments.rating_col,
+            ratings, user=arguments.user_col, item=arguments.item_col, rating=rated,
+            feedback="implicit" if arguments.implicit else "explicit",
             timestamp=arguments.timestamp_col, catalogue=catalogue,
             scale=arguments.scale and RatingScale(*arguments.scale),
             source=DataSource(arguments.name), settings=settings, out=arguments.out,

@@ -2,54 +2,118 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from hf_cf.data.scale import RatingScale
+from hf_cf.data.guesses import Feedback
+from hf_cf.data.history import History
+from hf_cf.data.scale import LIKES, RatingScale
 from hf_cf.data.vocab import Vocab
 from hf_cf.errors import DataFormatError
+from hf_cf.spark.batches import Batches, map_batches
+from hf_cf.spark.blocks import (
+    RATINGS,
+    as_bytes,
+    from_bytes,
+    in_order,
+    packing,
+    ratings_of,
+    schema_of,
+)
 
 _WHOLE = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 _AS_TEXT = (T.StringType, T.BooleanType, T.DateType, T.TimestampType)
 _LEVELS = 1_000
-_ROW_BITS = 33  # of monotonically_increasing_id, below the number of the partition
-_AT_ONCE = 1_000_000
+_RATINGS_A_PARTITION = 4_000_000
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What one look at all ratings tells.
+
+    Attributes
+    ----------
+    n : int
+        Rows.
+    scale : RatingScale
+        The values of the ratings.
+    items : Vocab
+        The items that were rated.
+    counts : int64 array, shape (n_items,)
+        Rows of each item, by code.
+    """
+
+    n: int
+    scale: RatingScale
+    items: Vocab
+    counts: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Coded:
-    """Ratings by code, written once to Parquet, and what the codes stand for.
+    """Ratings by code, each pair of user and item once.
 
     Attributes
     ----------
-    ratings : DataFrame
-        ``user``, ``item`` (int codes from 1) and ``rating`` (float), each pair once.
-    users, items : DataFrame
-        ``code`` and ``id``, codes in the order of ids, as in `Vocab`.
-    n_users, n_items : int
-        Codes, ``#na#`` included.
-    n_ratings : int
-        Rows of `ratings`.
+    blocks : DataFrame
+        See `hf_cf.spark.blocks`; written once to Parquet.
+    first : dict of int to int
+        Code of the first user of each block, in the order of blocks.
+    sizes : dict of int to int
+        Ratings of each block, likewise.
+    items : Vocab
+        The items; codes follow the order of ids.
+    item_counts : int64 array, shape (n_items,)
+        Ratings of each item, by code.
+    n_users : int
+        Users, ``#na#`` included.
     n_repeated : int
         Ratings dropped, because a later one of the same user and item was kept.
     scale : RatingScale
         The values of the ratings.
+    feedback : {"explicit", "implicit"}
+        Whether ratings are stars, or strengths of interactions.
     """
 
-    ratings: DataFrame
-    users: DataFrame
-    items: DataFrame
+    blocks: DataFrame
+    first: dict[int, int]
+    sizes: dict[int, int]
+    items: Vocab
+    item_counts: npt.NDArray[np.int64]
     n_users: int
-    n_items: int
-    n_ratings: int
     n_repeated: int
     scale: RatingScale
+    feedback: Feedback
+
+    @property
+    def n_items(self) -> int:
+        """Items, ``#na#`` included."""
+        return len(self.items)
+
+    @property
+    def n_ratings(self) -> int:
+        """All ratings."""
+        return sum(self.sizes.values())
+
+    def ratings(self) -> Iterator[tuple[int, History]]:
+        """Bring the ratings to the driver: the code of each block's first user, and its rows."""
+        for number, ratings in ratings_of(in_order(self.blocks, self.sizes, RATINGS)):
+            yield self.first[number], ratings
+
+    def user_ids(self) -> Vocab:
+        """Bring the users' ids to the driver."""
+        tables = in_order(self.blocks, self.sizes, ["ids"])
+        ids = pa.concat_arrays([pc.list_flatten(t["ids"].combine_chunks()) for t in tables])
+        return Vocab(ids.to_numpy() if pa.types.is_integer(ids.type) else ids.to_pandas())
 
 
 def plain_table(
@@ -97,9 +161,12 @@ def _id_type(kind: T.DataType, name: str) -> str:
 
 
 def check(
-    table: DataFrame, names: dict[str, str], scale: RatingScale | None
-) -> tuple[int, RatingScale]:
-    """Count ratings and find their scale, or say what is wrong with the first bad one.
+    table: DataFrame,
+    names: dict[str, str],
+    scale: RatingScale | None,
+    feedback: Feedback = "explicit",
+) -> Checked:
+    """Count ratings and items and find the scale, or say what is wrong with the first bad one.
 
     Parameters
     ----------
@@ -109,6 +176,8 @@ def check(
         What the columns were called, for messages.
     scale : RatingScale, optional
         What the ratings must keep to; inferred where not given.
+    feedback : {"explicit", "implicit"}
+        Whether ratings are stars, or strengths of interactions.
 
     Raises
     ------
@@ -121,23 +190,29 @@ def check(
     }
     unfit = F.isnan(stars) | stars.isin(float("inf"), float("-inf"))
     problems["rating", "it is not a number"] = unfit
-    if scale is not None:
+    if feedback == "implicit":
+        problems["rating", "the strength of an interaction is below 0"] = (stars < 0) & ~unfit
+    elif scale is not None:
         out = (stars < scale.min) | (stars > scale.max)
         text = f"it is outside the scale of {scale.min:g} to {scale.max:g}"
         problems["rating", text] = out & ~unfit
-    counts = [F.count_if(wrong).alias(str(at)) for at, wrong in enumerate(problems.values())]
-    found = table.agg(F.count(F.lit(1)).alias("n"), *counts).first()
-    assert found is not None
-    if not found["n"]:
+    wrong = [F.count_if(each).alias(str(at)) for at, each in enumerate(problems.values())]
+    by_item = table.groupBy("item").agg(F.count(F.lit(1)).alias("n"), *wrong).toArrow()
+    n = pc.sum(by_item["n"]).as_py()
+    if not n:
         raise DataFormatError("there are no ratings")
-    for at, ((role, text), wrong) in enumerate(problems.items()):
-        if found[str(at)]:
-            row = table.where(wrong).first()
+    for at, ((role, text), condition) in enumerate(problems.items()):
+        if found := pc.sum(by_item[str(at)]).as_py():
+            row = table.where(condition).first()
             raise DataFormatError(
-                f"{text}, in {found[str(at)]:,} of {found['n']:,} ratings, such as {_told(row)}",
-                column=names[role],
+                f"{text}, in {found:,} of {n:,} ratings, such as {_told(row)}", column=names[role]
             )
-    return found["n"], scale or _inferred(table)
+    items, codes = Vocab.build(_as_array(by_item["item"]))
+    counts = np.zeros(len(items), np.int64)
+    counts[codes] = by_item["n"].to_numpy()
+    if feedback == "implicit":
+        scale = LIKES
+    return Checked(n, scale or _inferred(table), items, counts)
 
 
 def _told(row: Any) -> str:
@@ -154,102 +229,99 @@ def _inferred(table: DataFrame) -> RatingScale:
     return RatingScale.infer(levels.astype(np.float32))
 
 
-def encode(table: DataFrame, n: int, scale: RatingScale, staging: str) -> Coded:
+def encode(
+    table: DataFrame,
+    found: Checked,
+    staging: str,
+    *,
+    cores: int = 1,
+    feedback: Feedback = "explicit",
+) -> Coded:
     """Give users and items codes, in the order of their ids, and write all to Parquet.
+
+    One shuffle does all: each partition gets a range of users, sorted, and makes blocks of them.
 
     Parameters
     ----------
     table : DataFrame
-        From `plain_table`, checked.
-    n : int
-        Its rows.
-    scale : RatingScale
-        Of the ratings.
+        From `plain_table`, with the columns that `check` has looked at.
+    found : Checked
+        What it has found.
     staging : str
         Folder to write to, which the driver and all executors see.
+    cores : int
+        Tasks that run at once.
+    feedback : {"explicit", "implicit"}
+        The strengths of repeated interactions add up; of repeated ratings the latest counts.
 
     Raises
     ------
     DataFormatError
         A user has rated an item more than once, and there is no timestamp to go by.
     """
-    spark = table.sparkSession
-    (users, n_users), (items, n_items) = (
-        _vocabulary(table, side, f"{staging}/{side}s") for side in ("user", "item")
+    spark, kind = table.sparkSession, table.schema["user"].dataType.simpleString()
+    ids = found.items.ids
+    codes = pa.table({"item": pa.array(ids), "code": np.arange(1, len(ids) + 1, dtype=np.int32)})
+    partitions = max(2 * cores, found.n // _RATINGS_A_PARTITION)
+    # The ranges are cut first, because Spark reads what it cuts twice. Of ratings at the same time
+    # the highest stays, so that the outcome is one.
+    clock = [name for name in ("timestamp",) if name in table.columns]
+    ordered = (
+        table.repartitionByRange(partitions, "user")
+        .join(F.broadcast(spark.createDataFrame(codes)), "item")
+        .select("user", F.col("code").alias("item"), F.col("rating").cast("float"), *clock)
+        .sortWithinPartitions("user", "item", *clock, "rating")
+        .select("user", "item", "rating")
     )
-    if max(n_users, n_items) >= 2**31:
-        raise DataFormatError("there are more ids than int32 codes")
-    of_user = users.withColumnsRenamed({"id": "user", "code": "user_code"})
-    of_item = items.withColumnsRenamed({"id": "item", "code": "item_code"})
-    coded = table.join(of_user, "user").join(of_item, "item").repartition("user_code")
-    stars = F.first("rating")
-    if "timestamp" in table.columns:
-        # Of ratings at the same time the highest stays, so that the outcome is one.
-        stars = F.max_by("rating", F.struct("timestamp", "rating"))
-    coded = coded.groupBy("user_code", "item_code").agg(
-        stars.cast("float").alias("rating"), F.count(F.lit(1)).alias("times")
-    )
-    coded.select(
-        F.col("user_code").alias("user"), F.col("item_code").alias("item"), "rating", "times"
-    ).write.parquet(f"{staging}/ratings")
-    written = spark.read.parquet(f"{staging}/ratings")
-    found = written.agg(F.count(F.lit(1)).alias("n"), F.max("times").alias("times")).first()
-    assert found is not None
-    if found["times"] > 1 and "timestamp" not in table.columns:
-        pair = written.where("times > 1").orderBy("user", "item").first()
-        assert pair is not None
-        user, item = (
-            vocabulary.where(F.col("code") == code).first()["id"]  # type: ignore[index]
-            for vocabulary, code in ((users, pair["user"]), (items, pair["item"]))
+    schema, adding = schema_of(kind), feedback == "implicit"
+    map_batches(ordered, packing(adding=adding), schema).write.parquet(f"{staging}/blocks")
+    blocks = spark.read.schema(schema).parquet(f"{staging}/blocks")
+    facts = blocks.drop("ids", *RATINGS).toArrow().sort_by("block")
+    n_repeated = pc.sum(facts["n_repeated"]).as_py()
+    if n_repeated and not clock and not adding:
+        at = int(np.flatnonzero(facts["n_repeated"].to_numpy())[0])
+        user, item, times = (
+            facts[name][at].as_py() for name in ("repeated_user", "repeated_item", "times")
         )
+        name = ids[item - 1 : item].tolist()[0]
         raise DataFormatError(
-            f"user {user!r} has rated item {item!r} {pair['times']} times; name the column that "
+            f"user {user!r} has rated item {name!r} {times} times; name the column that "
             "says when with timestamp=, and the latest counts, or drop what repeats"
         )
+    n_users = int(pc.sum(facts["n_users"]).as_py()) + 1
+    if n_users >= 2**31:
+        raise DataFormatError("there are more ids than int32 codes")
+    numbers = facts["block"].to_pylist()
+    starts = np.cumsum([1, *facts["n_users"].to_pylist()]).tolist()
     return Coded(
-        written.drop("times"), users, items, n_users, n_items, found["n"], n - found["n"], scale
+        blocks,
+        dict(zip(numbers, starts, strict=False)),
+        dict(zip(numbers, facts["n_ratings"].to_pylist(), strict=True)),
+        found.items,
+        _counted(blocks, len(found.items)) if n_repeated else found.counts,
+        n_users,
+        n_repeated,
+        found.scale,
+        feedback,
     )
 
 
-def _vocabulary(table: DataFrame, side: str, path: str) -> tuple[DataFrame, int]:
-    """Write the sorted distinct ids, and number them: ``code``, ``id``."""
-    spark = table.sparkSession
-    ids = table.select(F.col(side).alias("id")).distinct()
-    ordered = ids.repartitionByRange("id").sortWithinPartitions("id")
-    # Written before it is numbered: another run might cut the ranges elsewhere.
-    ordered.select("id", F.monotonically_increasing_id().alias("at")).write.parquet(path)
-    written = spark.read.parquet(path)
-    part = F.shiftright("at", _ROW_BITS)
-    rows = written.groupBy(part.alias("part")).count().orderBy("part").collect()
-    starts = np.cumsum([0] + [row["count"] for row in rows])
-    offsets = spark.createDataFrame(
-        [(row["part"], int(start)) for row, start in zip(rows, starts, strict=False)],
-        "part long, start long",
-    )
-    within = F.col("at").bitwiseAND(F.lit((1 << _ROW_BITS) - 1))
-    numbered = written.join(F.broadcast(offsets), part == F.col("part")).select(
-        (F.col("start") + within + 1).cast("int").alias("code"), "id"
-    )
-    return numbered, int(starts[-1]) + 1
+def _counted(blocks: DataFrame, n_items: int) -> npt.NDArray[np.int64]:
+    """Ratings of each item, (n_items,), where not every row is one."""
+
+    def count(batches: Batches) -> Iterator[pa.RecordBatch]:
+        counts = np.zeros(n_items, np.int64)
+        for _, ratings in ratings_of(batches):
+            counts += np.bincount(ratings.items, minlength=n_items)
+        yield pa.record_batch({"counts": as_bytes(counts)})
+
+    counted = map_batches(blocks.select("block", *RATINGS), count, "counts binary").toArrow()
+    tables = [from_bytes(row, np.int64) for row in counted["counts"]]
+    total: npt.NDArray[np.int64] = np.sum(tables, axis=0)
+    return total
 
 
-def collect(df: DataFrame, key: str, n_codes: int) -> pa.Table:
-    """Bring a table to the driver as Arrow, a range of codes at a time.
-
-    Spark hands a result over through the memory of its JVM, which a whole table need not fit.
-    """
-    ranges = range(0, max(n_codes, 1), _AT_ONCE)
-    code = F.col(key)
-    parts = [
-        df.where((code >= low) & (code < low + _AT_ONCE)).toArrow() if len(ranges) > 1
-        else df.toArrow()
-        for low in ranges
-    ]  # fmt: skip
-    return pa.concat_tables(parts)
-
-
-def vocab_of(vocabulary: DataFrame, n_codes: int) -> Vocab:
-    """Bring a vocabulary to the driver."""
-    table = collect(vocabulary, "code", n_codes).sort_by("code")
-    ids = table["id"]
-    return Vocab(ids.to_numpy() if pa.types.is_integer(ids.type) else ids.to_pandas())
+def _as_array(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    whole = pa.types.is_integer(column.type)
+    array: npt.NDArray[Any] = column.to_numpy() if whole else np.array(column.to_pylist(), object)
+    return array

@@ -1,167 +1,214 @@
-"""The factors of both heads: MLlib's alternating least squares, as models of hf_cf."""
+"""Both heads: trained on a sample of users on the driver, and on all of them on the executors."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import torch
-from pyspark.ml.recommendation import ALS, ALSModel
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
 
-from hf_cf.data.scale import RatingScale
-from hf_cf.models import BiasedFactorization, ImplicitALS
+from hf_cf.data.history import History
+from hf_cf.data.ratings import Ratings
+from hf_cf.data.vocab import Vocab
+from hf_cf.evaluation.baselines import chosen_damping
+from hf_cf.inference.calibration import calibrated_prior
+from hf_cf.inference.ranking_head import RankingHead
+from hf_cf.inference.rating_head import RatingHead
+from hf_cf.inference.scorer import Scorer
+from hf_cf.inference.trained_model import trained_vectors
+from hf_cf.models import BiasedFactorization, ImplicitALS, NoStars
+from hf_cf.spark.alternation import Heads, Stars, alternated
+from hf_cf.spark.batches import Batches, map_batches
+from hf_cf.spark.blocks import RATINGS, HeldOut, as_bytes, from_bytes, ratings_of
 from hf_cf.spark.coding import Coded
-from hf_cf.spark.effects import Effects
-from hf_cf.spark.vectors import factors_of
-
-_SAMPLED_USERS = 20_000
-_CHECKPOINT_EVERY = 4  # iterations; each makes the chain of what it depends on longer
+from hf_cf.training.against_biases import blended_with_biases, chosen_biases
+from hf_cf.training.als import put_sides, train_als
+from hf_cf.training.fitting import give_untrained_rows_the_mean
+from hf_cf.training.ranking import (
+    FACTORS,
+    FACTORS_OF_MANY,
+    SAMPLE,
+    ImplicitALSConfig,
+    fit_implicit_als,
+)
+from hf_cf.training.rating_rows import rating_rows
+from hf_cf.training.settings import TrainingSettings, settings_for
 
 
 @dataclass(frozen=True)
 class SparkSettings:
-    """Settings of `fit`; the defaults were tuned on a validation part of MovieLens 100K's u1.base.
+    """Settings of `fit`; all others are those of ``als`` and of the ranking head on one machine.
 
     Attributes
     ----------
-    factors, iterations : int
+    factors : int
         Of the rating model.
-    regularization : float
-        MLlib's ``regParam``: shrinkage of the factors, times the ratings of a user or item.
-    user_damping, item_damping : float
-        Shrinkage of the effects; see `hf_cf.evaluation.baselines.damped_biases`.
-    sweeps : int
-        Alternations between user and item effects.
-    ranking_factors, ranking_iterations : int
+    iterations : int, optional
+        Alternations of the rating model; where not given, as many as ``als`` makes.
+    ranking_factors : int, optional
+        Of the ranking head; where not given, as many as on one machine: fewer of many ratings.
+    ranking_iterations : int
         Of the ranking head.
-    ranking_regularization : float
-        The ranking head's ``regParam``.
-    confidence : float
-        MLlib's ``alpha``: how much a rating of weight 1 counts; an unmentioned item counts 1.
-    weight : tuple of 5 floats
-        How much 1 to 5 stars out of five say that such items are wanted; ratings of weight 0 say
-        nothing.
-    blocks : int
-        Parts that users and items are cut into; at least as many as cores.
+    sampled_ratings : int
+        The driver trains on the ratings of users drawn at random, about so many; where there are
+        no more, on all.
+    last_alternations : int
+        Alternations over all ratings, on the executors, where the driver has seen a sample.
     seed : int
-        Of the first factors, and of the draw of users for calibration.
+        Of the first factors, and of the draws of users.
     """
 
-    factors: int = 40
-    iterations: int = 10
-    regularization: float = 0.15
-    user_damping: float = 5.0
-    item_damping: float = 2.0
-    sweeps: int = 5
-    ranking_factors: int = 64
+    factors: int = 20
+    iterations: int | None = None
+    ranking_factors: int | None = None
     ranking_iterations: int = 10
-    ranking_regularization: float = 0.3
-    confidence: float = 2.0
-    weight: tuple[float, float, float, float, float] = (0.0, 0.0, 0.3, 0.8, 1.0)
-    blocks: int = 10
+    sampled_ratings: int = SAMPLE
+    last_alternations: int = 2
     seed: int = 42
 
+    def of_stars(self, n_ratings: int) -> TrainingSettings:
+        """Settings of ``als``."""
+        settings = settings_for("als", n_ratings=n_ratings, n_factors=self.factors, seed=self.seed)
+        return replace(settings, epochs=self.iterations) if self.iterations else settings
 
-def rating_model(
-    effects: Effects, train: DataFrame, coded: Coded, settings: SparkSettings, staging: str
-) -> tuple[BiasedFactorization, torch.Tensor]:
-    """The model of stars without users, and the vectors of a sample of users."""
-    size = settings.factors
-    path = f"{staging}/residuals"
-    effects.residuals(train).write.parquet(path)
-    residuals = train.sparkSession.read.parquet(path)
-    als = _als(residuals, size, settings.iterations, settings.regularization, settings)
-    items = als.itemFactors.withColumnRenamed("id", "item").join(effects.items, "item")
-    codes, factors, biases = factors_of(items, "item", coded.n_items, size, "effect")
-    model = BiasedFactorization(1, coded.n_items, size)
-    model.mean.fill_(effects.mean)
-    users = _sample(als.userFactors, coded).withColumnRenamed("id", "user")
-    _, user_factors, user_biases = factors_of(
-        users.join(effects.users, "user"), "user", 1, size, "effect"
-    )
-    vectors = torch.from_numpy(np.hstack([user_factors, user_biases[:, None]]))
-    with torch.no_grad():
-        (of_user, user_bias), (of_item, item_bias) = model.tables()
-        for table, values in ((of_item, factors), (item_bias, biases[:, None])):
-            # What was not trained is like the mean of what was.
-            table.weight.copy_(torch.from_numpy(values.mean(0)).expand_as(table.weight))
-            table.weight[torch.from_numpy(codes).long()] = torch.from_numpy(values)
-        of_user.weight.copy_(vectors[:, :-1].mean(0, keepdim=True))
-        user_bias.weight.copy_(vectors[:, -1:].mean(0, keepdim=True))
-    return model.eval().requires_grad_(False), vectors
+    def of_ranking(self, coded: Coded) -> ImplicitALSConfig:
+        """Settings of the ranking head."""
+        implicit = coded.feedback == "implicit"
+        config = ImplicitALSConfig.of_interactions() if implicit else ImplicitALSConfig()
+        many = coded.n_ratings > self.sampled_ratings
+        return replace(
+            config,
+            factors=self.ranking_factors or (FACTORS_OF_MANY if many else FACTORS),
+            iterations=self.ranking_iterations,
+            seed=self.seed,
+        )
 
 
-def ranking_model(train: DataFrame, coded: Coded, settings: SparkSettings) -> ImplicitALS | None:
-    """The ranking head whose equations are those of MLlib's implicit ALS.
+def sampled(
+    coded: Coded, held_out: HeldOut, settings: SparkSettings, catalogue: pd.DataFrame
+) -> tuple[Ratings, Ratings]:
+    """Bring the ratings of a sample of users to the driver: what to train on, and what is held out.
 
-    MLlib counts a rating of weight w with ``confidence * w``, added to the 1 of every item, and
-    asks for 1 with both. In units of the rating's weight that is a preference of
-    ``1 + 1 / (confidence * w)``, and ``1 / confidence`` for what was not mentioned. Its ridge
-    counts ratings where `ImplicitALS` sums their weights, which on average comes to the same; one
-    effective item keeps it above zero for a user whose ratings say nothing.
+    The raw ids of these users are their codes among all.
+
+    Parameters
+    ----------
+    coded : Coded
+        All ratings.
+    held_out : HeldOut
+        Which of them are held out; the users concerned are in every sample.
+    settings : SparkSettings
+    catalogue : DataFrame
+        Of all items, in code order.
     """
-    weight = _by_stars(settings.weight, coded.scale)
-    wanted = train.withColumn("rating", weight.cast("float")).where(F.col("rating") > 0)
-    mean = wanted.agg(F.avg("rating").alias("mean")).first()
-    if mean is None or mean["mean"] is None:
-        return None
-    als = _als(
-        wanted, settings.ranking_factors, settings.ranking_iterations,
-        settings.ranking_regularization, settings, settings.confidence,
-    )  # fmt: skip
-    unobserved = 1 / settings.confidence
-    least = min(value for value in settings.weight if value > 0)
-    model = ImplicitALS(
-        coded.n_items,
-        factors=settings.ranking_factors,
-        preference=[1 + unobserved / max(value, least) for value in settings.weight],
-        weight=settings.weight,
-        unobserved=unobserved,
-        regularization=settings.ranking_regularization * unobserved / mean["mean"],
-        exponent=1.0,
-        effective_items=1.0,
-        average_weight=1.0,
-        low=coded.scale.min,
-        high=coded.scale.max,
+    share = max(settings.sampled_ratings / coded.n_ratings, held_out.share)
+    first = coded.first
+
+    def draw(batches: Batches) -> Iterator[pa.RecordBatch]:
+        for number, ratings in ratings_of(batches):
+            owners = ratings.user_codes() + np.int32(first[number])
+            drawn = held_out.numbers_of(owners) < share
+            columns = (owners[drawn], ratings.items[drawn], ratings.stars[drawn])
+            numbers = pa.array([number], pa.int64())
+            names = ["block", "users", "items", "stars"]
+            yield pa.record_batch([numbers, *map(as_bytes, columns)], names)
+
+    schema = "block bigint, users binary, items binary, stars binary"
+    drawn = map_batches(coded.blocks.select("block", *RATINGS), draw, schema).toArrow()
+    users, items_rated, stars = (
+        np.concatenate([from_bytes(value, kind) for value in drawn.sort_by("block")[name]])
+        for name, kind in (("users", np.int32), ("items", np.int32), ("stars", np.float32))
     )
-    codes, factors, _ = factors_of(als.itemFactors, "id", coded.n_items, model.vector_size)
-    table = torch.zeros(coded.n_items, model.vector_size)
-    table[torch.from_numpy(codes).long()] = torch.from_numpy(factors)
-    model.set_items(table)
-    _, users, _ = factors_of(_sample(als.userFactors, coded), "id", 1, model.vector_size)
-    model.average_user.copy_(torch.from_numpy(users).mean(0))
-    return model.eval()
-
-
-def _als(
-    ratings: DataFrame, rank: int, iterations: int, ridge: float, settings: SparkSettings,
-    confidence: float | None = None,
-) -> ALSModel:  # fmt: skip
-    als = ALS(
-        rank=rank, maxIter=iterations, regParam=ridge, seed=settings.seed,
-        numUserBlocks=settings.blocks, numItemBlocks=settings.blocks,
-        implicitPrefs=confidence is not None, alpha=confidence or 1.0,
-        userCol="user", itemCol="item", ratingCol="rating", checkpointInterval=_CHECKPOINT_EVERY,
+    vocab, codes = Vocab.build(users)
+    ratings = Ratings(
+        codes, items_rated, stars, vocab, coded.items, catalogue,
+        scale=coded.scale, feedback=coded.feedback,
     )  # fmt: skip
-    return als.fit(ratings)
+    held = held_out.among(users, items_rated)
+    return ratings.take(~held), ratings.take(held)
 
 
-def _by_stars(curve: tuple[float, ...], scale: RatingScale) -> Column:
-    """Read a curve that is given at 1 to 5 stars out of five, as `ImplicitALS` does."""
-    floor = min(scale.min, 0.0)
-    stars = (F.col("rating") - floor) * (5 / (scale.max - floor)) - 1
-    stars = F.least(F.greatest(stars, F.lit(0.0)), F.lit(float(len(curve) - 1)))
-    below = F.floor(stars).cast("int")
-    knots = F.array(*map(F.lit, curve))
-    gradients = F.array(*map(F.lit, [*np.diff(curve).tolist(), 0.0]))
-    return F.element_at(knots, below + 1) + F.element_at(gradients, below + 1) * (stars - below)
+def trained(
+    train: Ratings,
+    valid: Ratings,
+    coded: Coded,
+    held_out: HeldOut,
+    settings: SparkSettings,
+    cores: int,
+) -> Scorer:
+    """Both heads, calibrated for visitors, without users.
+
+    Parameters
+    ----------
+    train, valid : Ratings
+        Of the sample of users; `valid` may have no rows.
+    coded : Coded
+        All ratings.
+    held_out : HeldOut
+        Which of them `valid` stands for.
+    settings : SparkSettings
+    cores : int
+        Tasks that run at once.
+    """
+    module: BiasedFactorization | NoStars = NoStars(len(train.users), len(train.items))
+    stars = None
+    whole = len(train) + len(valid) == coded.n_ratings
+    if train.feedback == "explicit":
+        own = settings.of_stars(coded.n_ratings)
+        module, _ = train_als(own, train, None, progress=False)
+        factors, biases = module.tables()[1]
+        items = torch.cat([factors.weight, biases.weight], 1)
+        stars = Stars(items, float(module.mean), chosen_damping(train), own)
+    ranking, _ = fit_implicit_als(
+        train.user_codes, train.item_codes, train.stars,
+        n_users=len(train.users), n_items=len(train.items),
+        low=train.scale.min, high=train.scale.max, feedback=train.feedback,
+        config=settings.of_ranking(coded),
+    )  # fmt: skip
+    if not whole:
+        heads = Heads(stars, ranking)
+        for _ in range(settings.last_alternations):
+            heads = alternated(heads, coded, held_out, cores)
+        if isinstance(module, BiasedFactorization) and heads.stars is not None:
+            module = _with_items(module, train, heads.stars)
+        given = History.from_ratings(train)
+        rows = (torch.from_numpy(each) for each in (given.starts, given.items, given.stars))
+        known = torch.from_numpy(train.user_counts() > 0)
+        ranking.average_user.copy_(ranking.user_vectors(*rows)[known].mean(0))
+    if isinstance(module, BiasedFactorization):
+        if whole and len(valid):
+            blended_with_biases(module, chosen_biases(train), valid)
+        counted = coded.item_counts if not whole else train.item_counts()
+        give_untrained_rows_the_mean(module, train, counted)
+    return _calibrated(module, ranking.eval(), train, valid, settings.seed)
 
 
-def _sample(factors: DataFrame, coded: Coded) -> DataFrame:
-    """At most about 20,000 users, the same on every call."""
-    if coded.n_users <= _SAMPLED_USERS:
-        return factors
-    share = F.pmod(F.xxhash64("id"), F.lit(coded.n_users)) < _SAMPLED_USERS
-    return factors.where(share)
+def _with_items(module: BiasedFactorization, train: Ratings, stars: Stars) -> BiasedFactorization:
+    """The rating model with these items, and with the users of the sample that follow from them."""
+    rows = rating_rows(train, "cpu").by_user
+    put_sides(module, stars.half(rows, stars.items, stars.damping.user), stars.items)
+    return module
+
+
+def _calibrated(
+    module: BiasedFactorization | NoStars,
+    ranking: ImplicitALS,
+    train: Ratings,
+    valid: Ratings,
+    seed: int,
+) -> Scorer:
+    """Put the heads together, with a prior of visitors and without users."""
+    prior = module.own_prior() if isinstance(module, NoStars) else None
+    if prior is None:
+        vectors = trained_vectors(module, train)
+        asked = valid if len(valid) else train
+        pairs = torch.from_numpy(np.stack([asked.user_codes, asked.item_codes], 1)).long()
+        errors = module(pairs) - torch.from_numpy(asked.stars)
+        noise = max(float(errors.square().mean()), 1e-6 * (train.scale.max - train.scale.min) ** 2)
+        prior = calibrated_prior(module, vectors, valid if len(valid) else None, noise, seed=seed)
+    head = RankingHead(ranking, ranking.average_user[None].clone())
+    none = module.user_vectors(torch.zeros(1, dtype=torch.int64))
+    return Scorer(RatingHead(module.with_user_vectors(none), prior), head, train.scale)

@@ -1,4 +1,4 @@
-"""Ratings in a Spark DataFrame to a `Recommender`: MLlib's alternating least squares."""
+"""Ratings in a Spark DataFrame to a `Recommender`."""
 
 from __future__ import annotations
 
@@ -8,37 +8,39 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import torch
 from pyarrow.fs import FileSystem
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from hf_cf import __version__
 from hf_cf.data.catalogue import Catalogue
+from hf_cf.data.guesses import Feedback
 from hf_cf.data.history import History
 from hf_cf.data.ratings import Ratings, in_code_order
 from hf_cf.data.scale import DataSource, RatingScale
 from hf_cf.data.vocab import Vocab
-from hf_cf.inference.calibration import calibrated_prior
 from hf_cf.inference.metadata import TrainingMetadata, installed_versions
-from hf_cf.inference.ranking_head import RankingHead
-from hf_cf.inference.rating_head import RatingHead
 from hf_cf.inference.scorer import Scorer
+from hf_cf.inference.star_errors import star_errors
 from hf_cf.inference.trained_model import TrainedModel
+from hf_cf.inference.updates import with_user_vectors
 from hf_cf.inference.users import Visitors
-from hf_cf.models import BiasedFactorization, ImplicitALS, UserPrior
+from hf_cf.models.threads import limited_to, usable_threads
 from hf_cf.recommender import Recommender
-from hf_cf.spark.coding import Coded, check, encode, plain_table, vocab_of
-from hf_cf.spark.effects import damped_effects
-from hf_cf.spark.factorization import SparkSettings, ranking_model, rating_model
-from hf_cf.spark.vectors import fold_users, history_of
+from hf_cf.spark.blocks import HeldOut
+from hf_cf.spark.coding import Coded, check, encode, plain_table
+from hf_cf.spark.executors import cores_with_hf_cf
+from hf_cf.spark.factorization import SparkSettings, sampled, trained
+from hf_cf.spark.vectors import fold_users
+from hf_cf.training.against_biases import chosen_biases, compared
+from hf_cf.training.report import with_report
 
 _CALIBRATION_USERS = 500
 _MOST_HISTORY = 50_000_000
@@ -50,8 +52,9 @@ def fit(
     *,
     user: str = "user",
     item: str = "item",
-    rating: str = "rating",
+    rating: str | None = "rating",
     timestamp: str | None = None,
+    feedback: Feedback = "explicit",
     catalogue: DataFrame | None = None,
     scale: RatingScale | None = None,
     source: DataSource | None = None,
@@ -65,11 +68,11 @@ def fit(
 ) -> Recommender:
     """Train a recommender on Spark.
 
-    Spark checks the ratings, numbers the ids, removes damped user and item effects, and runs
-    MLlib's ALS twice: on the residuals of the ratings, for the stars, and on how much each rating
-    says that an item is wanted, for the order. A fifth of the ratings of up to 500 users is kept
-    back from it, to calibrate what is known of a visitor. Known users are then folded in on the
-    executors, all their ratings given, by the lines that serve visitors.
+    Spark checks the ratings, numbers the ids and cuts the ratings into blocks of users. The driver
+    trains both heads on the ratings of a sample of users, or on all if there are no more, as on
+    one machine; the executors then alternate over all ratings. A fifth of the ratings of up to 500
+    users is held out, for the metrics and to calibrate what is known of a visitor. Known users are
+    folded in by the lines that serve visitors.
 
     Parameters
     ----------
@@ -79,6 +82,9 @@ def fit(
         Names of its columns. Ids are integers, text, dates or flags.
     timestamp : str, optional
         The column that says when; of a user's ratings of the same item the latest counts.
+    feedback : {"explicit", "implicit"}
+        Whether ratings are stars, or strengths of interactions such as plays or purchases, on
+        which the ranking head alone is trained. Repeated interactions add up.
     catalogue : DataFrame, optional
         Of Spark: a column ``id``, and where known ``title``, ``year``, ``genres``, others.
     scale : RatingScale, optional
@@ -90,8 +96,8 @@ def fit(
     out : str or Path, optional
         A folder of the driver's to write the model to.
     include_users : bool
-        Whether known users are part of the model. Without them it serves visitors, and neither
-        their ids nor their vectors reach the driver.
+        Whether known users are part of the model. Without them it serves visitors, and their ids
+        do not reach the driver.
     include_history : bool, optional
         Whether to keep who rated what, for leaving out what a user has seen. Where not given, it
         is kept with known users up to 50 million ratings. It goes into the folder `out` if
@@ -108,13 +114,15 @@ def fit(
     Returns
     -------
     Recommender
-        With ``metrics`` over the ratings that were kept back.
+        With ``metrics`` over the ratings that were held out.
 
     Raises
     ------
     DataFormatError
         A column is missing, of a wrong type, or has a value that is missing, no rating, out of
         scale or given twice. The message names it.
+    ImportError
+        An executor lacks hf_cf, or has another version.
 
     Examples
     --------
@@ -124,58 +132,55 @@ def fit(
     """
     settings = settings or SparkSettings()
     say = _speaker(progress)
+    cores = cores_with_hf_cf(df.sparkSession)
+    if rating is None:
+        feedback, rating = "implicit", "rating"
+        df = df.withColumn(rating, F.lit(1.0))
     table = plain_table(df, user, item, rating, timestamp)
     names = {"user": user, "item": item, "rating": rating, "timestamp": timestamp or ""}
-    n, scale = check(table, names, scale)
+    found = check(table, names, scale, feedback)
     with _staging(staging) as place:
-        context = df.sparkSession.sparkContext
-        # One's own stays; that of an earlier call is gone, and Spark cannot unset it.
-        if _OWN in (context.getCheckpointDir() or _OWN):
-            context.setCheckpointDir(f"{place}/checkpoints")
-        coded = encode(table, n, scale, place)
+        coded = encode(table, found, place, cores=cores, feedback=feedback)
         say(
             f"{coded.n_ratings:,} ratings of {coded.n_items - 1:,} items by "
-            f"{coded.n_users - 1:,} users, {scale.min:g} to {scale.max:g}"
+            f"{coded.n_users - 1:,} users, {coded.scale.min:g} to {coded.scale.max:g}"
             + (f"; {coded.n_repeated:,} repeated ones dropped" if coded.n_repeated else "")
         )
         started = time.perf_counter()
-        items = vocab_of(coded.items, coded.n_items)
-        drawn, held = _drawn(coded, settings.seed)
-        train = coded.ratings.where(~held)
-        effects = damped_effects(
-            train, f"{place}/effects", user_damping=settings.user_damping,
-            item_damping=settings.item_damping, sweeps=settings.sweeps,
-        )  # fmt: skip
-        model, vectors = rating_model(effects, train, coded, settings, place)
-        say("user and item effects and the factors for stars are fitted")
-        ranking = ranking_model(train, coded, settings)
-        say("the factors for the order are fitted")
-        kept_back = coded.ratings.where(drawn).withColumn("held", held)
-        scorer, metrics = _calibrated(model, ranking, vectors, kept_back, items, scale)
-        users, history = Vocab(np.zeros(0, np.int64)), None
-        if include_users:
-            scorer = fold_users(scorer, coded.ratings, coded.n_users, f"{place}/vectors")
-            users = vocab_of(coded.users, coded.n_users)
-            say("known users have their vectors")
-            if include_history or (include_history is None and coded.n_ratings <= _MOST_HISTORY):
-                history = history_of(coded.ratings, coded.n_users)
-        metrics["seconds"] = time.perf_counter() - started
-        metadata = TrainingMetadata(
-            {"model": "als", **asdict(settings)}, metrics, [],
-            {"hf-cf": __version__} | installed_versions("pyspark", "torch", "pandas"),
-            hardware=f"Apache Spark {df.sparkSession.version}",
-        )  # fmt: skip
-        items_table = Catalogue(items, _catalogue(coded, items, catalogue))
-        rec = Recommender(
-            TrainedModel(
-                scorer,
-                users,
-                items_table,
-                history,
-                source=source or DataSource(),
-                metadata=metadata,
+        known = None if catalogue is None else _known_of(catalogue, coded.items)
+        items = in_code_order(known, coded.items, default_title=True)
+        held_out = HeldOut(settings.seed, _share(coded.n_users - 1))
+        train, valid = sampled(coded, held_out, settings, items)
+        with limited_to(usable_threads()):
+            scorer = trained(train, valid, coded, held_out, settings, cores)
+            say("items and visitors are known")
+            versions = {"hf-cf": __version__} | installed_versions("pyspark", "torch", "pandas")
+            metadata = TrainingMetadata(
+                {"model": scorer.rating.model.name, **asdict(settings)}, {}, [], versions
             )
+            model = _measured(scorer, train, valid, metadata)
+        model.metadata.metrics["seconds"] = time.perf_counter() - started
+        model = replace(
+            model,
+            catalogue=Catalogue(coded.items, items.assign(n_ratings=coded.item_counts[1:])),
+            source=source or DataSource(),
+            metadata=replace(
+                model.metadata, hardware=f"Apache Spark {df.sparkSession.version}, {cores} cores"
+            ),
         )
+        if not include_users:
+            users = Vocab(np.zeros(0, np.int64))
+            model = replace(model, scorer=scorer, users=users, history=None, held_out=None)
+        else:
+            model = _with_users(model, coded, held_out, valid, scorer, f"{place}/vectors")
+            say("known users have their vectors")
+            if include_history is False or (
+                include_history is None and coded.n_ratings > _MOST_HISTORY
+            ):
+                model = replace(model, history=None)
+            elif len(train) + len(valid) < coded.n_ratings:
+                model = replace(model, history=_history(coded, held_out))
+        rec = Recommender(model)
 
     def save() -> None:
         if out is not None:
@@ -190,74 +195,65 @@ def fit(
     return rec
 
 
-def _drawn(coded: Coded, seed: int) -> tuple[Column, Column]:
-    """Whether a rating is by a user drawn for calibration, and whether it is kept back."""
-    people = coded.n_users - 1
-    share = min(_CALIBRATION_USERS, max(people // 5, 1))
-    drawn = F.pmod(F.xxhash64(F.lit(seed), "user"), F.lit(people)) < share
-    return drawn, drawn & (F.pmod(F.xxhash64(F.lit(seed), "user", "item"), F.lit(5)) == 0)
+def _share(people: int) -> float:
+    """Share of users drawn for calibration: 500, or a fifth."""
+    return min(_CALIBRATION_USERS, max(people // 5, 1)) / people
 
 
-def _calibrated(
-    model: BiasedFactorization,
-    ranking: ImplicitALS | None,
-    vectors: torch.Tensor,
-    kept_back: DataFrame,
-    items: Vocab,
-    scale: RatingScale,
-) -> tuple[Scorer, dict[str, float]]:
-    """Both heads, still without users, and how well they predict what was kept back."""
-    table = kept_back.orderBy("user", "item").toArrow()
-    held = table["held"].to_numpy()
-    names, owners = np.unique(table["user"].to_numpy(), return_inverse=True)
-    drawn = Ratings(
-        (owners + 1).astype(np.int32),
-        table["item"].to_numpy().astype(np.int32),
-        table["rating"].to_numpy().astype(np.float32),
-        Vocab(names),
-        items,
-        pd.DataFrame(),
-        scale=scale,
+def _measured(
+    scorer: Scorer, train: Ratings, valid: Ratings, metadata: TrainingMetadata
+) -> TrainedModel:
+    """The model of the users of the sample, and how well it predicts what was held out."""
+    codes = np.arange(1, len(train.users), dtype=np.int32)
+    vectors = scorer.vectors(Visitors(History.from_ratings(train).take(codes)))
+    scorer = with_user_vectors(scorer, len(train.users), codes, vectors)
+    asked = valid if len(valid) else None
+    if asked is not None and scorer.predicts_stars:
+        errors = star_errors(scorer.rating.model, asked)
+        metadata.metrics.update({f"valid_{name}": value for name, value in errors.items()})
+        metadata.metrics.update(compared(errors["rmse"], chosen_biases(train), asked))
+    model = TrainedModel.of_training(scorer, train, held_out=asked, metadata=metadata)
+    return with_report(model, train, asked)
+
+
+def _with_users(
+    model: TrainedModel,
+    coded: Coded,
+    held_out: HeldOut,
+    valid: Ratings,
+    scorer: Scorer,
+    path: str,
+) -> TrainedModel:
+    """The model of the sample with all known users in place of those of the sample."""
+    users = coded.user_ids()
+    if len(model.users) == coded.n_users:
+        return replace(model, users=users)
+    scorer = fold_users(scorer, coded, held_out, path)
+    codes = valid.users.ids.astype(np.int32)[valid.user_codes - 1]
+    asked = History.from_codes(codes, valid.item_codes, valid.stars, coded.n_users)
+    return replace(model, scorer=scorer, users=users, held_out=asked)
+
+
+def _history(coded: Coded, held_out: HeldOut) -> History:
+    """Bring who rated what to the driver: 8 bytes a rating, and twice as much for a moment."""
+    parts = [held_out.without(first, ratings) for first, ratings in coded.ratings()]
+    lengths = np.concatenate([[0, 0], *(np.diff(part.starts) for part in parts)])
+    items, stars = (
+        np.concatenate([getattr(p, name) for p in parts]) for name in ("items", "stars")
     )
-    given, asked = History.from_ratings(drawn.take(~held)), drawn.take(held)
-    head = None
-    if ranking is not None:
-        head = RankingHead(ranking, ranking.average_user[None].clone())
-    prior = UserPrior.from_vectors(vectors, 1.0)
-    if len(asked):
-        for _ in range(2):  # a first guess of the noise, from the prior that it is a part of
-            errors = _errors(Scorer(RatingHead(model, prior), head, scale), given, asked)
-            prior = UserPrior.from_vectors(vectors, float(errors.square().mean()))
-    prior = calibrated_prior(model, vectors, asked, prior.noise or 1.0)
-    scorer = Scorer(RatingHead(model, prior), head, scale)
-    metrics = {}
-    if len(asked):
-        errors = _errors(scorer, given, asked)
-        mse = float(errors.square().mean())
-        metrics = {
-            "valid_mse": mse, "valid_rmse": mse**0.5, "valid_mae": float(errors.abs().mean())
-        }  # fmt: skip
-    return scorer, metrics
+    return History(np.cumsum(lengths), items, stars)
 
 
-def _errors(scorer: Scorer, given: History, asked: Ratings) -> torch.Tensor:
-    vectors = scorer.vectors(Visitors(given))
-    stars = scorer.stars(vectors.rating[asked.user_codes], scorer.rows(asked.item_codes))
-    return stars - torch.from_numpy(asked.stars)
-
-
-def _catalogue(coded: Coded, items: Vocab, catalogue: DataFrame | None) -> pd.DataFrame:
-    known = None
-    if catalogue is not None:
-        if "id" not in catalogue.columns:
-            in_code_order(pd.DataFrame(), items, default_title=True)  # says what is missing
-        # An id of the catalogue that the ratings' type cannot hold is none of theirs.
-        own = catalogue.withColumn("id", F.col("id").try_cast(coded.items.schema["id"].dataType))
-        known = own.join(coded.items, "id", "left_semi").toArrow().to_pandas()
-    counts = np.zeros(coded.n_items, np.int64)
-    found = coded.ratings.groupBy("item").count().toArrow()
-    counts[found["item"].to_numpy()] = found["count"].to_numpy()
-    return in_code_order(known, items, default_title=True).assign(n_ratings=counts[1:])
+def _known_of(catalogue: DataFrame, items: Vocab) -> pd.DataFrame:
+    """What a catalogue says of the items that were rated."""
+    if "id" not in catalogue.columns:
+        in_code_order(pd.DataFrame(), items, default_title=True)  # says what is missing
+    ids = pa.table({"id": pa.array(items.ids)})
+    rated = catalogue.sparkSession.createDataFrame(ids)
+    # An id of the catalogue that the ratings' type cannot hold is none of theirs.
+    own = catalogue.withColumn("id", F.col("id").try_cast(rated.schema["id"].dataType))
+    known: pd.DataFrame = own.join(F.broadcast(rated), "id", "left_semi").toArrow().to_pandas()
+    return known
 
 
 @contextmanager

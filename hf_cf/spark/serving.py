@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from hf_cf.recommender import Recommender
 from hf_cf.spark.batches import Batches, map_batches, whole_users
 from hf_cf.spark.coding import plain_table
+from hf_cf.spark.executors import cores_with_hf_cf
 from hf_cf.storage.hub import local_folder
 from hf_cf.storage.model_folder import CONFIG
 
@@ -68,6 +69,8 @@ def recommend(
     ------
     DataFormatError
         A column is missing.
+    ImportError
+        An executor lacks hf_cf, or has another version.
     """
     if n < 1:
         raise ValueError(f"n is {n}; it must be at least 1")
@@ -77,6 +80,7 @@ def recommend(
         table = table.withColumn("rating", F.lit(None).cast("double"))
     else:
         table = plain_table(df, user, item, rating)
+    cores_with_hf_cf(df.sparkSession)
     table = table.repartition("user").sortWithinPartitions("user")
     kind = table.schema["user"].dataType.simpleString()
     folder = local_folder(model, revision=revision)

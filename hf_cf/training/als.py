@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from hf_cf.data.ratings import Ratings
-from hf_cf.evaluation.baselines import chosen_damping
+from hf_cf.evaluation.baselines import Damping, chosen_damping
 from hf_cf.inference.star_errors import star_errors
 from hf_cf.models import BiasedFactorization
 from hf_cf.models.solver import Prior, SparseRows, solve_rows
@@ -61,9 +61,9 @@ def train_als(
     model = model.to(device)
     damping = chosen_damping(train)
     model.mean.copy_(rows.by_user.values.mean(dtype=torch.float64))
-    unit = max(damping.rmse, _LEAST_UNIT * max(abs(float(model.mean)), _LEAST_UNIT))
+    unit = unit_of(damping, float(model.mean))
     of_users, of_items = (
-        _Ridge.of(counts, own, unit, settings, device)
+        Ridge.of(counts, own, unit, settings, device)
         for counts, own in (
             (train.user_counts(), damping.user),
             (train.item_counts(), damping.item),
@@ -84,15 +84,15 @@ def train_als(
     if state is not None:
         epochs = state.metadata["epochs"]
         item_side = state.tensors["items"].to(device)
-        _take(model, state.tensors["users"].to(device), item_side)
+        put_sides(model, state.tensors["users"].to(device), item_side)
     done = range(len(epochs), settings.epochs)
     bar = tqdm(done, desc="als", initial=len(epochs), total=settings.epochs, disable=not progress)
     for epoch in bar:
         started = time.perf_counter()
-        user_side = _half(by_user, item_side, of_users)
-        item_side = _half(by_item, user_side, of_items)
+        user_side = half(by_user, item_side, of_users)
+        item_side = half(by_item, user_side, of_items)
         record = {"epoch": epoch + 1.0, "seconds": time.perf_counter() - started}
-        _take(model, user_side, item_side)
+        put_sides(model, user_side, item_side)
         if valid is not None:
             errors = star_errors(model, valid)
             record |= {"valid_loss": errors["mse"], "valid_mse": errors["mse"]}
@@ -104,8 +104,16 @@ def train_als(
     return model.eval().requires_grad_(False), epochs
 
 
-class _Ridge(NamedTuple):
-    """Of one side: that of its factors, per row, (n,), and the unit that its biases count in."""
+class Ridge(NamedTuple):
+    """Shrinkage of one side, users or items: see `train_als`.
+
+    Attributes
+    ----------
+    factors : Tensor, shape (n,)
+        Ridge of each row's factors.
+    bias_unit : float
+        What biases are measured in, so that one ridge serves both.
+    """
 
     factors: Tensor
     bias_unit: float
@@ -118,7 +126,8 @@ class _Ridge(NamedTuple):
         unit: float,
         settings: TrainingSettings,
         device: torch.device | str,
-    ) -> _Ridge:
+    ) -> Ridge:
+        """Ridge of rows with these numbers of ratings, (n,), and this damping of their biases."""
         exponent, ridge = settings.regularization_exponent, settings.regularization * unit
         rows = torch.from_numpy(counts).to(device).clamp_min(1).float() ** exponent
         of_bias = settings.bias_regularization * damping ** (1 - exponent)
@@ -126,15 +135,21 @@ class _Ridge(NamedTuple):
         return cls(ridge * rows, (ridge / of_bias) ** 0.5)
 
 
-def _half(rows: SparseRows, other: Tensor, ridge: _Ridge) -> Tensor:
-    """Factors and biases of the rows, (n_rows, k + 1), for those of the columns."""
+def unit_of(damping: Damping, mean: float) -> float:
+    """Size of what biases leave of the ratings, in stars, which the shrinkage is measured in."""
+    return max(damping.rmse, _LEAST_UNIT * max(abs(mean), _LEAST_UNIT))
+
+
+def half(rows: SparseRows, other: Tensor, ridge: Ridge) -> Tensor:
+    """Half an alternation: factors and biases of the rows, (n_rows, k + 1), given the columns'."""
     design = torch.cat([other[:, :-1], torch.full_like(other[:, -1:], ridge.bias_unit)], 1)
     solved = solve_rows(rows, design, Prior(ridge.factors), offsets=other[:, -1]).mean
     solved[:, -1] *= ridge.bias_unit
     return solved
 
 
-def _take(model: BiasedFactorization, user_side: Tensor, item_side: Tensor) -> None:
+def put_sides(model: BiasedFactorization, user_side: Tensor, item_side: Tensor) -> None:
+    """Put factors and biases, (n_rows, k + 1), into the tables of a model."""
     with torch.no_grad():
         for tables, side in zip(model.tables(), (user_side, item_side), strict=True):
             tables[0].weight.copy_(side[:, :-1])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -364,14 +365,16 @@ def _fit_profiles(
     ).to(model.device)
 
 
-def give_untrained_rows_the_mean(model: RatingModel, train: Ratings) -> None:
+def give_untrained_rows_the_mean(
+    model: RatingModel, train: Ratings, item_counts: npt.NDArray[np.int64] | None = None
+) -> None:
     """Give users and items without a training rating, and ``#na#``, the mean of the others.
 
     Their rows hold random numbers otherwise; the mean is what is known of somebody unknown.
+    Items have been trained on `item_counts` ratings, (n_items,), where not on those of `train`.
     """
-    for tables, counts in zip(
-        model.tables(), (train.user_counts(), train.item_counts()), strict=True
-    ):
+    counted = train.item_counts() if item_counts is None else item_counts
+    for tables, counts in zip(model.tables(), (train.user_counts(), counted), strict=True):
         trained = torch.from_numpy(counts > 0).to(model.device)
         trained[0] = False
         for table in tables:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from hf_cf.spark import SparkSettings
 
 QUICK = SparkSettings(
-    factors=8, iterations=3, sweeps=2, ranking_factors=16, ranking_iterations=3, blocks=2
+    factors=8, iterations=3, ranking_factors=16, ranking_iterations=3, sampled_ratings=5_000
 )
 """For tests in which it does not matter how good a model is."""
 

@@ -14,11 +14,22 @@ from pyspark.sql import DataFrame, SparkSession
 from hf_cf.data.ratings import Ratings
 from hf_cf.data.scale import RatingScale
 from hf_cf.errors import DataFormatError
-from hf_cf.spark.coding import check, encode, plain_table, vocab_of
+from hf_cf.spark.coding import Coded, check, encode, plain_table
 
 pytestmark = pytest.mark.slow
 
 NAMES = {name: name for name in ("user", "item", "rating", "timestamp")}
+
+
+def triples(coded: Coded) -> list[tuple[int, int, float]]:
+    return [
+        (first + user, item, stars)
+        for first, ratings in coded.ratings()
+        for user, item, stars in zip(
+            ratings.user_codes().tolist(), ratings.items.tolist(), ratings.stars.tolist(),
+            strict=True,
+        )
+    ]  # fmt: skip
 
 
 def frame(spark: SparkSession, **columns: Any) -> DataFrame:
@@ -33,16 +44,16 @@ def test_codes_are_those_of_a_vocabulary(
 ) -> None:
     items, stars = [3, 1, 2, 3, 2], [1.0, 2.0, 3.0, 4.0, 5.0]
     table = plain_table(frame(spark, u=users, item=items, rating=stars), "u", "item", "rating")
-    n, scale = check(table, NAMES, None)
-    coded = encode(table, n, scale, str(tmp_path / "staging"))
+    coded = encode(table, check(table, NAMES, None), str(tmp_path / "staging"))
     expected = Ratings.from_frame(pd.DataFrame({"user": users, "item": items, "rating": stars}))
-    assert vocab_of(coded.users, coded.n_users) == expected.users
-    assert vocab_of(coded.items, coded.n_items) == expected.items
+    assert coded.user_ids() == expected.users
+    assert coded.items == expected.items
+    np.testing.assert_array_equal(coded.item_counts, expected.item_counts())
     assert (coded.n_users, coded.n_items, coded.n_ratings) == (5, 4, 5)
     assert coded.scale == expected.scale
-    found = coded.ratings.toArrow().to_pandas().sort_values("rating")
-    np.testing.assert_array_equal(found["user"], expected.user_codes)
-    np.testing.assert_array_equal(found["item"], expected.item_codes)
+    assert triples(coded) == sorted(
+        zip(expected.user_codes, expected.item_codes, expected.stars, strict=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,9 +88,21 @@ def test_of_repeated_ratings_the_latest_counts_and_without_a_clock_none(
         spark, user=["a", "a", "b"], item=[9, 9, 9], rating=[5.0, 1.0, 3.0], timestamp=[2, 1, 1]
     )
     timed = plain_table(df, "user", "item", "rating", "timestamp")
-    coded = encode(timed, *check(timed, NAMES, None), str(tmp_path / "timed"))
-    assert sorted(map(tuple, coded.ratings.collect())) == [(1, 1, 5.0), (2, 1, 3.0)]
+    coded = encode(timed, check(timed, NAMES, None), str(tmp_path / "timed"))
+    assert triples(coded) == [(1, 1, 5.0), (2, 1, 3.0)]
     assert coded.n_repeated == 1
+    assert coded.item_counts.tolist() == [0, 2]
     table = plain_table(df, "user", "item", "rating")
     with pytest.raises(DataFormatError, match=r"user 'a' has rated item 9 2 times.*timestamp="):
-        encode(table, *check(table, NAMES, None), str(tmp_path / "untimed"))
+        encode(table, check(table, NAMES, None), str(tmp_path / "untimed"))
+
+
+def test_strengths_of_repeated_interactions_add_up(spark: SparkSession, tmp_path: Path) -> None:
+    df = frame(spark, user=["a", "a", "b"], item=[9, 9, 9], rating=[5.0, 1.0, 3.0])
+    table = plain_table(df, "user", "item", "rating")
+    found = check(table, NAMES, None, "implicit")
+    coded = encode(table, found, str(tmp_path / "added"), feedback="implicit")
+    assert triples(coded) == [(1, 1, 6.0), (2, 1, 3.0)]
+    bad = plain_table(frame(spark, user=[1], item=[1], rating=[-1.0]), "user", "item", "rating")
+    with pytest.raises(DataFormatError, match="below 0, in 1 of 1 ratings"):
+        check(bad, NAMES, None, "implicit")

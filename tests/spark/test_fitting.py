@@ -36,9 +36,8 @@ def test_the_folder_holds_what_fit_returned(
     assert loaded.scale == sample.scale
     assert loaded.metadata.versions["pyspark"]
     assert sorted(path.name for path in Path(folder).iterdir()) == [
-        "README.md", "config.json", "history.parquet", "item_map.png", "items.parquet",
-        "model.safetensors",
-        "users.parquet",
+        "README.md", "config.json", "held_out.parquet", "history.parquet", "item_map.png",
+        "items.parquet", "model.safetensors", "users.parquet",
     ]  # fmt: skip
 
 
@@ -51,8 +50,8 @@ def test_known_users_are_what_their_ratings_make_of_a_visitor(
     fitted: tuple[hf_cf.Recommender, str], sample: hf_cf.Ratings
 ) -> None:
     rec, _ = fitted
-    frame = sample.to_frame()
-    own = frame[frame["user"] == 7][["item", "rating"]]
+    items, stars = rec.history.of(7)
+    own = pd.DataFrame({"item": rec.items.decode(items), "rating": stars})
     known, visitor = rec.recommend(7, n=20), rec.recommend(ratings=own, n=20)
     assert known["item"].tolist() == visitor["item"].tolist()
     np.testing.assert_allclose(known["stars"], visitor["stars"], atol=1e-3)
@@ -96,7 +95,7 @@ def test_the_command_writes_a_model(
     command = ["spark-train", "--input", str(tmp_path / "ratings.parquet"), "--out", str(out)]
     assert main(command) == 1
     assert "column user: the column is missing" in capsys.readouterr().err
-    few = ["--factors", "4", "--iterations", "2", "--blocks", "2", "--index"]
+    few = ["--factors", "4", "--iterations", "2", "--index"]
     assert main([*command, "--user-col", "uid", *few]) == 0
     assert "400 ratings of 20 items by 30 users" in capsys.readouterr().out
     loaded = hf_cf.Recommender.from_pretrained(out)
@@ -117,7 +116,7 @@ def test_on_ml_100k_it_is_as_good_as_one_machine(spark: SparkSession) -> None:
         for part in ("base", "test")
     )  # fmt: skip
     df = spark.createDataFrame(pa.Table.from_pandas(base.to_frame()))
-    there = hf_cf.spark.fit(df, settings=hf_cf.spark.SparkSettings(blocks=2), progress=False)
+    there = hf_cf.spark.fit(df, progress=False)
     here = fit_here(base, None, "als", progress=False)
     measured = [evaluate(rec, base, test, resamples=0) for rec in (there, here)]
     rmse = [each.value("rmse") for each in measured]
