@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -138,6 +138,7 @@ def trained(
     held_out: HeldOut,
     settings: SparkSettings,
     cores: int,
+    say: Callable[[str], None],
 ) -> Scorer:
     """Both heads, calibrated for visitors, without users.
 
@@ -152,6 +153,8 @@ def trained(
     settings : SparkSettings
     cores : int
         Tasks that run at once.
+    say : callable
+        Is told what has been done.
     """
     module: BiasedFactorization | NoStars = NoStars(len(train.users), len(train.items))
     stars = None
@@ -168,9 +171,11 @@ def trained(
         low=train.scale.min, high=train.scale.max, feedback=train.feedback,
         config=settings.of_ranking(coded),
     )  # fmt: skip
+    say(f"both heads are trained on {len(train):,} ratings")
     if not whole:
         heads = Heads(stars, ranking)
-        for _ in range(settings.last_alternations):
+        for at in range(settings.last_alternations):
+            say(f"alternation {at + 1} of {settings.last_alternations} over all ratings begins")
             heads = alternated(heads, coded, held_out, cores)
         if isinstance(module, BiasedFactorization) and heads.stars is not None:
             module = _with_items(module, train, heads.stars)

@@ -152,13 +152,13 @@ def fit(
         held_out = HeldOut(settings.seed, _share(coded.n_users - 1))
         train, valid = sampled(coded, held_out, settings, items)
         with limited_to(usable_threads()):
-            scorer = trained(train, valid, coded, held_out, settings, cores)
-            say("items and visitors are known")
+            scorer = trained(train, valid, coded, held_out, settings, cores, say)
             versions = {"hf-cf": __version__} | installed_versions("pyspark", "torch", "pandas")
             metadata = TrainingMetadata(
                 {"model": scorer.rating.model.name, **asdict(settings)}, {}, [], versions
             )
             model = _measured(scorer, train, valid, metadata)
+            say("the model is calibrated for visitors and measured")
         model.metadata.metrics["seconds"] = time.perf_counter() - started
         model = replace(
             model,

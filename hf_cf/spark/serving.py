@@ -62,7 +62,8 @@ def recommend(
     Returns
     -------
     DataFrame
-        ``user``, ``rank`` (from 1), ``item``, ``title``, ``stars``, ``score``. It is computed
+        ``user``, ``rank`` (from 1), ``item``, ``title``, ``stars`` (null where the model predicts
+        none), ``score``. It is computed
         when something is done with it, and the errors of `Recommender.recommend` come then.
 
     Raises
@@ -130,12 +131,13 @@ def _rows(found: pd.DataFrame, user_type: pa.DataType) -> Iterator[pa.RecordBatc
     first = np.flatnonzero(np.append(True, found["user"].to_numpy()[1:] != found["user"][:-1]))
     lengths = np.diff(np.append(first, len(found)))
     rank = np.arange(len(found)) - np.repeat(first, lengths) + 1
+    no_stars = pa.nulls(len(found), pa.float32())
     columns = {
         "user": pa.array(found["user"], user_type),
         "rank": pa.array(rank, pa.int32()),
         "item": pa.array(found["item"]),
         "title": pa.array(found["title"], pa.string()),
-        "stars": pa.array(found["stars"], pa.float32()),
+        "stars": pa.array(found["stars"], pa.float32()) if "stars" in found else no_stars,
         "score": pa.array(found["score"], pa.float32()),
     }
     yield from pa.table(columns).to_batches()
