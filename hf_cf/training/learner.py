@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -22,7 +23,7 @@ from torch.nn import functional as F
 
 from hf_cf.data.ratings import Ratings
 from hf_cf.data.scale import RatingScale
-from hf_cf.models import RatingClassifier, RatingModel, build_rating_model
+from hf_cf.models import RATING_MODELS, RatingClassifier, RatingModel, build_rating_model
 from hf_cf.models.threads import limited_to, usable_threads
 from hf_cf.training.checkpoint import Checkpoint
 from hf_cf.training.epoch_log import EpochLog
@@ -89,23 +90,16 @@ def build_learner(
     y_range = ranges[settings.y_range] if isinstance(settings.y_range, str) else settings.y_range
     dls = RatingsDataLoaders.from_ratings(train, valid, settings.batch_size, settings.seed, device)
     shape: dict[str, Any] = {"n_users": len(train.users), "n_items": len(train.items)}
-    options_of: dict[str, dict[str, Any]] = {
-        "dot_product": {"n_factors": settings.n_factors, "y_range": y_range},
-        "dot_product_bias": {"n_factors": settings.n_factors, "y_range": y_range},
-        "collab_learner": {"n_factors": settings.n_factors, "y_range": y_range},
-        "collab_nn": {
-            "n_hidden": settings.n_hidden,
-            "dropout": settings.dropout,
-            "y_range": y_range,
-        },
-        "embedding_nn": {"layers": list(settings.layers), "y_range": y_range},
-        "rating_classifier": {
-            "n_hidden": settings.n_hidden,
-            "dropout": settings.dropout,
-            "levels": train.scale.levels.tolist(),
-        },
+    options: dict[str, Any] = {
+        "n_factors": settings.n_factors,
+        "n_hidden": settings.n_hidden,
+        "layers": list(settings.layers),
+        "dropout": settings.dropout,
+        "y_range": y_range,
+        "levels": scale.levels.tolist(),
     }
-    options = options_of[settings.model]
+    arguments = inspect.signature(RATING_MODELS[settings.model]).parameters
+    options = {name: value for name, value in options.items() if name in arguments}
     model = build_rating_model(settings.model, shape | options)
     common: dict[str, Any] = {
         "opt_func": _optimizer(settings, on_gpu, _gradient_unit(train, settings)),
