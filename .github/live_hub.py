@@ -16,7 +16,7 @@ api = HfApi()
 if api.repo_exists(repo_id):
     sys.exit(f"{repo_id} is there already: name a repository that may be deleted")
 train, valid = hf_cf.load_ratings("sample").split(seed=42)
-rec = fit(train, valid, epochs=1, progress=False)
+rec = fit(train, valid, model="als", epochs=1, progress=False)
 try:
     rec.push_to_hub(repo_id, private=True)
     back = hf_cf.Recommender.from_pretrained(repo_id)

@@ -25,6 +25,7 @@ def blocks(before: str) -> list[tuple[str, ...]]:
 
 def test_the_examples_work_in_a_copy_of_the_package(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "hf_cf", tmp_path / "hf_cf")
+    shutil.copy(ROOT / "model_card.md", tmp_path)
     for name, code in blocks(r"<!-- file: (\S+) -->\n```python"):
         (tmp_path / name).write_text(code)
     diff = "".join(map(str, blocks("```diff")))
