@@ -4,9 +4,13 @@ Run from the repository root (pyspark comes with the extra ``spark``)::
 
     python benchmarks/spark_local.py
 
+Next to it, in the same session and on the same ratings, MLlib's two factorizations alone: ALS with
+40 factors and implicit ALS with 64, ten iterations each, which hf_cf ran before its own solver went
+to the executors. ``--fit-only`` leaves them out.
+
 The ratings have the activity and popularity of MovieLens 25M, at a fifth of its size. Driver and
-executors are one JVM of at most 2 GB, on two cores, beside the Python processes. Prints Markdown
-and writes it to ``benchmarks/results/spark_local.md``.
+executors are one JVM of at most 2 GB (``--memory``), on two cores, next to the Python processes.
+Prints Markdown and writes it to ``benchmarks/results/spark_local.md``.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyspark.ml.recommendation import ALS
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from ratings_25m import N_ITEMS, N_USERS, generate
@@ -29,7 +34,6 @@ from ratings_25m import N_ITEMS, N_USERS, generate
 import hf_cf.spark
 
 RESULT = Path(__file__).parent / "results" / "spark_local.md"
-MEMORY = "2g"
 
 
 def write_ratings(path: Path, n_ratings: int) -> None:
@@ -67,6 +71,18 @@ class Clock:
         return self.last[0] - before[0], self.last[1] - before[1]
 
 
+def mllib_alone(df: DataFrame, folder: str) -> None:
+    """Factorize the ratings for stars and for order, with MLlib alone."""
+    df.sparkSession.sparkContext.setCheckpointDir(f"{folder}/checkpoints")
+    for rank, implicit in ((40, False), (64, True)):
+        als = ALS(
+            rank=rank, maxIter=10, regParam=0.15, alpha=2.0, implicitPrefs=implicit, seed=42,
+            userCol="user", itemCol="item", ratingCol="rating", checkpointInterval=4,
+        )  # fmt: skip
+        model = als.fit(df)
+        print(f"MLlib, {rank} factors: {model.itemFactors.toArrow().num_rows} items", flush=True)
+
+
 def answered(recommended: DataFrame) -> int:
     """Compute recommendations, and count the users that they are for."""
     found = recommended.agg(F.count_distinct("user"), F.count("*"), F.sum("score")).first()
@@ -78,12 +94,14 @@ def answered(recommended: DataFrame) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ratings", type=int, default=5_000_000, help="at least 400,000")
+    parser.add_argument("--memory", default="2g", help="largest heap of the JVM")
+    parser.add_argument("--fit-only", action="store_true", help="without MLlib to compare with")
     arguments = parser.parse_args()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     load = os.getloadavg()[0]
     spark = (
         SparkSession.builder.master("local[2]")
-        .config("spark.driver.memory", MEMORY)
+        .config("spark.driver.memory", arguments.memory)
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.ui.enabled", "false")
@@ -98,6 +116,16 @@ def main() -> None:
         clock = Clock()
         rec = hf_cf.spark.fit(df, out=model)
         training = clock()
+        jvm = peak_of(spark.sparkContext._gateway.proc.pid)
+        compared = ""
+        if not arguments.fit_only:
+            mllib_alone(df, folder)
+            wall, processor = clock()
+            compared = (
+                f"| MLlib's two factorizations alone | {wall:.0f} | {processor:.0f} |\n"
+                f"| the first line, as a share of them | {training[0] / wall:.2f} | "
+                f"{training[1] / processor:.2f} |\n"
+            )
         users = df.select("user").distinct().persist()
         n_users = users.count()
         clock()
@@ -107,7 +135,7 @@ def main() -> None:
         given = answered(hf_cf.spark.recommend(visitors, model, 10))
         given_time = clock()
         size = sum(path.stat().st_size for path in Path(model).iterdir()) / 1e6
-        jvm, python = peak_of(spark.sparkContext._gateway.proc.pid), peak_of(os.getpid())
+        python = peak_of(os.getpid())
     text = f"""# Spark on one machine
 
 {arguments.ratings:,} synthetic ratings of {len(rec.items) - 1:,} items by {n_users:,} users.
@@ -115,15 +143,16 @@ def main() -> None:
 | | s | processor s |
 |---|---|---|
 | Parquet to model folder ({size:.0f} MB) | {training[0]:.0f} | {training[1]:.0f} |
-| `recommend`, 10 items for {known:,} known users | {known_time[0]:.0f} | {known_time[1]:.0f} |
+{compared}| `recommend` for {known:,} known users | {known_time[0]:.0f} | {known_time[1]:.0f} |
 | `recommend` for {given:,} users by their ratings | {given_time[0]:.0f} | {given_time[1]:.0f} |
 
 Known users: {known / known_time[0]:,.0f} a second, {known / known_time[1]:,.0f} a second of a
 processor. By their ratings: {given / given_time[0]:,.0f} and {given / given_time[1]:,.0f}.
 
-Largest sizes: {jvm:.1f} GB of the JVM, driver and executors in one (heap {MEMORY}); {python:.1f} GB
-of the driver's Python, of which {before:.1f} GB were taken by making the ratings. RMSE on ratings
-kept back: {rec.metrics["valid_rmse"]:.3f} stars, where the noise in them is 0.75.
+Largest sizes: {jvm:.1f} GB of the JVM after training, driver and executors in one
+(heap {arguments.memory}); {python:.1f} GB of the driver's Python, of which {before:.1f} GB
+were taken by making the ratings.
+RMSE on held-out ratings: {rec.metrics["valid_rmse"]:.3f} stars, where the noise in them is 0.75.
 
 One run. Times include starting the Python processes and loading the model. Spark {spark.version}
 in local mode, 2 cores, {platform.machine()}, Java 17, Python {platform.python_version()}; load

@@ -56,6 +56,7 @@ def train_and_lose(place: Path, table: Path, losing: bool, delay: float) -> None
         workers = [machines.add_worker(), machines.add_worker()]
         driver = start_driver(machines, table, place)
         try:
+            assert "sent_along.zip" in wait_for(driver, "executors have hf_cf from")
             wait_for(driver, "alternation 1 of 2")
             if losing:
                 time.sleep(delay)

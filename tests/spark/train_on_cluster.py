@@ -6,13 +6,23 @@ is a step, and before recommending it waits for a line of input.
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 import hf_cf.spark
+
+
+def place_of_hf_cf(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Where an executor has hf_cf from."""
+    for _ in batches:
+        pass
+    yield pa.record_batch({"place": [hf_cf.__file__]})
 
 
 def main(master: str, ratings: str, folder: str) -> None:
@@ -35,8 +45,12 @@ def main(master: str, ratings: str, folder: str) -> None:
         "spark.cores.max": "2",
     }
     spark = SparkSession.builder.config(map=settings).getOrCreate()
+    package = Path(hf_cf.__file__).parent
+    sent = shutil.make_archive(f"{folder}/sent_along", "zip", package.parent, package.name)
+    spark.sparkContext.addPyFile(sent)  # as --py-files does
+    places = spark.range(2).mapInArrow(place_of_hf_cf, "place string").collect()
+    print(f"executors have hf_cf from {sorted({row.place for row in places})}", flush=True)
     df = spark.read.parquet(ratings)
-    print("training begins", flush=True)
     hf_cf.spark.fit(
         df, out=Path(folder) / "model", staging=folder,
         settings=hf_cf.spark.SparkSettings(sampled_ratings=20_000),

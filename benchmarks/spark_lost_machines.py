@@ -1,0 +1,85 @@
+"""How many trainings on a Spark cluster end well when machines are lost on the way.
+
+Run from the repository root (pyspark comes with the extra ``spark``)::
+
+    python benchmarks/spark_lost_machines.py --runs 20
+
+Each run is that of ``tests/spark/test_cluster.py``: a master and two workers on loopback, one of
+them killed with its executor while the executors factorize, and one while they recommend, a
+different while after each begins. Prints Markdown and writes it to
+``benchmarks/results/spark_lost_machines.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+ROOT = Path(__file__).parent.parent
+RESULT = ROOT / "benchmarks" / "results" / "spark_lost_machines.md"
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "spark")]
+
+
+def main() -> None:
+    from test_cluster import COLUMNS, ratings, train_and_lose
+
+    import hf_cf
+    from hf_cf.evaluation import evaluate
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--minutes", type=float, default=60.0, help="begin no run after so long")
+    arguments = parser.parse_args()
+    base, test = ratings()
+    end = time.monotonic() + 60 * arguments.minutes
+    rows, errors = [], []
+    for run in range(arguments.runs + 1):
+        if time.monotonic() > end:
+            break
+        losing, delay = run > 0, 0.3 * run
+        started = time.monotonic()
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                place = Path(folder)
+                table = place / "ratings.parquet"
+                base.to_frame()[COLUMNS[:3]].to_parquet(table)
+                train_and_lose(place, table, losing=losing, delay=delay)
+                rec = hf_cf.Recommender.from_pretrained(place / "model")
+                found = evaluate(rec, base, test, resamples=0)
+                lists = pq.read_table(place / "lists").num_rows
+        except (AssertionError, OSError, ValueError) as error:
+            errors.append(f"{delay:.1f} s: {error}")
+            print(errors[-1], flush=True)
+            continue
+        quality = f"{found.value('rmse'):.4f} | {found.value('ndcg@10'):.4f} | {lists:,}"
+        when = f"{delay:.1f} s" if losing else "none lost"
+        rows.append(f"| {when} | {quality} | {time.monotonic() - started:.0f} |")
+        print(rows[-1], flush=True)
+    text = "\n".join(
+        [
+            "# Machines lost on the way",
+            "",
+            f"{base!r}, trained on by two workers of one core and 512 MB, a quarter of the users "
+            "on the driver. One worker and its executor are killed so long after the first "
+            "alternation over all ratings begins, another one so long after recommending begins.",
+            "",
+            f"{max(len(rows) - 1, 0)} of {len(rows) - 1 + len(errors)} runs with lost machines "
+            "ended well.",
+            "",
+            "| killed after | RMSE | nDCG@10 | rows of lists | s in all |",
+            "|---|---|---|---|---|",
+            *rows,
+            *[f"\nFailed: {error}" for error in errors],
+            "",
+        ]
+    )
+    RESULT.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
