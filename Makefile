@@ -5,7 +5,7 @@ BIN := .venv/bin
 DATA ?= ../shared/data
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-lowest lint screenshots bench clean help
+.PHONY: demo test test-lowest lint docs screenshots bench clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 14
@@ -28,6 +28,9 @@ lint: .venv/dev ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/docs ## build the site of the docs into site/
+	$(BIN)/python -m mkdocs build --strict
 
 screenshots: .venv/dev .venv/browser models/sample/config.json ## draw the pictures of the Space for the README
 	$(BIN)/python docs/draw_space.py
@@ -53,7 +56,7 @@ bench: .venv/bench ## measure accuracy and speed (some hours), and write benchma
 	$(BIN)/python benchmarks/bayesian_accuracy.py --data $(DATA) --out benchmarks/results/bayesian_accuracy.md
 
 clean: ## remove what the other commands made
-	rm -rf .venv .venv-lowest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis models
+	rm -rf .venv .venv-lowest build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis models
 
 # The pages are tested in Chromium: the system's, or the one that Playwright brings.
 .venv/browser: | .venv/dev
