@@ -54,6 +54,10 @@ def add_data_flags(parser: argparse.ArgumentParser, *, held_out: str, sample: bo
         "--zero-means-missing", dest="missing", action="store_const", const=0.0,
         help="leave out ratings of 0, as Goodreads writes for unread",
     )  # fmt: skip
+    parser.add_argument(
+        "--noun", default="", help="what an item is called, such as book (default: guessed)"
+    )
+    parser.add_argument("--verb", default="", help="what people do with one, such as read")
     parser.add_argument("--wide", action="store_true", help="the table has one column an item")
     parser.add_argument(
         held_out, type=Path, dest="held_out", metavar="FILE",
@@ -76,7 +80,7 @@ def load_split(arguments: argparse.Namespace) -> tuple[Ratings, Ratings | None]:
         name: getattr(arguments, name)
         for name in (
             "item", "user_col", "item_col", "rating_col", "timestamp_col", "items", "scale",
-            "feedback", "missing", "wide",
+            "feedback", "missing", "wide", "noun", "verb",
         )
     }  # fmt: skip
     train = load_ratings(arguments.data, **options)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hf_cf.data.words import ItemWords
+
 Stars = npt.NDArray[np.float32]
 
 
@@ -68,6 +70,9 @@ class DataSource:
         Whether ratings, and so a user's history, may be passed on.
     synthetic : bool
         Whether the ratings were generated instead of given by people.
+    noun, verb : str
+        What an item is called and what people do with it, such as ``"book"`` and ``"read"``; empty
+        where nobody said.
     """
 
     name: str = "ratings"
@@ -76,3 +81,11 @@ class DataSource:
     url: str = ""
     redistributable: bool = True
     synthetic: bool = False
+    noun: str = ""
+    verb: str = ""
+
+    @property
+    def words(self) -> ItemWords:
+        """Words for the items; folders of MovieLens that were saved without them hold films."""
+        noun = self.noun or ("film" if self.synthetic or self.name.startswith("ml-") else "")
+        return ItemWords.of(noun, self.verb)

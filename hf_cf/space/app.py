@@ -17,12 +17,10 @@ from hf_cf.space.calls import Calls
 from hf_cf.space.endpoints import Endpoint, named
 from hf_cf.space.errors import Problem
 
-TITLE = "What to watch next"
 
-
-def build(calls: Calls) -> gr.Blocks:
+def build(calls: Calls, title: str) -> gr.Blocks:
     """Build the app of what may be called; what people see of it is in `hf_cf.space.front_page`."""
-    with gr.Blocks(title=TITLE, fill_width=True) as demo:
+    with gr.Blocks(title=title, fill_width=True) as demo:
         for endpoint in calls.endpoints.values():
             if endpoint.public:
                 _add(demo, calls, endpoint)

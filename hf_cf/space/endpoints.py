@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
+from hf_cf.data.words import ItemWords
 from hf_cf.space.errors import InvalidInput, quoted
 from hf_cf.space.page_functions import PageFunctions
 from hf_cf.space.service import Service
@@ -24,6 +25,8 @@ WITHOUT_REASONS = {"explain": False}
 """Defaults that programs get and pages do not: reasons cost more than the rest of an answer."""
 
 Values = Mapping[str, Any]
+
+_FILMS = ItemWords.of("film")
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,15 @@ class Endpoint:
         Whether programs are told of it; the others are for the Space's own pages.
     defaults : mapping of str to value
         In place of those of the function.
+    words : ItemWords
+        What descriptions call the items; docstrings speak of films.
     """
 
     name: str
     function: Callable[..., Any]
     public: bool = True
     defaults: Values | None = None
+    words: ItemWords = _FILMS
 
     @cached_property
     def signature(self) -> Signature:
@@ -68,7 +74,7 @@ class Endpoint:
     @cached_property
     def description(self) -> Description:
         """What the docstring says."""
-        return Description.of(getdoc(self.function) or "")
+        return Description.of(self.words.instead_of_films(getdoc(self.function) or ""))
 
     @cached_property
     def request(self) -> type[BaseModel]:
@@ -169,6 +175,7 @@ OF_PAGES = ("users", "user_history", "user_held_out", "film_map")
 def endpoints_of(service: Service) -> dict[str, Endpoint]:
     """The table, by name."""
     pages = PageFunctions(service)
+    words = ItemWords.of("item") if service.words.singular == "title" else service.words
     functions = {name: getattr(service, name) for name in (*PUBLIC, *OF_PAGES)}
     functions |= {
         name: getattr(pages, name) for name in ("film", "portrait", "read_list", "unknown_items")
@@ -178,7 +185,7 @@ def endpoints_of(service: Service) -> dict[str, Endpoint]:
         is_public = name in PUBLIC
         explains = is_public and "explain" in signature(function).parameters
         defaults = WITHOUT_REASONS if explains else None
-        table[name] = Endpoint(name, function, is_public, defaults)
+        table[name] = Endpoint(name, function, is_public, defaults, words)
     return table
 
 

@@ -11,12 +11,14 @@ import pandas as pd
 
 Json = dict[str, Any]
 
+_CREATORS = ("creator", "author", "artist", "director", "band", "developer", "brand")
+
 
 class Films:
     """The films of a catalogue by code, in columns of Python values that JSON can take.
 
     A film is ``{"item", "title", "year", "genres", "n_ratings"}``: raw id, text, number or null,
-    list, number.
+    list, number; and ``"creator"`` where a column says who made it: author, artist, director.
 
     Parameters
     ----------
@@ -40,6 +42,7 @@ class Films:
                     "genres": genres.split("|") if genres else [],
                     "n_ratings": n_ratings,
                 }
+                | ({} if self._creators is None else {"creator": self._creators[row]})
             )
         return films
 
@@ -53,6 +56,15 @@ class Films:
         """The first and the last year of the catalogue; None where it has no years."""
         known = [row[2] for row in self._rows if row[2] is not None]
         return [min(known), max(known)] if known else None
+
+    @cached_property
+    def _creators(self) -> list[str | None] | None:
+        """Who made each film; None where no column says so."""
+        by_name = {str(name).casefold().removesuffix("s"): name for name in self._table}
+        column = next((by_name[name] for name in _CREATORS if name in by_name), None)
+        if column is None:
+            return None
+        return [None if pd.isna(one) else str(one) for one in self._table[column]]
 
     @cached_property
     def _rows(self) -> list[tuple[Any, str, int | None, str, int]]:

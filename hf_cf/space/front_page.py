@@ -10,12 +10,14 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from dataclasses import asdict
 from html import escape
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hf_cf.data.words import ItemWords
 from hf_cf.space import components
 
 PREVIEW = "preview.png"
@@ -43,16 +45,27 @@ class FrontPage:
         What a link to the Space is shown with.
     name : str
         Of the model's data; a browser keeps a visitor's list under it.
+    words : ItemWords
+        What the pages call the items.
     failure : str, optional
         Why there is no model.
     """
 
     def __init__(
-        self, app: ASGIApp, title: str, description: str, name: str, failure: str | None = None
+        self,
+        app: ASGIApp,
+        title: str,
+        description: str,
+        name: str,
+        words: ItemWords,
+        failure: str | None = None,
     ) -> None:
         self.app = app
         self._title, self._description = escape(title), escape(description)
-        start = json.dumps({"name": name, "failure": failure}).replace("<", "\\u003c")
+        said = {**asdict(words), "withArticle": words.with_article}
+        start = json.dumps({"name": name, "failure": failure, "words": said}).replace(
+            "<", "\\u003c"
+        )
         self._head = (
             f"<title>{self._title}</title>\n"
             f'<meta name="description" content="{self._description}" />\n'

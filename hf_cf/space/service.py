@@ -45,6 +45,7 @@ class Service:
         self.rec = rec
         self._films = Films(rec.catalogue)
         self._catalogue = rec.trained.catalogue
+        self.words = rec.source.words
 
     def prepare(self) -> None:
         """Make the tables that are made once; of a million films that takes some seconds."""
@@ -316,6 +317,8 @@ class Service:
             "citation": source.citation,
             "url": source.url,
             "synthetic": source.synthetic,
+            "noun": self.words.singular,
+            "verb": self.words.verb,
             "n_users": len(rec.users) - 1,
             "n_items": len(rec.items) - 1,
             "n_ratings": int(rec.catalogue["n_ratings"].sum()),

@@ -22,7 +22,8 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.routing import Route
 
 import hf_cf
-from hf_cf.space.app import TITLE, build
+from hf_cf.data.words import ItemWords
+from hf_cf.space.app import build
 from hf_cf.space.appearance import appearance
 from hf_cf.space.calls import MOST_AT_ONCE, Calls
 from hf_cf.space.endpoints import Endpoint, endpoints_of
@@ -62,7 +63,9 @@ def space(service: Service | str) -> FastAPI:
     for path in (_MCP, f"{_MCP}/"):
         app.router.routes.append(Route(path, _Asgi(sessions.handle_request)))
     app.add_api_route(f"/{PREVIEW}", _preview, include_in_schema=False)
-    demo = build(calls)
+    words = ItemWords.of() if isinstance(service, str) else service.words
+    title = f"What to {words.verb} next"
+    demo = build(calls, title)
     demo.queue(max_size=MOST_AT_ONCE, default_concurrency_limit=None)
     app = gr.mount_gradio_app(
         app, demo, path="/", mcp_server=False, show_error=False, run_history=False,
@@ -73,8 +76,9 @@ def space(service: Service | str) -> FastAPI:
     failure = service if isinstance(service, str) else None
     name = "" if isinstance(service, str) else service.rec.source.name
     app.add_middleware(
-        FrontPage, title=TITLE, description=_summary(service), name=name, failure=failure
-    )
+        FrontPage, title=title, description=_summary(service), name=name, failure=failure,
+        words=words,
+    )  # fmt: skip
     app.add_middleware(Limits, lengths=lengths)
     return app
 
@@ -112,7 +116,8 @@ def _summary(service: Service | str) -> str:
     if isinstance(service, str):
         return "No model is loaded."
     n = len(service.rec.items) - 1
-    return f"Rate a few films that you know, and see what to watch next, out of {n:,}."
+    words = service.words
+    return f"Rate a few {words.plural} that you know, and see what to {words.verb} next, of {n:,}."
 
 
 def _preview() -> FileResponse:

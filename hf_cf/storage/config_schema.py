@@ -298,6 +298,8 @@ _CONFIG = fields(
                 "url": text(2_000),
                 "redistributable": flag,
                 "synthetic": flag,
+                "noun": text(50),
+                "verb": text(50),
             },
             open_ended=True,
         ),

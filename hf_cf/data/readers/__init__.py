@@ -40,6 +40,8 @@ def load_ratings(
     feedback: Feedback | None = None,
     missing: float | None = None,
     wide: bool = False,
+    noun: str = "",
+    verb: str = "",
 ) -> Ratings:
     """Load ratings by name, or from a folder or file.
 
@@ -70,6 +72,9 @@ def load_ratings(
         What the ratings of a table are; see `Ratings.from_frame`.
     wide : bool
         Whether a table has one row a user and one column an item.
+    noun, verb : str
+        What an item is called, in the singular, and what people do with it, such as ``"book"`` and
+        ``"read"``: for pages and cards. Guessed from the column of items where not given.
 
     Returns
     -------
@@ -105,6 +110,9 @@ def load_ratings(
         ratings = _read(source, wanted, has_items=items is not None)
     if items is not None:
         ratings = with_items(ratings, items)
+    if noun or verb:
+        named = replace(ratings.source, noun=noun or ratings.source.noun, verb=verb)
+        ratings = replace(ratings, source=named)
     return one_item_a_title(ratings) if item == "title" else ratings
 
 

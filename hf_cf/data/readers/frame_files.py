@@ -18,6 +18,7 @@ from hf_cf.data.readers.parsing import READ_ERRORS
 from hf_cf.data.readers.sniffing import Dialect, sniff
 from hf_cf.data.readers.wanted import ARROW, FRAMES, Wanted, suffix_of
 from hf_cf.data.scale import DataSource
+from hf_cf.data.words import noun_of_columns
 from hf_cf.errors import DataFormatError
 
 
@@ -87,7 +88,9 @@ def read_frame_file(path: Path, wanted: Wanted) -> Ratings:
         return Ratings.assemble(
             read.users, read.items, read.stars, read.timestamps,
             scale=read.scale, feedback=read.feedback, catalogue=catalogue,
-            source=DataSource(name=path.name.partition(".")[0]),
+            source=DataSource(
+                path.name.partition(".")[0], noun=noun_of_columns(found)
+            ),
         )  # fmt: skip
     except DataFormatError as error:
         raise DataFormatError(

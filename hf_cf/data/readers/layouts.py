@@ -151,6 +151,7 @@ def _source(name: str, page: str, *, redistributable: bool) -> DataSource:
         citation=_CITATION,
         url=f"https://grouplens.org/datasets/movielens/{page}",
         redistributable=redistributable,
+        noun="film",
     )
 
 

@@ -20,6 +20,7 @@ SOURCE = DataSource(
     name="sample",
     licence="Generated ratings, not people's; free to use under Apache-2.0. Film titles are facts.",
     synthetic=True,
+    noun="film",
 )
 
 N_USERS = 600

@@ -30,6 +30,7 @@ from hf_cf.data.readers.titles import distinct_titles, year_of_title
 from hf_cf.data.readers.wanted import ARROW, FRAMES, Wanted, suffix_of
 from hf_cf.data.scale import DataSource, RatingScale, Stars
 from hf_cf.data.times import Timestamps, seconds
+from hf_cf.data.words import noun_of_columns
 from hf_cf.errors import DataFormatError
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -63,6 +64,7 @@ def read_file(path: Path, wanted: Wanted) -> Ratings:
             file=path,
             column="title",
         )
+    noun = table.schema.metadata[b"noun"].decode()
     columns = dict(zip(table.column_names, table.columns, strict=True))
     catalogue_columns = {n: columns.pop(n) for n in ("title", "year", "genres") if n in columns}
     if "year" in catalogue_columns and columns["item"].equals(catalogue_columns.get("title")):
@@ -86,7 +88,7 @@ def read_file(path: Path, wanted: Wanted) -> Ratings:
         scale=scale,
         feedback=feedback,
         catalogue=_catalogue(ids["item"], catalogue_columns),
-        source=DataSource(name=path.name.partition(".")[0]),
+        source=DataSource(path.name.partition(".")[0], noun=noun),
     )
 
 
@@ -189,7 +191,8 @@ def _read_delimited(
         quoted=True, decimal=dialect.decimal,
     )  # fmt: skip
     table = read_columns(file, table_format)
-    return pa.table({name: table[shared[name]] for name in found}), file, table_format
+    columns = {name: table[shared[name]] for name in found}
+    return pa.table(columns, metadata=_named(found)), file, table_format
 
 
 def _read_parquet(path: Path, chosen: Mapping[str, str | None]) -> tuple[pa.Table, File, None]:
@@ -203,7 +206,12 @@ def _read_parquet(path: Path, chosen: Mapping[str, str | None]) -> tuple[pa.Tabl
             columns = dict(zip(found, parts, strict=True))
     except (*READ_ERRORS, KeyError) as error:
         raise DataFormatError(f"the Parquet file cannot be read: {error}", file=path) from error
-    return pa.table(columns), path, None
+    return pa.table(columns, metadata=_named(found)), path, None
+
+
+def _named(found: Mapping[str, str]) -> dict[str, str]:
+    """What the columns' names say of the items."""
+    return {"noun": noun_of_columns(found)}
 
 
 def _parquet_column(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:

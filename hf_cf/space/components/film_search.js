@@ -36,9 +36,9 @@ function filmSearch({ label, hint, beside = null, choose = null }) {
       return;
     }
     const films = found.answer;
-    said.textContent = films.length ? `${plural(films.length, "film")} found` : "No film found";
+    said.textContent = films.length ? `${plural(films.length, words.singular, words.plural)} found` : `No ${words.singular} found`;
     if (films.length) follow(list, films, (film) => `${text}/${film.item}`, row);
-    else list.replaceChildren(h("li", { class: "found-none" }, "No film of that name here. Try a part of its title."));
+    else list.replaceChildren(h("li", { class: "found-none" }, `No ${words.singular} of that name here. Try a part of its title.`));
   };
   const searchSoon = later(search, 90);
 

@@ -71,7 +71,7 @@ function poster(film, { link = false } = {}) {
     class: "poster", "data-motif": GENRES[genre]?.[1] ?? MOTIFS[numberOf(`motif of ${genre || film.title}`, MOTIFS.length)],
     style: { "--hue": hueOfFilm(film), "--x": `${58 + numberOf(film.title, 36)}%`, "--y": `${10 + numberOf(film.title, 71)}%` },
   },
-    h("p", { class: "poster-facts" }, h("span", {}, film.genres.slice(0, 2).join(" · ")), film.year && h("span", {}, String(film.year))),
+    h("p", { class: "poster-facts" }, h("span", {}, film.creator ?? film.genres.slice(0, 2).join(" · ")), film.year && h("span", {}, String(film.year))),
     h("h3", { class: "poster-title", title }, link ? linkTo("similar_films", film.item, { class: "poster-link" }, title) : title));
 }
 
@@ -80,7 +80,7 @@ function filmRow(film, ...beside) {
   return h("li", { class: "film-row", style: { "--hue": hueOfFilm(film) } },
     h("span", { class: "film-row-name" },
       h("span", { class: "film-row-title", title: displayTitle(film) }, displayTitle(film)),
-      h("span", { class: "film-row-facts" }, [film.year, film.genres.slice(0, 2).join(", ")].filter(Boolean).join(" · "))),
+      h("span", { class: "film-row-facts" }, [film.creator, film.year, film.genres.slice(0, 2).join(", ")].filter(Boolean).join(" · "))),
     ...beside);
 }
 
@@ -106,7 +106,7 @@ function filmCard(card, { forVisitor = true, why = null, given = null } = {}) {
       given !== null && h("p", { class: "card-given" }, "Held out: they gave it ", starsShown(given)),
       forVisitor && h("div", { class: "card-actions" }, starsInput(card),
         h("span", { class: "card-buttons" },
-          h("button", { type: "button", class: "quiet", onclick: () => visitor.hide(card, "seen") }, "Seen it"),
+          h("button", { type: "button", class: "quiet", onclick: () => visitor.hide(card, "seen") }, `${capital(words.done)} it`),
           h("button", { type: "button", class: "quiet", onclick: () => visitor.hide(card, "no") }, "Not interested"),
           saveButton(card, true)))));
 }

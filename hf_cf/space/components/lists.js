@@ -91,9 +91,9 @@ async function offerList(text, title) {
   const take = (keepOwn) => { box.finish(); visitor.take(entries, keepOwn); };
   const box = dialog(title,
     h("p", {}, entries.length
-      ? `${plural(entries.length, "rating")} of films that are known here.`
-      : "None of these films is known here."),
-    entries.length > 0 && h("ul", { class: "film-list dialog-list", tabindex: 0, "aria-label": "Films found" },
+      ? `${plural(entries.length, "rating")} of ${words.plural} that are known here.`
+      : `None of these ${words.plural} is known here.`),
+    entries.length > 0 && h("ul", { class: "film-list dialog-list", tabindex: 0, "aria-label": `${capital(words.plural)} found` },
       ...entries.slice(0, 200).map(({ film, stars }) => filmRow(film, starsShown(stars)))),
     read.missing.length > 0 && h("details", {}, h("summary", {}, `${plural(read.n_missing, "line")} left out`),
       h("ul", { class: "plain-list" }, ...read.missing.map((name) => h("li", {}, name)))),

@@ -41,7 +41,7 @@ function filmMap(films, choose) {
 
   const canvas = h("canvas", {
     tabindex: 0, role: "application", "aria-roledescription": "map",
-    "aria-label": "Map of films, like films near each other. Arrow keys go from film to film, Enter opens one, plus and minus zoom.",
+    "aria-label": `Map of ${words.plural}, those that are alike near each other. Arrow keys go from one to the next, Enter opens one, plus and minus zoom.`,
   });
   const tip = h("div", { class: "map-tip", "aria-hidden": "true" });
   const said = h("p", { class: "sr-only", role: "status", "aria-live": "polite" });

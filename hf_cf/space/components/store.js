@@ -63,7 +63,7 @@ const visitor = {
   /** Leave a film out of what is recommended: `why` is "seen" or "no". */
   hide(film, why) {
     change([["hidden", film, why], ["saved", film, null]]);
-    toast(`${displayTitle(film)}: ${why === "seen" ? "seen" : "not shown again"}.`, visitor.undo);
+    toast(`${displayTitle(film)}: ${why === "seen" ? words.done : "not shown again"}.`, visitor.undo);
   },
   show(film) { change([["hidden", film, null]]); },
   /** Put a film on the list for later, or take it off. */

@@ -15,7 +15,7 @@ pages.behind = async (element) => {
   element.replaceChildren(h("div", { class: "page" },
     h("div", { class: "page-head" }, h("h2", {}, "Behind the model"),
       h("p", { class: "subtitle" }, `${info.model} predicts the stars${info.ranking ? ", and a second model decides what comes first" : ""}. `,
-        `${info.ranking ? "They see" : "It sees"} who rated what${info.features.length ? `, and of people and films: ${info.features.join(", ")}.` : ", and nothing else: no plots, no actors, no genres."}`)),
+        `${info.ranking ? "They see" : "It sees"} who rated what${info.features.length ? `, and of people and ${words.plural}: ${info.features.join(", ")}.` : ", and nothing else: no plots, no actors, no genres."}`)),
     h("div", { class: "figures" }, ...keyFigures(info, value)),
     h("div", { class: "panels" }, ...[
       starsPanel(all), rankingPanel(all, portrait.k), curvesPanel(info.epochs),
@@ -36,9 +36,9 @@ function keyFigures(info, value) {
   return [
     [info.n_ratings.toLocaleString("en"), "ratings to learn from"],
     [info.n_users.toLocaleString("en"), "people"],
-    [info.n_items.toLocaleString("en"), "films"],
+    [info.n_items.toLocaleString("en"), words.plural],
     stars !== undefined && [`±${stars.toFixed(2)}`, "stars off, on average, for ratings it had not seen"],
-    hit !== undefined && [`${(10 * hit).toFixed(1)} of 10`, "first recommendations were films that people liked, kept from the model until then"],
+    hit !== undefined && [`${(10 * hit).toFixed(1)} of 10`, `first recommendations were ${words.plural} that people liked, kept from the model until then`],
   ].filter(Boolean).map(([number, text]) => h("div", { class: "figure" }, h("strong", {}, number), h("span", {}, text)));
 }
 
@@ -50,13 +50,13 @@ function compared(all, metric, names) {
 }
 
 function starsPanel(all) {
-  const rows = compared(all, "rmse", { "item mean": "The film’s average", "damped biases": "Film and person averages", model: "This model" });
+  const rows = compared(all, "rmse", { "item mean": `The ${words.singular}’s average`, "damped biases": `${capital(words.singular)} and person averages`, model: "This model" });
   return rows.length > 1 && panel("How many stars?", "Typical error in stars (RMSE) on held-out ratings. Shorter is better.", barChart(rows, "Error in stars"));
 }
 
 function rankingPanel(all, k) {
   const rows = compared(all, `ndcg@${k}`, { "item mean": "Best average first", "most popular": "The most popular first", model: "This model" });
-  return rows.length > 1 && panel("What next?", `How many liked films come first, and how early (nDCG@${k}). Longer is better.`, barChart(rows, "Quality of the order"));
+  return rows.length > 1 && panel("What next?", `How many liked ${words.plural} come first, and how early (nDCG@${k}). Longer is better.`, barChart(rows, "Quality of the order"));
 }
 
 function curvesPanel(epochs) {
@@ -69,9 +69,9 @@ function curvesPanel(epochs) {
 }
 
 function popularityPanel({ popularity }, shown) {
-  return panel("Few films get most ratings",
-    `The most rated tenth of the films has ${Math.round(100 * popularity.share_of_top_tenth)}% of all ratings; ${plural(popularity.n_rare, "film")} of ${popularity.n_items.toLocaleString("en")} have fewer than 10.${shown === undefined ? "" : ` Half of what it puts into people’s first ten has ${Math.round(shown)} ratings or more.`} What is rarely rated is hard to know: choose “Lesser known” to see more of it.`,
-    columnChart(popularity.columns, { label: "Ratings of the films, from the most to the least rated" }));
+  return panel(`Few ${words.plural} get most ratings`,
+    `The most rated tenth of the ${words.plural} has ${Math.round(100 * popularity.share_of_top_tenth)}% of all ratings; ${plural(popularity.n_rare, words.singular, words.plural)} of ${popularity.n_items.toLocaleString("en")} have fewer than 10.${shown === undefined ? "" : ` Half of what it puts into people’s first ten has ${Math.round(shown)} ratings or more.`} What is rarely rated is hard to know: choose “Lesser known” to see more of it.`,
+    columnChart(popularity.columns, { label: `Ratings of the ${words.plural}, from the most to the least rated` }));
 }
 
 function groupsPanel(measurements) {

@@ -27,7 +27,7 @@ pages.discover = async (element) => {
 
 function ratingPanel(deck) {
   const search = filmSearch({
-    label: "Search for a film to rate", hint: "Search for a film to rate", beside: (film) => starsInput(film),
+    label: `Search for ${words.withArticle} to rate`, hint: `Search for ${words.withArticle} to rate`, beside: (film) => starsInput(film),
   });
   return [
     h("h2", {}, "Rate what you know"), search, deck, h("div", { class: "list-home" }, yourList()),
@@ -59,10 +59,10 @@ function questionDeck() {
     const hadFocus = deck.contains(document.activeElement);
     current = film;
     deck.replaceChildren(
-      h("p", { class: "deck-ask" }, "Have you seen this one?"),
+      h("p", { class: "deck-ask" }, `Have you ${words.done} this one?`),
       h("div", { class: "deck-film" }, poster(film)),
       h("div", { class: "deck-answers" }, starsInput(film),
-        h("button", { type: "button", class: "button", onclick: () => visitor.pass(film) }, "Haven’t seen it")));
+        h("button", { type: "button", class: "button", onclick: () => visitor.pass(film) }, `Haven’t ${words.done} it`)));
     if (hadFocus) deck.querySelector(RATES).focus({ preventScroll: true });
   };
   const showNext = () => {
@@ -81,7 +81,7 @@ function questionDeck() {
     }
     current = null;
     deck.replaceChildren(found.error ? errorNotice(found.error, refresh)
-      : notice("done", "No more questions.", "Search above for more films to rate."));
+      : notice("done", "No more questions.", `Search above for more ${words.plural} to rate.`));
   };
   visitor.watch(deck, refresh);
   deck.avoid = (item) => { recommended = item; refresh(); };
@@ -91,7 +91,7 @@ function questionDeck() {
 function ratedList() {
   const count = h("span", { class: "count" });
   const list = h("ul", { class: "film-list" });
-  const empty = h("p", { class: "hint" }, "Nothing yet. Three films make the recommendations yours; they stay in this browser.");
+  const empty = h("p", { class: "hint" }, `Nothing yet. Three ${words.plural} make the recommendations yours; they stay in this browser.`);
   const undo = h("button", { type: "button", class: "quiet", onclick: visitor.undo }, icon(ICONS.undo), "Undo");
   const clear = h("button", { type: "button", class: "quiet", onclick: visitor.clear }, icon(ICONS.bin), "Clear");
   const hiddenList = h("ul", { class: "film-list" });
@@ -160,9 +160,9 @@ function recommendations(section, info, came) {
   const head = () => {
     const rated = visitor.ratings.length;
     title.textContent = rated ? "For you" : "Loved by many";
-    subtitle.textContent = rated === 0 ? "Where most people start. Rate a film or two, and this becomes yours."
+    subtitle.textContent = rated === 0 ? `Where most people start. Rate ${words.withArticle} or two, and this becomes yours.`
       : rated < 3 ? `A first idea from ${plural(rated, "rating")}. Three or more make it yours.`
-        : `Chosen by what people with a taste like yours watched and liked, from ${plural(rated, "rating")}.`;
+        : `Chosen by what people with a taste like yours ${words.past} and liked, from ${plural(rated, "rating")}.`;
   };
   const refresh = async () => {
     head();
@@ -182,7 +182,7 @@ function recommendations(section, info, came) {
     }
     const cards = found.answer;
     if (!cards.length) {
-      grid.replaceChildren(notice("empty", "No film fits all of that.", "Allow more genres or years, and there will be some."));
+      grid.replaceChildren(notice("empty", `No ${words.singular} fits all of that.`, "Allow more genres or years, and there will be some."));
       return;
     }
     const keyOf = (card) => `${card.item} ${card.stars?.toFixed(1)} ${(card.because ?? []).map((reason) => `${reason.item}:${reason.rating}`)}`;

@@ -5,7 +5,7 @@ pages.film_map = async (element) => {
   const origin = h("span", {});
   const top = h("div", { class: "page-top" },
     h("div", { class: "page-head" }, h("h2", {}, "A map of taste"),
-      h("p", { class: "subtitle" }, "Films that the same people like stand near each other", origin)));
+      h("p", { class: "subtitle" }, `${capital(words.plural)} that the same people like stand near each other`, origin)));
   const page = h("div", { class: "page" }, top, place);
   element.append(page);
   let films;
@@ -18,8 +18,8 @@ pages.film_map = async (element) => {
   }
   origin.textContent = info.features.length ? `, found from ratings and ${info.features.join(", ")}.`
     : ", found from ratings alone. Nobody told the model what a genre is.";
-  const side = h("aside", { class: "map-side", "aria-label": "The chosen film" });
-  const empty = () => side.replaceChildren(notice("empty", "Pick a film.", "Click a point to rate the film and to see which are near. Click into the map, and the wheel zooms."));
+  const side = h("aside", { class: "map-side", "aria-label": `The chosen ${words.singular}` });
+  const empty = () => side.replaceChildren(notice("empty", `Pick ${words.withArticle}.`, `Click a point to rate the ${words.singular} and to see which are near. Click into the map, and the wheel zooms.`));
   const near = latest((film) => ask("similar", { item: film.item, n: 8 }));
   const show = async (film) => {
     const list = h("ul", { class: "film-list" }, placeholders(4, "row"));
@@ -49,7 +49,7 @@ pages.film_map = async (element) => {
     if (known) map.goTo(known);
     else await ask("film", { item: id }).then(show, (error) => side.replaceChildren(errorNotice(error)));
   };
-  top.append(filmSearch({ label: "Find a film on the map", hint: "Find a film on the map", choose: goTo }));
+  top.append(filmSearch({ label: `Find ${words.withArticle} on the map`, hint: `Find ${words.withArticle} on the map`, choose: goTo }));
   empty();
   place.replaceChildren(map, side);
   element.open(address.now.id);

@@ -12,7 +12,7 @@ pages.known_users = async (element) => {
   }
   if (!users.length) {
     element.replaceChildren(notice("empty", "This model came without its users.",
-      "It serves visitors only: rate a few films, and it works just as well for you."));
+      `It serves visitors only: rate a few ${words.plural}, and it works just as well for you.`));
     return;
   }
   const input = h("input", { type: "search", list: freshId("users"), placeholder: `such as ${users[0].user}`, maxlength: 100, "aria-label": "User" });
@@ -37,10 +37,10 @@ pages.known_users = async (element) => {
     result.replaceChildren(h("div", { class: "discover" },
       h("section", { class: "you" }, ...userHistory(user, history), ...userHeldOut(heldOut)),
       h("section", { class: "picks" },
-        h("div", { class: "picks-head" }, h("h2", {}, "What to watch next"),
-          h("p", { class: "subtitle" }, history ? "Chosen among the films of which the model knows no rating by this person."
-            : "Some they may have seen: which, the model was not told.",
-          watched ? ` ${watched} of the ${cards.length} they did watch: see what was held out.` : "")),
+        h("div", { class: "picks-head" }, h("h2", {}, `What to ${words.verb} next`),
+          h("p", { class: "subtitle" }, history ? `Chosen among the ${words.plural} of which the model knows no rating by this person.`
+            : `Some they may have ${words.done}: which, the model was not told.`,
+          watched ? ` ${watched} of the ${cards.length} they have ${words.done}: see what was held out.` : "")),
         h("div", { class: "cards" }, cards.map((card) => filmCard(card, { forVisitor: false, given: given.get(card.item) }))))));
   };
   const typed = () => {

@@ -29,9 +29,9 @@ pages.similar_films = async (element) => {
   element.open = (id) => open(id).catch((error) => result.replaceChildren(errorNotice(error)));
   element.append(h("div", { class: "page" },
     h("div", { class: "page-top" },
-      h("div", { class: "page-head" }, h("h2", {}, "Films like the one you pick"),
-        h("p", { class: "subtitle" }, "Alike here means that the same people watch and like them, whatever the genre says.")),
-      filmSearch({ label: "Search for a film", hint: "Which film?", choose: (film) => address.go("similar_films", film.item) })),
+      h("div", { class: "page-head" }, h("h2", {}, `${capital(words.plural)} like the one you pick`),
+        h("p", { class: "subtitle" }, `Alike here means that the same people ${words.verb} and like them, whatever the genre says.`)),
+      filmSearch({ label: `Search for ${words.withArticle}`, hint: `Which ${words.singular}?`, choose: (film) => address.go("similar_films", film.item) })),
     result));
   result.append(h("div", { class: "cards" }, placeholders(6, "card")));
   element.open(address.now.id);

@@ -1,18 +1,19 @@
 // The page as a whole: its head, its tabs, and the bar at the foot of a phone. It is there before
 // gradio's own scripts have come, and needs none of them.
 
-const TABS = {
-  // What each is called, and the part of it that a phone has room for.
+/** What each tab is called, and the part of it that a phone has room for. */
+const tabNames = () => ({
   discover: ["Rate & discover", "Discover"],
   known_users: ["Known users", "Users"],
-  similar_films: ["Similar films", "Similar"],
-  film_map: ["Map of films", "Map"],
+  similar_films: [`Similar ${words.plural}`, "Similar"],
+  film_map: [`Map of ${words.plural}`, "Map"],
   behind: ["Behind the model", "Behind"],
-};
+});
 const TITLE = document.title;
 
 /** Fill the page in. `name` is that of the model's data; `failure` says why there is no model. */
-pages.start = ({ name, failure }) => {
+pages.start = ({ name, failure, words: own }) => {
+  Object.assign(words, own);
   const root = document.getElementById("hf-cf");
   followTheme();
   if (failure) return pages.failure(root, failure);
@@ -33,10 +34,10 @@ function masthead() {
     count.textContent = visitor.ratings.length ? `${plural(visitor.ratings.length, "rating")} in this browser` : "";
   });
   modelInfo().then((info) => {
-    facts.textContent = `${info.n_items.toLocaleString("en")} films, learned from ${plural(info.n_ratings, "rating")} by ${plural(info.n_users, "person", "people")}`;
+    facts.textContent = `${info.n_items.toLocaleString("en")} ${words.plural}, learned from ${plural(info.n_ratings, "rating")} by ${plural(info.n_users, "person", "people")}`;
     if (info.synthetic) {
       banner.append(h("p", { class: "banner", role: "note" }, h("strong", {}, "Synthetic ratings. "),
-        "This model was trained on generated ratings of real films, for trying things out. Its recommendations say nothing about anybody’s taste."));
+        `This model was trained on generated ratings of ${words.plural}, for trying things out. Its recommendations say nothing about anybody’s taste.`));
     }
   }).catch((error) => banner.append(errorNotice(error)));
   return h("div", {}, h("header", { class: "masthead" },
@@ -68,6 +69,7 @@ function storageNote() {
 }
 
 function tabs() {
+  const TABS = tabNames();
   const names = Object.keys(TABS);
   const panels = Object.fromEntries(names.map((name) => [name, h("div", {
     id: name.replace("_", "-"), class: "tab-panel", role: "tabpanel", "aria-label": TABS[name][0], hidden: true,
@@ -105,10 +107,10 @@ function tabs() {
 
 /** On a phone the list lies far below: a bar at the foot opens it. */
 function footBar() {
-  const words = h("span", {});
-  const bar = h("div", { class: "foot-bar" }, h("button", { type: "button", class: "foot-bar-button", onclick: openList }, words, icon(ICONS.more)));
+  const count = h("span", {});
+  const bar = h("div", { class: "foot-bar" }, h("button", { type: "button", class: "foot-bar-button", onclick: openList }, count, icon(ICONS.more)));
   visitor.watch(bar, () => {
-    words.textContent = [plural(visitor.ratings.length, "rating"), visitor.saved.length && `${visitor.saved.length} saved`].filter(Boolean).join(" · ");
+    count.textContent = [plural(visitor.ratings.length, "rating"), visitor.saved.length && `${visitor.saved.length} saved`].filter(Boolean).join(" · ");
   });
   return bar;
 }
