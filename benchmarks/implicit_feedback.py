@@ -193,7 +193,7 @@ def main() -> None:
         f"Last.fm, {ratings}; a random fifth of each user's artists held out, all unheard ones "
         f"ranked, {len(SEEDS)} seeds. Settings of the peers by a validation split; hf_cf with its "
         f"defaults, which were chosen on another one. implicit {implicit.__version__}, Python "
-        f"{platform.python_version()}, {os.cpu_count()} cores, with other work at the same time.", "",
+        f"{platform.python_version()}, {os.cpu_count()} cores, on a shared machine.", "",
         f"| system | nDCG@{K} | standard deviation over seeds | seconds | settings |",
         "|---|---|---|---|---|",
     ]  # fmt: skip
