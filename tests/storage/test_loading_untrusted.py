@@ -162,7 +162,11 @@ def test_an_edited_config_is_refused_unless_predictions_do_not_depend_on_it(
     ("path", "value", "message"),
     [
         (("rating", "model"), "os.system", "this hf_cf knows"),
-        (("rating", "settings", "n_factors"), 10**9, r"n_factors is 1000000000; expected a whole"),
+        (
+            ("rating", "settings", "n_factors"),
+            10**9,
+            r"n_factors is 1000000000; expected an integer",
+        ),
         (("rating", "settings", "n_factors"), True, "n_factors is True"),
         (("rating", "settings", "n_users"), -1, "n_users"),
         (("rating", "settings", "y_range"), [5, 0], "ascending"),
