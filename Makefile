@@ -33,7 +33,7 @@ docs: .venv/docs ## build the site of the docs into site/
 	$(BIN)/python -m mkdocs build --strict
 
 screenshots: .venv/dev .venv/browser models/sample/config.json ## draw the pictures of the Space for the README
-	$(BIN)/python docs/draw_space.py
+	PYTHONPATH=tests/space $(BIN)/python docs/draw_space.py
 
 # ranking_accuracy.py, rating_accuracy.py and cold_start_peers.py are not among them: the libraries that
 # they compare with pin older versions, and need environments of their own.
@@ -51,7 +51,7 @@ bench: .venv/bench ## measure accuracy and speed (some hours), and write benchma
 	$(BIN)/python benchmarks/spark_local.py
 	$(BIN)/python benchmarks/hub.py $(DATA)/ml-100k
 	$(BIN)/python benchmarks/space_api.py $(DATA)/ml-100k
-	$(BIN)/python benchmarks/space_browser.py $(DATA)/ml-100k
+	PYTHONPATH=tests/space $(BIN)/python benchmarks/space_browser.py $(DATA)/ml-100k
 	$(BIN)/python benchmarks/new_items.py $(DATA)/ml-100k $(DATA)/ml-latest-small --out benchmarks/results/new_items.md
 	$(BIN)/python benchmarks/bayesian_accuracy.py --data $(DATA) --out benchmarks/results/bayesian_accuracy.md
 

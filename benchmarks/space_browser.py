@@ -2,9 +2,9 @@
 
 The model is ``collab_learner``, trained on four fifths of MovieLens 100K. The clock is the
 browser's: from the click's own timestamp to the first frame that is drawn after the new cards
-stand on the page. Beside it, in the same run, stands what the server needs for the same answers.
+stand on the page. Next to it, in the same run, stands what the server needs for the same answers.
 
-    python benchmarks/space_browser.py ../shared/data/ml-100k
+    PYTHONPATH=tests/space python benchmarks/space_browser.py ../shared/data/ml-100k
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import sys
 import time
 from datetime import date
 from pathlib import Path
 
 import numpy as np
+from calling import served
+from chromium import chromium
 from playwright.sync_api import Page, expect
 
 import hf_cf
@@ -25,10 +26,6 @@ from hf_cf.space.service import Service
 from hf_cf.training import fit
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "space"))
-from calling import served  # noqa: E402
-from chromium import chromium  # noqa: E402
-
 RESULTS = Path(__file__).parent / "results" / "space_browser.md"
 WARM_UP, CLICKS = 5, 40
 

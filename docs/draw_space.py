@@ -3,9 +3,10 @@
 Run from the repository root by ``make screenshots``, which trains the sample's model first.
 """
 
-import sys
 from pathlib import Path
 
+from calling import served
+from chromium import chromium
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -14,10 +15,6 @@ from hf_cf.space.front_page import PREVIEW
 from hf_cf.space.service import Service
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "space"))
-from calling import served  # noqa: E402
-from chromium import chromium  # noqa: E402
-
 IMAGES = ROOT / "docs" / "images"
 RATED = {"The Matrix": 5, "Spirited Away": 5, "Amelie": 4, "Titanic": 2}
 

@@ -62,6 +62,7 @@ def _run(arguments: argparse.Namespace) -> None:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     from hf_cf import spark as hf_cf_spark
     from hf_cf.data.scale import DataSource, RatingScale
+    from hf_cf.data.words import noun_of_columns
     from hf_cf.spark.session import read, session
 
     settings = hf_cf_spark.SparkSettings(
@@ -77,17 +78,18 @@ def _run(arguments: argparse.Namespace) -> None:
         ratings, rated = read(spark, arguments.input, arguments.format), arguments.rating_col
         if arguments.implicit and rated not in ratings.columns:
             rated = None
+        noun = noun_of_columns({"item": arguments.item_col})
         rec = hf_cf_spark.fit(
             ratings, user=arguments.user_col, item=arguments.item_col, rating=rated,
             feedback="implicit" if arguments.implicit else "explicit",
             timestamp=arguments.timestamp_col, catalogue=catalogue,
             scale=arguments.scale and RatingScale(*arguments.scale),
-            source=DataSource(arguments.name), settings=settings, out=arguments.out,
+            source=DataSource(arguments.name, noun=noun), settings=settings, out=arguments.out,
             include_users=arguments.include_users, include_history=arguments.include_history,
             index=arguments.index, staging=arguments.staging, progress=not arguments.quiet,
         )  # fmt: skip
         print(rec)
         if "valid_rmse" in rec.metrics:
-            print(f"Ratings kept back: RMSE {rec.metrics['valid_rmse']:.4f} stars")
+            print(f"Ratings held out: RMSE {rec.metrics['valid_rmse']:.4f} stars")
     finally:
         spark.stop()

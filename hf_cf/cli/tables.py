@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -36,7 +36,7 @@ def draw(table: pd.DataFrame, title: str | None = None) -> Table:
     return drawn
 
 
-def _cell(value: object) -> str:
-    if pd.isna(value):  # type: ignore[call-overload]
+def _cell(value: Any) -> str:
+    if pd.isna(value):
         return ""
     return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -86,6 +86,6 @@ class DataSource:
 
     @property
     def words(self) -> ItemWords:
-        """Words for the items; folders of MovieLens that were saved without them hold films."""
-        noun = self.noun or ("film" if self.synthetic or self.name.startswith("ml-") else "")
+        """Words for the items; a sample or a MovieLens that was saved without them holds films."""
+        noun = self.noun or ("film" if self.name.startswith(("ml-", "sample")) else "")
         return ItemWords.of(noun, self.verb)

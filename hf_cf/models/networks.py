@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -20,9 +21,17 @@ class NetworkModel(GaussianUsersModel):
     some users and some items cost one small product each and a sum.
     """
 
-    first: nn.Linear
-    rest: nn.Sequential
     dropout: nn.Module
+
+    @property
+    @abstractmethod
+    def first(self) -> nn.Linear:
+        """The layer that reads the embeddings."""
+
+    @property
+    @abstractmethod
+    def rest(self) -> nn.Sequential:
+        """All that follows the first layer."""
 
     def user_vectors(self, users: Tensor) -> Tensor:
         """Vectors of known users: codes, shape (B,), to shape (B, d)."""
@@ -126,14 +135,14 @@ class CollabNN(NetworkModel):
         return [self.user_factors], [self.item_factors]
 
     @property
-    def first(self) -> nn.Linear:  # type: ignore[override]
+    def first(self) -> nn.Linear:
         """The layer that reads the embeddings."""
         layer = self.layers[0]
         assert isinstance(layer, nn.Linear)
         return layer
 
     @property
-    def rest(self) -> nn.Sequential:  # type: ignore[override]
+    def rest(self) -> nn.Sequential:
         """All that follows the first layer."""
         return nn.Sequential(*list(self.layers)[1:], self.range)
 
@@ -196,14 +205,14 @@ class EmbeddingNN(NetworkModel):
         return [users], [items]
 
     @property
-    def first(self) -> nn.Linear:  # type: ignore[override]
+    def first(self) -> nn.Linear:
         """The layer that reads the embeddings."""
         layer = self.layers[0].get_submodule("0")
         assert isinstance(layer, nn.Linear)
         return layer
 
     @property
-    def rest(self) -> nn.Sequential:  # type: ignore[override]
+    def rest(self) -> nn.Sequential:
         """All that follows the first layer."""
         return nn.Sequential(*list(self.layers[0].children())[1:], *list(self.layers)[1:])
 

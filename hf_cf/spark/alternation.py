@@ -62,7 +62,7 @@ class Stars:
 
 
 @dataclass(frozen=True, eq=False)
-class Heads:
+class AlternationState:
     """What an alternation changes.
 
     Attributes
@@ -85,12 +85,14 @@ class Heads:
         )
 
 
-def alternated(heads: Heads, coded: Coded, held_out: HeldOut, cores: int) -> Heads:
+def alternated(
+    heads: AlternationState, coded: Coded, held_out: HeldOut, cores: int
+) -> AlternationState:
     """Solve all users for given items, and all items for those users.
 
     Parameters
     ----------
-    heads : Heads
+    heads : AlternationState
         Where to start from.
     coded : Coded
         The ratings.
@@ -127,17 +129,17 @@ def alternated(heads: Heads, coded: Coded, held_out: HeldOut, cores: int) -> Hea
     if ranking is not None:
         ranking.settings["effective_items"] = _effective(weights.sum(), (weights**2).sum())
         ranking.set_items(of_ranking)
-    return Heads(stars, ranking)
+    return AlternationState(stars, ranking)
 
 
-def _without_tables(heads: Heads) -> Heads:
+def _without_tables(heads: AlternationState) -> AlternationState:
     """The settings alone, which is all that a part of the items needs."""
     stars, ranking = heads.stars, heads.ranking
     if stars is not None:
         stars = replace(stars, items=stars.items[:0])
     if ranking is not None:
         ranking = ImplicitALS(**(ranking.settings | {"n_items": 1}))
-    return Heads(stars, ranking)
+    return AlternationState(stars, ranking)
 
 
 def _effective(total: float, squares: float) -> float:
@@ -154,7 +156,7 @@ def _rows(ratings: History) -> SparseRows:
 
 
 def _users_solved(
-    heads: Heads, first: dict[int, int], held_out: HeldOut, part_of: Codes, n_parts: int
+    heads: AlternationState, first: dict[int, int], held_out: HeldOut, part_of: Codes, n_parts: int
 ) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
     def solve(batches: Batches) -> Iterator[pa.RecordBatch]:
         torch.set_num_threads(1)  # each core has its own process
@@ -206,7 +208,9 @@ def _sent(
     return _batch(there, number, *(as_bytes(*column) for column in zip(*columns, strict=True)))
 
 
-def _items_solved(heads: Heads, part_of: Codes) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
+def _items_solved(
+    heads: AlternationState, part_of: Codes
+) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
     def solve(batches: Batches) -> Iterator[pa.RecordBatch]:
         torch.set_num_threads(1)
         received = [row for batch in batches for row in zip(*batch.columns, strict=True)]

@@ -276,27 +276,27 @@ def encode(
     schema, adding = schema_of(kind), feedback == "implicit"
     map_batches(ordered, packing(adding=adding), schema).write.parquet(f"{staging}/blocks")
     blocks = spark.read.schema(schema).parquet(f"{staging}/blocks")
-    facts = blocks.drop("ids", *RATINGS).toArrow().sort_by("block")
-    n_repeated = pc.sum(facts["n_repeated"]).as_py()
+    summaries = blocks.drop("ids", *RATINGS).toArrow().sort_by("block")
+    n_repeated = pc.sum(summaries["n_repeated"]).as_py()
     if n_repeated and not clock and not adding:
-        at = int(np.flatnonzero(facts["n_repeated"].to_numpy())[0])
+        at = int(np.flatnonzero(summaries["n_repeated"].to_numpy())[0])
         user, item, times = (
-            facts[name][at].as_py() for name in ("repeated_user", "repeated_item", "times")
+            summaries[name][at].as_py() for name in ("repeated_user", "repeated_item", "times")
         )
         name = ids[item - 1 : item].tolist()[0]
         raise DataFormatError(
             f"user {user!r} has rated item {name!r} {times} times; name the column that "
             "says when with timestamp=, and the latest counts, or drop what repeats"
         )
-    n_users = int(pc.sum(facts["n_users"]).as_py()) + 1
+    n_users = int(pc.sum(summaries["n_users"]).as_py()) + 1
     if n_users >= 2**31:
         raise DataFormatError("there are more ids than int32 codes")
-    numbers = facts["block"].to_pylist()
-    starts = np.cumsum([1, *facts["n_users"].to_pylist()]).tolist()
+    numbers = summaries["block"].to_pylist()
+    starts = np.cumsum([1, *summaries["n_users"].to_pylist()]).tolist()
     return Coded(
         blocks,
         dict(zip(numbers, starts, strict=False)),
-        dict(zip(numbers, facts["n_ratings"].to_pylist(), strict=True)),
+        dict(zip(numbers, summaries["n_ratings"].to_pylist(), strict=True)),
         found.items,
         _counted(blocks, len(found.items)) if n_repeated else found.counts,
         n_users,

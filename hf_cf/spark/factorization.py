@@ -20,7 +20,7 @@ from hf_cf.inference.rating_head import RatingHead
 from hf_cf.inference.scorer import Scorer
 from hf_cf.inference.trained_model import trained_vectors
 from hf_cf.models import BiasedFactorization, ImplicitALS, NoStars
-from hf_cf.spark.alternation import Heads, Stars, alternated
+from hf_cf.spark.alternation import AlternationState, Stars, alternated
 from hf_cf.spark.batches import Batches, map_batches
 from hf_cf.spark.blocks import RATINGS, HeldOut, as_bytes, from_bytes, ratings_of
 from hf_cf.spark.coding import Coded
@@ -173,7 +173,7 @@ def trained(
     )  # fmt: skip
     say(f"both heads are trained on {len(train):,} ratings")
     if not whole:
-        heads = Heads(stars, ranking)
+        heads = AlternationState(stars, ranking)
         for at in range(settings.last_alternations):
             say(f"alternation {at + 1} of {settings.last_alternations} over all ratings begins")
             heads = alternated(heads, coded, held_out, cores)

@@ -26,6 +26,7 @@ from hf_cf.data.history import History
 from hf_cf.data.ratings import Ratings, in_code_order
 from hf_cf.data.scale import DataSource, RatingScale
 from hf_cf.data.vocab import Vocab
+from hf_cf.data.words import noun_of_columns
 from hf_cf.inference.metadata import TrainingMetadata, installed_versions
 from hf_cf.inference.scorer import Scorer
 from hf_cf.inference.star_errors import star_errors
@@ -79,7 +80,8 @@ def fit(
     df : DataFrame
         One row a rating.
     user, item, rating : str
-        Names of its columns. Ids are integers, text, dates or flags.
+        Names of its columns. Ids are integers, text, dates or flags. With ``rating=None`` each row
+        is a like.
     timestamp : str, optional
         The column that says when; of a user's ratings of the same item the latest counts.
     feedback : {"explicit", "implicit"}
@@ -163,7 +165,7 @@ def fit(
         model = replace(
             model,
             catalogue=Catalogue(coded.items, items.assign(n_ratings=coded.item_counts[1:])),
-            source=source or DataSource(),
+            source=source or DataSource(noun=noun_of_columns({"item": item})),
             metadata=replace(
                 model.metadata, hardware=f"Apache Spark {df.sparkSession.version}, {cores} cores"
             ),

@@ -63,8 +63,8 @@ def recommend(
     -------
     DataFrame
         ``user``, ``rank`` (from 1), ``item``, ``title``, ``stars`` (null where the model predicts
-        none), ``score``. It is computed
-        when something is done with it, and the errors of `Recommender.recommend` come then.
+        none), ``score``. It is computed when something is done with it, and the errors of
+        `Recommender.recommend` come then.
 
     Raises
     ------

@@ -14,7 +14,7 @@ import hf_cf
 from hf_cf.evaluation.baselines import chosen_damping
 from hf_cf.models import ImplicitALS
 from hf_cf.models.ranking import effective_number
-from hf_cf.spark.alternation import Heads, Stars, alternated
+from hf_cf.spark.alternation import AlternationState, Stars, alternated
 from hf_cf.spark.blocks import HeldOut
 from hf_cf.spark.coding import check, encode, plain_table
 from hf_cf.training import settings_for
@@ -58,7 +58,7 @@ def test_both_heads_are_those_of_one_machine(
         by_item, choosers, 0.2 * choosers.T @ choosers, effective_number(by_user)
     )
 
-    found = alternated(Heads(stars, ranking), coded, held_out, cores=3)
+    found = alternated(AlternationState(stars, ranking), coded, held_out, cores=3)
     assert found.stars is not None and found.ranking is not None
     np.testing.assert_allclose(found.stars.items, expected, atol=2e-4)
     np.testing.assert_allclose(found.ranking.item_factors, wanted, atol=2e-4)
