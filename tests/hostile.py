@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,10 @@ from hf_cf.models.ranking import ImplicitALS
 from hf_cf.storage.model_folder import _checksum
 
 Files = dict[str, bytes]
+NAMES = (
+    "config.json", "held_out.parquet", "history.parquet", "items.parquet", "model.safetensors",
+    "users.parquet",
+)  # fmt: skip
 N_USERS, N_ITEMS = 12, 15
 
 
@@ -109,3 +115,13 @@ def answers(rec: Recommender) -> bytes:
     known = rec.predict(np.repeat(rec.users.ids, 2), np.resize(rec.items.ids, 2 * N_USERS))
     shown = rec.recommend(user=rec.users.ids[:3], n=5)
     return visitor.tobytes() + known.tobytes() + shown.to_json().encode()
+
+
+def with_header(files: Files, change: Callable[[dict[str, Any]], Any]) -> Files:
+    raw = files["model.safetensors"]
+    (length,) = struct.unpack("<Q", raw[:8])
+    header = json.loads(raw[8 : 8 + length])
+    header = change(header) or header
+    text = json.dumps(header).encode()
+    data = raw[8 + length :]
+    return sealed(files | {"model.safetensors": struct.pack("<Q", len(text)) + text + data})

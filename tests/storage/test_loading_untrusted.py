@@ -10,9 +10,7 @@ import resource
 import struct
 import subprocess
 import sys
-import tempfile
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +20,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hostile import Files, answers, files_in, sealed, small_model, with_config, write
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hostile import (
+    NAMES,
+    Files,
+    answers,
+    files_in,
+    sealed,
+    small_model,
+    with_config,
+    with_header,
+    write,
+)
 from safetensors.torch import load, save
 
 from hf_cf import ModelFormatError, Recommender
@@ -32,32 +38,12 @@ from hf_cf.models import RANKING_MODELS, RATING_MODELS
 from hf_cf.storage.config_schema import SETTINGS
 from hf_cf.storage.tables import read_table
 
-NAMES = (
-    "config.json", "held_out.parquet", "history.parquet", "items.parquet", "model.safetensors",
-    "users.parquet",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    folder = tmp_path_factory.mktemp("whole")
-    small_model().save_pretrained(folder)
-    return {name: content for name, content in files_in(folder).items() if name in NAMES}
-
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Files:
     folder = tmp_path_factory.mktemp("other")
     small_model(seed=1).save_pretrained(folder)
     return files_in(folder)
-
-
-@pytest.fixture(scope="module")
-def scratch() -> Iterator[Path]:
-    # In memory where there is such a place: ten thousand folders are written here.
-    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="hf_cf_tests_", dir=shared) as folder:
-        yield Path(folder)
 
 
 def refused(folder: Path, files: Files, file: str, message: str) -> None:
@@ -83,16 +69,6 @@ def with_tensors(files: Files, change: Callable[[dict[str, torch.Tensor]], Any])
     tensors = load(files["model.safetensors"])
     change(tensors)
     return sealed(files | {"model.safetensors": save(tensors)})
-
-
-def with_header(files: Files, change: Callable[[dict[str, Any]], Any]) -> Files:
-    raw = files["model.safetensors"]
-    (length,) = struct.unpack("<Q", raw[:8])
-    header = json.loads(raw[8 : 8 + length])
-    header = change(header) or header
-    text = json.dumps(header).encode()
-    data = raw[8 + length :]
-    return sealed(files | {"model.safetensors": struct.pack("<Q", len(text)) + text + data})
 
 
 # Accidents
@@ -424,128 +400,3 @@ def test_nothing_in_a_folder_is_unpickled_or_imported(files: Files, tmp_path: Pa
     )  # fmt: skip
     assert run.stdout == "13\n", run.stderr
     assert not (tmp_path / "pwned").exists()
-
-
-# Any damage at all
-
-
-@st.composite
-def damage(draw: st.DrawFn) -> Callable[[bytes], bytes]:
-    """A way to damage bytes: overwritten, cut, torn apart or repeated at any place."""
-    kind = draw(st.sampled_from(("flip", "overwrite", "cut", "drop", "insert", "repeat", "zero")))
-    at, span = draw(st.floats(0, 1)), draw(st.integers(1, 64))
-    new = draw(st.binary(min_size=1, max_size=16))
-    bit = draw(st.integers(0, 7))
-
-    def apply(raw: bytes) -> bytes:
-        start = min(int(at * len(raw)), len(raw) - 1)
-        stop = start + span
-        return {
-            "flip": lambda: raw[:start] + bytes([raw[start] ^ 1 << bit]) + raw[start + 1 :],
-            "overwrite": lambda: raw[:start] + new + raw[start + len(new) :],
-            "cut": lambda: raw[:start],
-            "drop": lambda: raw[:start] + raw[stop:],
-            "insert": lambda: raw[:start] + new + raw[start:],
-            "repeat": lambda: raw[:stop] + raw[start:],
-            "zero": lambda: raw[:start] + bytes(min(span, len(raw) - start)) + raw[stop:],
-        }[kind]()
-
-    return apply
-
-
-ANY_VALUE = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.integers(-3, 20), st.floats(), st.text(max_size=9),
-    st.sampled_from([2**31, 2**63, 10**400, 1e308, -0.0, "../../x", [], {}, [[]], "\ud800", "F16"]),
-    st.lists(st.integers(-2, 9), max_size=4),
-    st.dictionaries(st.text(max_size=5), st.integers(), max_size=2),
-)  # fmt: skip
-
-
-@st.composite
-def edit(draw: st.DrawFn) -> Callable[[Any], Any]:
-    """A way to change JSON: some field, at any depth, replaced, removed, added or doubled."""
-    turns = draw(st.lists(st.integers(0, 50), min_size=1, max_size=6))
-    kind = draw(st.sampled_from(("replace", "replace", "remove", "add", "nudge")))
-    value, name = draw(ANY_VALUE), draw(st.text(max_size=6))
-
-    def apply(root: Any) -> Any:
-        node, parent, key = root, None, None
-        for turn in turns:
-            keys: list[Any] = (
-                list(node) if isinstance(node, dict)
-                else list(range(len(node))) if isinstance(node, list) else []
-            )  # fmt: skip
-            if not keys:
-                break
-            parent, key = node, keys[turn % len(keys)]
-            node = node[key]
-        if kind == "nudge" and type(node) in (int, float):
-            parent[key] = node + 1
-        elif kind == "remove":
-            del parent[key]
-        elif kind == "add" and isinstance(node, dict):
-            node[name] = value
-        else:
-            parent[key] = value
-        return root
-
-    return apply
-
-
-def load_or_refuse(folder: Path, files: Files) -> Recommender | None:
-    """What comes of a folder; anything but a model or a `ModelFormatError` is raised."""
-    write(folder, files)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            return Recommender.from_pretrained(folder)
-        except ModelFormatError as error:
-            assert Path(error.file).parent == folder
-            return None
-
-
-def check_accident(scratch: Path, files: Files, name: str, apply: Callable[[bytes], bytes]) -> None:
-    loaded = load_or_refuse(scratch, files | {name: apply(files[name])})
-    assert loaded is None or answers(loaded) == answers(small_model())
-
-
-def check_edit(scratch: Path, files: Files, apply: Callable[[Any], Any]) -> None:
-    config = json.dumps(apply(json.loads(files["config.json"]))).encode()
-    loaded = load_or_refuse(scratch, files | {"config.json": config})
-    assert loaded is None or answers(loaded) == answers(small_model())
-    load_or_refuse(scratch, sealed(files | {"config.json": config}))
-
-
-def check_forgery(scratch: Path, files: Files, name: str, apply: Callable[[bytes], bytes]) -> None:
-    load_or_refuse(scratch, sealed(files | {name: apply(files[name])}))
-
-
-def check_forged_header(scratch: Path, files: Files, apply: Callable[[Any], Any]) -> None:
-    load_or_refuse(scratch, with_header(files, apply))
-
-
-COMMON = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
-CHECKS = {
-    "accident": (check_accident, st.tuples(st.sampled_from(NAMES), damage())),
-    "edit": (check_edit, st.tuples(edit())),
-    "forgery": (check_forgery, st.tuples(st.sampled_from(NAMES), damage())),
-    "forged header": (check_forged_header, st.tuples(edit())),
-}
-
-
-@pytest.mark.parametrize("kind", CHECKS)
-@pytest.mark.parametrize(
-    "examples", [60, pytest.param(2500, marks=pytest.mark.slow, id="thousands")]
-)
-def test_any_damage_is_refused_or_harmless(
-    files: Files, scratch: Path, kind: str, examples: int
-) -> None:
-    """Ten thousand folders over the four kinds of damage."""
-    check, damages = CHECKS[kind]
-
-    @settings(max_examples=examples, **COMMON)
-    @given(damages)
-    def run(drawn: tuple[Any, ...]) -> None:
-        check(scratch, files, *drawn)
-
-    run()
