@@ -2,6 +2,7 @@
 
 const PAGE_SIZE = 12;
 const MOST_SHOWN = 96;
+const READ_AFTER = 500; // milliseconds after which a question is taken to be read
 
 pages.discover = async (element) => {
   const you = h("section", { class: "you discover-panel", "aria-label": "Your ratings" });
@@ -51,13 +52,18 @@ function questionDeck() {
   const deck = h("div", { class: "deck" }, placeholders(1, "deck"));
   const find = latest((excluded) => ask("next_questions", { ratings: visitor.asRatings(), n: 8, exclude: excluded }));
   let current = null;
+  let shownAt = 0;
   let coming = [];
   let recommended; // the item that stands first in the list: one offer of it is enough
 
   const isAnswered = (film) => visitor.hasAnswered(film.item) || film.item === recommended;
+  // A question that is being read stays, so that the answer goes to the item that was read.
+  const isOpen = (film) => !isAnswered(film)
+    || (!visitor.hasAnswered(film.item) && performance.now() - shownAt > READ_AFTER);
   const show = (film) => {
     const hadFocus = deck.contains(document.activeElement);
     current = film;
+    shownAt = performance.now();
     deck.replaceChildren(
       h("p", { class: "deck-ask" }, `Have you ${words.done} this one?`),
       h("div", { class: "deck-film" }, poster(film)),
@@ -71,7 +77,7 @@ function questionDeck() {
     return Boolean(next);
   };
   const refresh = async () => {
-    if (recommended === undefined || (current && !isAnswered(current))) return;
+    if (recommended === undefined || (current && isOpen(current))) return;
     const isShown = showNext();
     const found = await find([...visitor.asPassed(), ...visitor.asExcluded()].slice(-1000));
     if (!found) return;
@@ -173,6 +179,7 @@ function recommendations(section, info, came) {
     clearTimeout(slow);
     if (!found) return;
     grid.classList.remove("busy");
+    section.dataset.updates = Number(section.dataset.updates ?? 0) + 1;
     const at = [...grid.children].findIndex((card) => card.contains(document.activeElement));
     more.hidden = true;
     came(found.answer?.[0]?.item ?? null);
@@ -182,7 +189,9 @@ function recommendations(section, info, came) {
     }
     const cards = found.answer;
     if (!cards.length) {
-      grid.replaceChildren(notice("empty", `No ${words.singular} fits all of that.`, "Allow more genres or years, and there will be some."));
+      grid.replaceChildren(controls.genres?.length || controls.years
+        ? notice("empty", `No ${words.singular} fits all of that.`, "Allow more genres or years, and there will be some.")
+        : notice("empty", "Nothing better than what you rated.", `No other ${words.singular} is expected to reach your usual rating. Rate more ${words.plural}, and the list follows.`));
       return;
     }
     const keyOf = (card) => `${card.item} ${card.stars?.toFixed(1)} ${(card.because ?? []).map((reason) => `${reason.item}:${reason.rating}`)}`;
@@ -193,7 +202,6 @@ function recommendations(section, info, came) {
     if (at >= 0 && document.activeElement === document.body) {
       grid.children[Math.min(at, grid.children.length - 1)]?.querySelector(RATES)?.focus({ preventScroll: true });
     }
-    section.dataset.updates = Number(section.dataset.updates ?? 0) + 1;
   };
   visitor.watch(grid, () => refresh());
   return [

@@ -99,6 +99,16 @@ def recommended(page: Page) -> list[str]:
     return page.locator("#discover .cards .poster-title").all_text_contents()
 
 
+def updates(page: Page) -> int:
+    """How many lists of recommendations the page has shown."""
+    return int(page.locator(".picks").first.get_attribute("data-updates") or 0)
+
+
+def wait_for_update(page: Page, since: int) -> None:
+    """Wait for a list after the one that was the latest at ``since``."""
+    expect(page.locator(".picks").first).not_to_have_attribute("data-updates", str(since))
+
+
 def open_tab(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name).click()
 

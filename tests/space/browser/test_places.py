@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import httpx
-from conftest import Visit, open_list, open_tab, rate, recommended
-from playwright.sync_api import Browser, Page, expect
+from conftest import Visit, open_list, open_tab, rate, recommended, row, updates, wait_for_update
+from playwright.sync_api import Browser, Page, Route, expect
 
 
 def test_back_reload_and_links_work(page: Page, visit: Visit) -> None:
@@ -78,6 +78,26 @@ def test_passed_questions_are_remembered_and_the_first_film_is_not_asked(page: P
     page.reload()
     expect(asked).to_be_visible()
     assert asked.inner_text() not in passed
+
+
+def test_a_question_that_is_being_read_stays(page: Page) -> None:
+    """A list that comes late may start with the item that is asked about; it is not swapped."""
+    asked = page.locator(".deck .poster-title").inner_text()
+
+    def start_with_asked(route: Route) -> None:
+        response = route.fetch()
+        cards = response.json()
+        cards[0] |= {"item": asked, "title": asked}
+        route.fulfill(response=response, json=cards)
+
+    page.route("**/recommend", start_with_asked)
+    page.wait_for_timeout(600)  # they read
+    since = updates(page)
+    rate(page, "Alien", 5)
+    wait_for_update(page, since)
+    assert recommended(page)[0] == asked
+    page.locator(".deck input").press("5")
+    expect(row(page, asked).get_by_role("slider")).to_have_value("5")
 
 
 def test_a_phone_opens_the_list_from_its_foot(visit: Visit) -> None:

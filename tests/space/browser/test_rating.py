@@ -6,20 +6,12 @@ import json
 import re
 
 from calling import served
-from conftest import Visit, open_list, rate, recommended, row
+from conftest import Visit, open_list, rate, recommended, row, updates, wait_for_update
 from playwright.sync_api import Page, expect
 
 from hf_cf.space.service import Service
 
 THREE = {"Alien": 5, "Blade Runner": 5, "Notting Hill": 1}
-
-
-def updates(page: Page) -> int:
-    return int(page.locator(".picks").first.get_attribute("data-updates") or 0)
-
-
-def wait_for_update(page: Page, since: int) -> None:
-    expect(page.locator(".picks").first).not_to_have_attribute("data-updates", str(since))
 
 
 def rate_three(page: Page) -> None:

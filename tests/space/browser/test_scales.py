@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from calling import served
-from conftest import Visit, open_list, open_tab, row
+from conftest import Visit, open_list, open_tab, row, updates, wait_for_update
 from playwright.sync_api import Locator, Page, expect
 
 import hf_cf
@@ -109,11 +109,13 @@ def test_star_k_gives_k_on_every_tab(
 def test_a_scale_from_0_to_10_by_keyboard_and_its_0(visit: Visit) -> None:
     with visited(visit, (0.0, 10.0, 1.0)) as page:
         for keys, rating in (("10", 10), ("7", 7), ("1", 1), ("0", 0)):
+            since = updates(page)
             asked = page.locator(".deck .poster-title").inner_text()
             page.locator(".deck input").focus()
             page.keyboard.type(keys)
             slider = row(page, asked).get_by_role("slider")
             expect(slider).to_have_value(str(rating))
+            wait_for_update(page, since)  # after which the next question stays
             expect(page.locator(".deck .poster-title")).not_to_have_text(asked)
         expect(slider).to_have_attribute("aria-valuetext", "0 stars")
         slider.press("Delete")
