@@ -20,7 +20,7 @@ from hf_cf.inference.asking import several, user_codes
 from hf_cf.inference.scorer import Scorer
 from hf_cf.inference.trained_model import TrainedModel
 from hf_cf.inference.users import UserVectors, Visitors
-from hf_cf.models.ridge import ridge
+from hf_cf.models.ridge import factors_from_features
 
 
 def add_users(model: TrainedModel, ratings: pd.DataFrame) -> TrainedModel:
@@ -199,16 +199,8 @@ def _with_items(scorer: Scorer, known: pd.DataFrame, new: pd.DataFrame, given: H
 
 
 def _expected_factors(factors: Tensor, known: pd.DataFrame, new: pd.DataFrame) -> Tensor:
-    """What the features of new items predict of their factors in the ranking head, (m, k).
-
-    A rated item counts by the root of its number of ratings. Without that the prediction would be
-    that of a typical item, which few people choose; with the number itself, of the most popular.
-    """
-    counts = torch.from_numpy(known["n_ratings"].to_numpy(np.float64))
-    rated, features = torch.nonzero(counts)[:, 0], find_features(known)
-    if not len(rated):
-        return factors.new_zeros(len(new), factors.shape[1])
-    design = torch.from_numpy(design_matrix(features, known))[rated].double()
-    found = ridge(design, factors[rated + 1].double().cpu(), counts[rated].sqrt())
-    numbers = torch.from_numpy(design_matrix(features, new))
-    return (found.intercept + numbers @ found.weights).to(factors)
+    """What the features of new items predict of their factors in the ranking head, (m, k)."""
+    features = find_features(known)
+    design, asked = (torch.from_numpy(design_matrix(features, t)) for t in (known, new))
+    counts = torch.from_numpy(known["n_ratings"].to_numpy(np.int64))
+    return factors_from_features(design, factors[1:].cpu(), counts, asked).to(factors)

@@ -313,12 +313,22 @@ class ImplicitALS(nn.Module):
         weight = weights[0] if weights else float(self.settings["weight"][0])
         return SparseRows(indptr, columns, values, weight)
 
-    def solve(self, rows: SparseRows, factors: Tensor, gram: Tensor, effective: float) -> Tensor:
+    def solve(
+        self,
+        rows: SparseRows,
+        factors: Tensor,
+        gram: Tensor,
+        effective: float,
+        means: Tensor | None = None,
+    ) -> Tensor:
         """One half of an alternation: the rows' vectors for given factors of the columns.
 
-        `effective` is the effective number of columns.
+        `effective` is the effective number of columns. Rows without entries get their row of
+        `means`, (n_rows, k), where it is given; the others are drawn towards it.
         """
         ridge = self._ridge(row_weights(rows), effective).to(factors.dtype)
+        if means is not None:
+            return solve_rows(rows, factors, Prior(ridge, gram, means)).mean
         return solve_rows(rows, factors, Prior(ridge), gram=gram).mean
 
     def _ridge(self, mass: Tensor, effective: float) -> Tensor:

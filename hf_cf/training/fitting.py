@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from hf_cf import __version__
-from hf_cf.data.features import find_features
+from hf_cf.data.features import design_matrix, find_features
 from hf_cf.data.ratings import Ratings
 from hf_cf.errors import InvalidArgument
 from hf_cf.inference.calibration import calibrated_prior
@@ -336,6 +336,7 @@ def _fit_ranking(train: Ratings, config: ImplicitALSConfig, device: torch.device
         n_users=len(train.users),
         n_items=len(train.items),
         times=train.timestamps,
+        item_features=_item_features(train),
         low=train.scale.min,
         high=train.scale.max,
         feedback=train.feedback,
@@ -343,6 +344,12 @@ def _fit_ranking(train: Ratings, config: ImplicitALSConfig, device: torch.device
         device=device,
     )
     return RankingHead(model.eval(), user_vectors)
+
+
+def _item_features(ratings: Ratings) -> npt.NDArray[np.float32]:
+    """Numbers of the catalogue by item code, (n_items, p)."""
+    features = find_features(ratings.catalogue)
+    return np.pad(design_matrix(features, ratings.catalogue), ((1, 0), (0, 0)))
 
 
 def _fit_profiles(

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from hf_cf.data.guesses import Feedback
 from hf_cf.models.normal_equations import SparseRows
-from hf_cf.models.ranking import ImplicitALS, effective_number, recency
+from hf_cf.models.ranking import ImplicitALS, effective_number, recency, row_weights
+from hf_cf.models.ridge import factors_from_features
 from hf_cf.models.threads import on_usable_threads
 from hf_cf.training.rating_rows import by_column, sorted_rows
 from hf_cf.training.subsampling import users_drawn
@@ -64,6 +65,11 @@ class ImplicitALSConfig:
     strength_power : float
         How the weight of an interaction grows with its strength, relative to the median: as this
         power of it. Ratings are no strengths.
+    feature_share : float
+        How much of the factor that an item's features predict its own starts from, 0 to 1. Less
+        than 1, since an item that hardly anybody rated is less popular than most.
+    feature_weight : float
+        Sum of the weights of an item's ratings from which on these count more than its features.
     seed : int
         Seed of the first item factors.
     """
@@ -80,6 +86,8 @@ class ImplicitALSConfig:
     recent_ratings: float = 8.0
     old_weight: float = 0.5
     strength_power: float = 0.25
+    feature_share: float = 0.6
+    feature_weight: float = 20.0
     seed: int = 0
 
     @classmethod
@@ -97,6 +105,7 @@ def fit_implicit_als(
     n_users: int,
     n_items: int,
     times: NDArray[np.int64] | None = None,
+    item_features: NDArray[np.float32] | None = None,
     low: float = 0.5,
     high: float = 5.0,
     feedback: Feedback = "explicit",
@@ -122,6 +131,9 @@ def fit_implicit_als(
         Rows of the tables, ``#na#`` included.
     times : ndarray of int64, shape (n_ratings,), optional
         Seconds. The newest ratings count most in the users' vectors, and in nothing else.
+    item_features : ndarray of float32, shape (n_items, p), optional
+        What is known of the items besides their ratings (`design_matrix`), zero for ``#na#``. The
+        last iteration starts the factors of rarely rated and of unrated items from it.
     low, high : float
         The rating scale.
     feedback : {"explicit", "implicit"}
@@ -152,6 +164,7 @@ def fit_implicit_als(
             progress(done, iterations)
 
     half_life, least = settings.pop("recent_ratings"), settings.pop("old_weight")
+    share, weight = settings.pop("feature_share"), settings.pop("feature_weight")
     model = ImplicitALS(n_items, low=low, high=high, **settings).to(device)
     if times is not None:  # which then is the order of each user's ratings, too
         by_time = np.argsort(times, kind="stable")
@@ -171,7 +184,10 @@ def fit_implicit_als(
     by_item = rows.by_item
     del rows
     done = range(first + 1, iterations + 1)
-    item_factors = _alternate(model, by_user, by_item, item_factors, done, report)
+    side = None
+    if item_features is not None and item_features.shape[1] and share:
+        side = SideInformation(torch.from_numpy(item_features).to(device), share, weight)
+    item_factors = _alternate(model, by_user, by_item, item_factors, done, report, side)
     del by_item
 
     model.set_items(item_factors)
@@ -185,6 +201,22 @@ def fit_implicit_als(
     )
 
 
+@dataclass(frozen=True)
+class SideInformation:
+    """Features of the items, (n_items, p), and how far they count; see `ImplicitALSConfig`."""
+
+    features: Tensor
+    share: float
+    weight: float
+
+    def prior_means(self, by_item: SparseRows, item_factors: Tensor) -> Tensor:
+        """Where the items' factors start from, (n_items, k): zero for well-known items."""
+        counts = by_item.indptr.diff()
+        expected = factors_from_features(self.features, item_factors, counts)
+        own = row_weights(by_item)
+        return (self.share * self.weight / (self.weight + own)).to(expected)[:, None] * expected
+
+
 def _alternate(
     model: ImplicitALS,
     by_user: SparseRows,
@@ -192,10 +224,11 @@ def _alternate(
     item_factors: Tensor,
     numbers: range,
     report: Callable[[int], None],
+    side: SideInformation | None = None,
 ) -> Tensor:
     """Users for given items, then items for those users, and again; the items' factors.
 
-    Sets the effective number of items that the model counts with to that of these ratings.
+    In the last iteration the items start from `side`, if it is given. Sets the effective number of items that the model counts with to that of these ratings.
     """
     user_rows, item_rows = (
         model.graded(rows.indptr, rows.columns, rows.values) for rows in (by_user, by_item)
@@ -206,6 +239,9 @@ def _alternate(
         gram = model.settings["unobserved"] * item_factors.T @ item_factors
         user_factors = model.solve(user_rows, item_factors, gram, effective_items)
         gram = model.settings["unobserved"] * user_factors.T @ user_factors
-        item_factors = model.solve(item_rows, user_factors, gram, effective_users)
+        means = None
+        if side is not None and number == numbers[-1]:
+            means = side.prior_means(item_rows, item_factors)
+        item_factors = model.solve(item_rows, user_factors, gram, effective_users, means)
         report(number)
     return item_factors

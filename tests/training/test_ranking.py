@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -324,3 +324,36 @@ def test_times_move_users_towards_what_they_watched_last(world: World) -> None:
     theirs = own[None] == (torch.arange(1, USERS + 1) % GENRES)[:, None]
     before, after = (model.scores(vectors)[1:, 1:] for vectors in (plain, moved))
     assert (after - before)[theirs].mean() < 0 < (after - before)[~theirs].mean()
+
+
+def test_items_start_from_what_their_features_predict(world: World) -> None:
+    users, items, ratings = world.shown
+    new = np.isin(items, [3, PER_GENRE + 3])  # a film of the first genre, and one of the second
+    given = users[~new], items[~new], ratings[~new]
+    sizes = {"n_users": USERS + 1, "n_items": N_ITEMS}
+    features = np.zeros((N_ITEMS, GENRES), np.float32)
+    features[np.arange(1, N_ITEMS), genre(np.arange(1, N_ITEMS))] = 1
+    model, vectors = fit_implicit_als(*given, **sizes, item_features=features, config=SMALL)
+    plain, _ = fit_implicit_als(*given, **sizes, config=SMALL)
+    without = fit_implicit_als(
+        *given, **sizes, item_features=features, config=replace(SMALL, feature_share=0.0)
+    )
+    torch.testing.assert_close(without[0].item_factors, plain.item_factors, rtol=0, atol=0)
+
+    # Without a rating the factor is the share of what ridge regression predicts: that of the genre.
+    assert plain.item_factors[[3, PER_GENRE + 3]].abs().max() < 1e-6
+    for item in (3, PER_GENRE + 3):
+        same = model.item_factors[item - 1], model.item_factors[item]
+        likeness = torch.cosine_similarity(*same, dim=0)
+        assert likeness > 0.9
+        assert model.item_factors[item].norm() < SMALL.feature_share * same[0].norm() * 1.5
+    scores = model.scores(vectors)[1:, [3, PER_GENRE + 3]]
+    of_first, of_second = (np.arange(1, USERS + 1) % GENRES == own for own in (0, 1))
+    assert (scores[of_first, 0] > scores[of_first, 1]).all()
+    assert (scores[of_second, 1] > scores[of_second, 0]).all()
+
+    # Of an item that many rated, its features say little.
+    counts = np.bincount(given[1], minlength=N_ITEMS)
+    popular = int(counts.argmax())
+    moved = model.item_factors[popular] - plain.item_factors[popular]
+    assert moved.norm() < 0.1 * plain.item_factors[popular].norm()
