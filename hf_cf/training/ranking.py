@@ -228,7 +228,8 @@ def _alternate(
 ) -> Tensor:
     """Users for given items, then items for those users, and again; the items' factors.
 
-    In the last iteration the items start from `side`, if it is given. Sets the effective number of items that the model counts with to that of these ratings.
+    In the last iteration the items start from `side`, if it is given. Sets the effective number of
+    items that the model counts with to that of these ratings.
     """
     user_rows, item_rows = (
         model.graded(rows.indptr, rows.columns, rows.values) for rows in (by_user, by_item)
