@@ -22,7 +22,7 @@ test: .venv/dev .venv/browser ## run every test
 test-lowest: .venv/browser ## run every test on the lowest versions that pyproject.toml allows, in .venv-lowest
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet -c constraints-lowest.txt -e '.[dev]'
-	.venv-lowest/bin/python -m pytest -n 2
+	.venv-lowest/bin/python -m pytest -n 2 -m "not developed"
 
 lint: .venv/dev ## ruff and mypy
 	$(BIN)/ruff check .

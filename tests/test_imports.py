@@ -178,7 +178,11 @@ def test_loading_and_serving_a_model_imports_nothing_heavy(
     assert {"torch", "pandas", "hf_cf"} <= loaded
     assert not loaded & HEAVY
     # torch.func brings PyTorch's compiler with it, for which the first visitor would wait seconds.
-    assert not loaded & {"sympy"}
+    # Some versions bring it for modules on the meta device already.
+    anyway = loaded_after(
+        "import torch\nwith torch.device('meta'): torch.nn.BatchNorm1d(1), torch.zeros(1)"
+    )
+    assert "sympy" not in loaded - anyway
 
 
 def test_the_flags_of_the_command_line_import_nothing_heavy() -> None:

@@ -55,8 +55,7 @@ def _titles(values: pd.Series[Any]) -> pd.Series[Any]:
     if isinstance(values.dtype, pd.StringDtype):
         titles = values
     else:
-        texts = values.astype(object)
-        titles = texts.where(texts.isna(), texts.map(str)).astype("str")
+        titles = values.astype(object).map(str, na_action="ignore")
     entities = titles.str.contains("&", regex=False, na=False)
     if entities.any():
         titles = titles.where(~entities, titles.map(html.unescape, na_action="ignore"))

@@ -49,7 +49,7 @@ def ridge(design: Tensor, targets: Tensor, importance: Tensor | None = None) -> 
     squares = squares.clamp_min(0)
     along = directions.T @ (design.T @ targets)
     # What the features cannot tell apart has no part in the fit.
-    fitted = torch.where(squares > 1e-12 * squares.max(), 1 / squares, 0)[:, None] * along.square()
+    fitted = torch.where(squares > 1e-12 * squares.sum(), 1 / squares, 0)[:, None] * along.square()
     outside = targets.square().sum() - fitted.sum()
     n = len(design)
 

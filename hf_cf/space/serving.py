@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import httpx
 import orjson
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -50,6 +51,10 @@ def space(service: Service | str) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # Earlier versions of gradio know the endpoints of call/v2 once somebody asked for them.
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://space") as client:
+            await client.get("/gradio_api/info")
         async with sessions.run():
             yield
 

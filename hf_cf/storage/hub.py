@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from hf_cf.errors import HubError
 from hf_cf.storage.hub_errors import may_pass, named, reason_of, tried
-from hf_cf.storage.model_folder import FILES, RATINGS_TABLES
+from hf_cf.storage.model_folder import ALWAYS, FILES, RATINGS_TABLES
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitInfo, HfApi
+    from huggingface_hub import CommitInfo, HfApi, ModelInfo
 
 _REPO_ID = re.compile(r"(?=.{1,96}$)(?:[\w-][\w.-]*/)?[\w-][\w.-]*", re.ASCII)
 _NO_TOKEN = (
@@ -101,7 +101,7 @@ def download(repo_id: str, **how: Unpack[DownloadOptions]) -> Path:
     }
 
     def from_cache() -> Path:
-        return Path(snapshot_download(**options, local_files_only=True))
+        return _demand_whole(Path(snapshot_download(**options, local_files_only=True)))
 
     if how.get("local_files_only") or constants.HF_HUB_OFFLINE:
         try:
@@ -117,7 +117,8 @@ def download(repo_id: str, **how: Unpack[DownloadOptions]) -> Path:
         with contextlib.suppress(LocalEntryNotFoundError):
             if not force_download and from_cache().name == head.sha:
                 return from_cache()
-        return Path(tried(lambda: snapshot_download(**options, force_download=force_download)))
+        folder = tried(lambda: snapshot_download(**options, force_download=force_download))
+        return _demand_whole(Path(folder), head)
     except Exception as error:
         reason = reason_of(error, repo_id, revision)
         if reason is None:
@@ -134,6 +135,23 @@ def download(repo_id: str, **how: Unpack[DownloadOptions]) -> Path:
                 )
                 return folder
         raise HubError(reason) from error
+
+
+def _demand_whole(folder: Path, head: ModelInfo | None = None) -> Path:
+    """Return the folder of a download; some versions of the client return what they got.
+
+    Raises
+    ------
+    LocalEntryNotFoundError
+        It lacks files that `head`, or where not given every model, has.
+    """
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    there = ALWAYS if head is None else [file.rfilename for file in head.siblings or []]
+    lacking = [name for name in there if name in FILES and not (folder / name).is_file()]
+    if lacking:
+        raise LocalEntryNotFoundError(f"{', '.join(lacking)} did not come; try again")
+    return folder
 
 
 def writing_token(repo_id: str, token: str | None) -> str:

@@ -40,6 +40,9 @@ FILES = {
 }
 """Every name that a model folder can hold; no other file is read, downloaded or uploaded."""
 
+ALWAYS = (CONFIG, WEIGHTS, "items.parquet")
+"""Those that every model folder holds."""
+
 _TOGETHER = "model"
 _TRIES, _PAUSE = 10, 0.05  # seconds
 

@@ -186,6 +186,9 @@ def installed_for(wanted: list[Requirement], extra: str = "") -> set[str]:
     return names
 
 
+# The rest runs with the versions of constraints.txt, which are those of the requirements.
+
+
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python that sees nothing but what a Space would have installed.
@@ -246,6 +249,7 @@ def answers(url: str) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.developed
 def test_the_exported_folder_runs_on_what_its_requirements_name(
     address: str, trained: Recommender
 ) -> None:
@@ -259,6 +263,7 @@ def test_the_exported_folder_runs_on_what_its_requirements_name(
 
 
 @pytest.mark.slow
+@pytest.mark.developed
 def test_it_imports_nothing_from_the_repository(python: Path, tmp_path: Path) -> None:
     export_space(tmp_path)
     code = (

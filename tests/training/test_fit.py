@@ -6,6 +6,7 @@ import random
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -269,7 +270,7 @@ def test_a_record_of_each_epoch_and_the_versions_are_kept(few: Split) -> None:
         }  # fmt: skip
         assert epoch["valid_loss"] == pytest.approx(epoch["valid_mse"], rel=1e-4)
     assert rec.metrics["seconds"] == pytest.approx(sum(e["seconds"] for e in rec.metadata.epochs))
-    assert rec.metadata.versions["torch"] == torch.__version__
+    assert rec.metadata.versions["torch"] == version("torch")
 
 
 @pytest.mark.parametrize("rest", [0, 1, 2])
