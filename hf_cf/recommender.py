@@ -40,11 +40,10 @@ class Recommender:
 
     Some parameters mean the same everywhere:
 
-    - ``ratings``: a visitor's ratings as ``{item: stars}``, pairs, or a table ``item``,
-      ``rating``; empty for somebody of whom nothing is known.
+    - ``ratings``: a visitor's, ``{item: stars}``, pairs, or a table ``item``, ``rating``; or none.
     - ``liked``: what a visitor likes, ids or titles, in place of ``ratings``.
     - ``profile``: what else is known of a visitor, such as ``{"age": 25}``, where the training
-      data had it of its users (`hf_cf.inference.profiles`). It counts less with each rating.
+      data had it of its users. It counts less with each rating; in `bayesian_mf` for the order.
     - ``on_unknown``: whether to ``"raise"`` or to ``"skip"`` a visitor's rating of an item that
       the catalogue does not have.
 
@@ -167,6 +166,7 @@ class Recommender:
         if users is None:
             asking.demand_one(names)
         scalar = asking.is_single(items) and (users is None or asking.is_single(users))
+        asking.demand_stars_by_profile(self.trained, profile)
         codes = self.trained.catalogue.codes([items] if asking.is_single(items) else items)
         times = None if when is None else torch.from_numpy(checked_times(when, len(codes)))
         found = answers.predict(self.trained, who, codes, times=times, with_deviations=return_std)
@@ -230,6 +230,7 @@ class Recommender:
             ``stars`` where the model was trained on likes, plays or purchases.
         """
         who, names = asking.users_of(self.trained, user, ratings, profile, on_unknown, liked)
+        asking.demand_stars_by_profile(self.trained, profile if order_by == "stars" else None)
         if isinstance(who, KnownUsers) and not (include_rated or self._warned):
             asking.warn_of_missing_history(self.trained)
             self._warned = True

@@ -1,19 +1,24 @@
-"""What faults are injected into, and what must hold after each: used by tests and benchmarks."""
+"""What faults are injected into, and what must hold after each: used by tests and benchmarks.
+
+What goes over a network is in `hub_scenarios`.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
-from faults import KINDS, Interrupted, faults, files_cut_at, in_child
+from file_faults import KINDS, Interrupted, faults, files_cut_at, in_child
 from hostile import answers, small_model
 
-from hf_cf import Recommender
+from hf_cf import HubError, ModelFormatError, Recommender
+from hf_cf.errors import DownloadError, SaveError
 from hf_cf.space.files import export_space, space_files
 from hf_cf.storage.model_folder import FILES
 from hf_cf.training.checkpoint import FILE, Checkpoint, State
@@ -29,14 +34,20 @@ class Scenario:
         Make the old state in a folder; do what a fault meets.
     check : callable
         Raise AssertionError unless the folder holds the old state or the new one.
-    clean : callable
-        Tell the names that may be in the folder after `act` was done once more.
+    left : callable
+        Names in the folder that should not be there after `act` was done once more.
     """
 
     prepare: Callable[[Path], object]
     act: Callable[[Path], object]
     check: Callable[[Path], None]
-    clean: Callable[[Path], bool]
+    left: Callable[[Path], list[str]]
+
+
+class Injected(Protocol):
+    """A fault, and whether something met it."""
+
+    met: bool
 
 
 class Models:
@@ -54,8 +65,8 @@ class Models:
             self.check(folder)
 
 
-def _only(names: set[str]) -> Callable[[Path], bool]:
-    return lambda folder: {path.name for path in folder.iterdir()} <= names
+def _but(names: set[str]) -> Callable[[Path], list[str]]:
+    return lambda folder: sorted({path.name for path in folder.iterdir()} - names)
 
 
 def _run(seconds: int) -> dict[str, torch.Tensor]:
@@ -81,8 +92,8 @@ def _go_on(folder: Path) -> None:
 def scenarios() -> dict[str, Scenario]:
     """Every scenario that needs no Hub, by what it does."""
     models = Models()
-    model = _only(set(FILES))
-    space = _only({"hf_cf", *(name for name in space_files() if "/" not in name)})
+    model = _but(set(FILES))
+    space = _but({"hf_cf", *(name for name in space_files() if "/" not in name)})
 
     def export(folder: Path) -> object:
         return export_space(folder, "user/movies")
@@ -102,9 +113,9 @@ def scenarios() -> dict[str, Scenario]:
         ),
         "keep a checkpoint": Scenario(
             lambda folder: _keep(folder, 1), lambda folder: _keep(folder, 2), _check_state,
-            _only({FILE}),
+            _but({FILE}),
         ),
-        "resume": Scenario(lambda folder: _keep(folder, 1), _go_on, _check_state, _only({FILE})),
+        "resume": Scenario(lambda folder: _keep(folder, 1), _go_on, _check_state, _but({FILE})),
         "export a Space": Scenario(export, export, exported_again, space),
     }  # fmt: skip
 
@@ -117,14 +128,31 @@ def _quiet() -> Iterator[None]:
 
 
 def inject(scenario: Scenario, root: Path, kind: str, step: int = 1) -> Counter[str]:
-    """Inject a kind of fault at every `step`-th operation; count what came of it."""
+    """Inject a kind of fault at every `step`-th file operation; count what came of it."""
+
+    def run(folder: Path, at: int, found: Counter[str]) -> bool:
+        if kind == "killed":
+            return _kill(scenario, folder, at, found)
+        return meet(scenario, folder, faults(folder, kind, at), found)
+
+    return each(scenario, root, kind, run, step)
+
+
+def each(
+    scenario: Scenario,
+    root: Path,
+    kind: str,
+    run: Callable[[Path, int, Counter[str]], bool],
+    step: int = 1,
+) -> Counter[str]:
+    """Run with a fault at 1, 1 + `step`, ... until none is met; count what came of it."""
     found: Counter[str] = Counter()
     at = 1
     while True:
-        folder = root / f"{kind[:9].replace(' ', '_')}{at}"
+        folder = root / f"{kind.replace(' ', '_')}-{at}"
         with _quiet():
             scenario.prepare(folder)
-            if not _one(scenario, folder, kind, at, found):
+            if not run(folder, at, found):
                 return found
             _hold(scenario, folder)
         at += step
@@ -141,31 +169,37 @@ def cut(scenario: Scenario, root: Path, sizes: list[int]) -> Counter[str]:
                 with files_cut_at(size):
                     scenario.act(folder)
                 found["no matter"] += 1
-            except (OSError, ValueError) as error:
+            except Exception as error:
                 _in_words(error)
                 found["an error in words"] += 1
             _hold(scenario, folder)
     return found
 
 
-def _one(scenario: Scenario, folder: Path, kind: str, at: int, found: Counter[str]) -> bool:
-    """Whether there was an operation of this number; what came of its fault is counted."""
-    if kind == "killed":
+def _kill(scenario: Scenario, folder: Path, at: int, found: Counter[str]) -> bool:
+    def act() -> None:
+        with faults(folder, "killed", at):
+            scenario.act(folder)
 
-        def act() -> None:
-            with faults(folder, kind, at):
-                scenario.act(folder)
+    killed = in_child(act) != 0
+    found["killed"] += killed
+    return killed
 
-        killed = in_child(act) != 0
-        found["killed"] += killed
-        return killed
-    with faults(folder, kind, at) as injected:
+
+def meet(
+    scenario: Scenario,
+    folder: Path,
+    injecting: AbstractContextManager[Injected],
+    found: Counter[str],
+) -> bool:
+    """Whether the fault was met; what came of it is counted."""
+    with injecting as injected:
         try:
             scenario.act(folder)
             outcome = "no matter"
         except Interrupted:
             outcome = "interrupted"
-        except (OSError, ValueError) as error:
+        except Exception as error:
             _in_words(error)
             outcome = "an error in words"
     found[outcome] += injected.met
@@ -179,13 +213,16 @@ def _hold(scenario: Scenario, folder: Path) -> None:
     scenario.act(folder) if folder.exists() else scenario.prepare(folder)
     if folder.exists():
         scenario.check(folder)
-        assert scenario.clean(folder), sorted(path.name for path in folder.iterdir())
+        left = scenario.left(folder)
+        assert not left, left
 
 
 def _in_words(error: Exception) -> None:
     words = str(error)
+    if not isinstance(error, SaveError | HubError | DownloadError | ModelFormatError):
+        raise error
     assert len(words.split()) >= 4, repr(error)
     assert "Traceback" not in words
 
 
-__all__ = ["KINDS", "Scenario", "cut", "inject", "scenarios"]
+__all__ = ["KINDS", "Scenario", "cut", "each", "inject", "meet", "scenarios"]

@@ -138,6 +138,10 @@ def test_visitors_become_known_users_of_a_new_model(
     before = trained.recommend(ratings=several, n=5)
     grown = trained.add_users(several)
     assert len(grown.users) == len(trained.users) + 3
+    added = grown.catalogue["n_ratings"] - trained.catalogue["n_ratings"]
+    assert added.sum() == len(several)
+    codes = trained.trained.catalogue.codes(several["item"].tolist())
+    assert added.tolist() == np.bincount(codes, minlength=len(trained.items))[1:].tolist()
     grown.save_pretrained(tmp_path)
     loaded = hf_cf.Recommender.from_pretrained(tmp_path)
     for rec in (grown, loaded):

@@ -125,7 +125,7 @@ def _recommend_to_all(arguments: argparse.Namespace, options: dict[str, Any]) ->
     from tqdm import tqdm
 
     from hf_cf import Recommender
-    from hf_cf.storage.whole_writes import replacing
+    from hf_cf.data.whole_writes import replacing
 
     rec = Recommender.from_pretrained(arguments.model)
     options["items"] = _items_in(arguments.items_in, rec)

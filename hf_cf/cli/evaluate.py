@@ -124,7 +124,7 @@ def _say(arguments: argparse.Namespace, found: dict[str, Any]) -> bool:
     """Write what was found to ``--out``, and print it if JSON is asked for; tells whether it is."""
     as_json = json.dumps(found, indent=2, ensure_ascii=False)
     if arguments.out is not None:
-        from hf_cf.storage.whole_writes import replacing
+        from hf_cf.data.whole_writes import replacing
 
         with replacing(arguments.out) as temporary:
             temporary.write_text(as_json + "\n", "utf-8")

@@ -129,7 +129,7 @@ def _y_range(words: list[str]) -> tuple[float, float] | str | None:
 
 def save(rec: Recommender, out: Path, **contents: Any) -> None:
     """Write the model folder, and ``metrics.json`` next to it."""
-    from hf_cf.storage.whole_writes import replacing
+    from hf_cf.data.whole_writes import replacing
 
     rec.save_pretrained(out, **contents)
     report = {

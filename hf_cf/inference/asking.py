@@ -98,6 +98,18 @@ def visitors_of(
     return Visitors(observed, model.scorer.profiles.read(profile)), names
 
 
+def demand_stars_by_profile(model: TrainedModel, profile: Profile | None) -> None:
+    """Refuse a profile where predicted stars do not follow from one."""
+    profiles = model.scorer.profiles
+    if not model.scorer.predicts_stars or profile is None or profiles is None:
+        return
+    if profiles.rating is None:
+        raise InvalidArgument(
+            f"the stars that {model.scorer.rating.model.name} predicts do not follow from a "
+            "profile=, only the order of recommend does; leave it out, or give ratings="
+        )
+
+
 def one_visitor(
     model: TrainedModel,
     ratings: VisitorRatings,

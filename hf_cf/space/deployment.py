@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hf_cf.errors import HubError
 from hf_cf.space.files import MODEL_VARIABLE, is_ours, space_files
 from hf_cf.storage.hub import commit_files, full_name, is_repo_id, make_repository, writer
-from hf_cf.storage.hub_errors import reason_of, tried
+from hf_cf.storage.hub_errors import LONGEST_WAIT, reason_of, tried
 from hf_cf.storage.model_folder import CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _old_settings(api: HfApi, repo_id: str) -> _Settings | None:
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
-        info = tried(lambda: api.space_info(repo_id))
+        info = tried(lambda: api.space_info(repo_id, timeout=LONGEST_WAIT))
     except RepositoryNotFoundError:
         return None
     variables = tried(lambda: api.get_space_variables(repo_id))
@@ -128,7 +128,9 @@ def _is_open(api: HfApi, model: str) -> bool:
             "published with: hf-cf push FOLDER user/movies"
         )
     try:
-        info = tried(lambda: api.model_info(repo_id, revision=revision or None))
+        info = tried(
+            lambda: api.model_info(repo_id, revision=revision or None, timeout=LONGEST_WAIT)
+        )
     except RepositoryNotFoundError as error:
         raise HubError(
             f"the Hub shows no model {repo_id}, so no Space was made; publish the model with: "

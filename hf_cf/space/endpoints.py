@@ -78,10 +78,10 @@ class Endpoint:
 
     @cached_property
     def request(self) -> type[BaseModel]:
-        """The typed request: a field a parameter."""
+        """The typed request: a field a parameter; null stands for a default."""
         fields: Any = {
             name: (
-                each.annotation,
+                each.annotation if name in self.required else each.annotation | None,
                 Field(
                     ... if each.default is Parameter.empty else each.default,
                     description=self.description.parameters.get(name),

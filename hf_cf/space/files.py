@@ -10,9 +10,9 @@ import re
 from pathlib import Path
 
 import hf_cf
+from hf_cf.data.whole_writes import replacing_together, saving
 from hf_cf.storage.card import fill
 from hf_cf.storage.templates import card_template, space_template
-from hf_cf.storage.whole_writes import replacing_together
 
 MODEL_VARIABLE = "HF_CF_MODEL"
 """The environment variable from which a Space takes its model."""
@@ -82,15 +82,16 @@ def export_space(folder: str | Path, model: str | None = None) -> list[str]:
         The disk is full or the folder may not be written to; the folder is as it was.
     """
     folder = Path(folder).expanduser()
-    if folder.is_file():
-        raise ValueError(f"{folder} is a file; give a folder for the files of the Space")
-    if folder.is_dir() and any(folder.iterdir()) and not _is_space(folder):
-        raise ValueError(
-            f"{folder} holds something else than a Gradio Space, and nothing was written there; "
-            "give a new folder"
-        )
+    with saving(folder):
+        if folder.is_file():
+            raise ValueError(f"{folder} is a file; give a folder for the files of the Space")
+        if folder.is_dir() and any(folder.iterdir()) and not _is_space(folder):
+            raise ValueError(
+                f"{folder} holds something else than a Gradio Space, and nothing was written "
+                "there; give a new folder"
+            )
+        old = [path.relative_to(folder).as_posix() for path in _of_ours(folder / _PACKAGE.name)]
     files = space_files(folder.resolve().name, model)
-    old = [path.relative_to(folder).as_posix() for path in _of_ours(folder / _PACKAGE.name)]
     with replacing_together(folder, "space", old) as place:
         for name, content in files.items():
             (place / name).parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ imported when it is needed, so that loading a local folder does not wait for it.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -15,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from hf_cf.errors import HubError
-from hf_cf.storage.hub_errors import may_pass, named, reason_of, tried
-from hf_cf.storage.model_folder import ALWAYS, FILES, RATINGS_TABLES
+from hf_cf.storage.hub_errors import LONGEST_WAIT, is_conflict, may_pass, named, reason_of, tried
+from hf_cf.storage.model_folder import ALWAYS, FILES, RATINGS_TABLES, files_of
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitInfo, HfApi, ModelInfo
+    from huggingface_hub import HfApi, ModelInfo
+    from huggingface_hub.hf_api import RepoSibling
 
 _REPO_ID = re.compile(r"(?=.{1,96}$)(?:[\w-][\w.-]*/)?[\w-][\w.-]*", re.ASCII)
 _NO_TOKEN = (
@@ -113,10 +115,12 @@ def download(repo_id: str, **how: Unpack[DownloadOptions]) -> Path:
             ) from error
     try:
         # Asked first, because a snapshot falls back to the cache without a word.
-        head = tried(lambda: HfApi(token=token).model_info(repo_id, revision=revision))
+        api = HfApi(token=token)
+        head = tried(lambda: api.model_info(repo_id, revision=revision, timeout=LONGEST_WAIT))
         with contextlib.suppress(LocalEntryNotFoundError):
-            if not force_download and from_cache().name == head.sha:
-                return from_cache()
+            cached = _demand_whole(from_cache(), head)
+            if cached.name == head.sha and not force_download:
+                return cached
         folder = tried(lambda: snapshot_download(**options, force_download=force_download))
         return _demand_whole(Path(folder), head)
     except Exception as error:
@@ -176,7 +180,7 @@ def writing_token(repo_id: str, token: str | None) -> str:
 
 def table_of_files(folder: Path, repo_id: str) -> str:
     """Say which files of a model folder go to a repository, how large, and what they hold."""
-    sizes = {name: (folder / name).stat().st_size for name in FILES if (folder / name).is_file()}
+    sizes = {name: path.stat().st_size for name, path in files_of(folder).items()}
     lines = [f"To {repo_id}:"]
     lines += [f"  {name:20} {_readable(size):>9}  {FILES[name]}" for name, size in sizes.items()]
     lines.append(f"  {'together':20} {_readable(sum(sizes.values())):>9}")
@@ -232,13 +236,13 @@ def upload(
         changed the branch at the same time. What was there before is whole.
     """
     api = writer(repo_id, token)
-    files = {name: folder / name for name in FILES if (folder / name).is_file()}
+    files = files_of(folder)
     try:
         repo_id = full_name(api, repo_id)
         make_repository(api, repo_id, private)
         if revision is not None:
             _make_branch(api, repo_id, revision)
-        commit = commit_files(
+        proposal = commit_files(
             api, repo_id, files, FILES.__contains__,
             message=message, revision=revision, create_pr=create_pr,
         )  # fmt: skip
@@ -247,8 +251,8 @@ def upload(
         if reason is None:
             raise
         raise HubError(f"{reason}. Nothing was changed there") from error
-    if commit.pr_url is not None:
-        return commit.pr_url
+    if proposal is not None:
+        return proposal
     address = f"{api.endpoint}/{repo_id}"
     return address if revision is None else f"{address}/tree/{revision}"
 
@@ -278,9 +282,10 @@ def make_repository(
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
-        info = tried(lambda: api.repo_info(repo_id, repo_type=repo_type))
+        info = tried(lambda: api.repo_info(repo_id, repo_type=repo_type, timeout=LONGEST_WAIT))
     except RepositoryNotFoundError:
-        api.create_repo(repo_id, private=private, exist_ok=True, repo_type=repo_type, **creation)
+        how: dict[str, Any] = {"private": private, "repo_type": repo_type, **creation}
+        tried(lambda: api.create_repo(repo_id, exist_ok=True, **how))
         return True
     if private and info.private is False:
         raise HubError(
@@ -300,7 +305,7 @@ def commit_files(
     repo_type: str = "model",
     revision: str | None = None,
     create_pr: bool = False,
-) -> CommitInfo:
+) -> str | None:
     """Make one commit of files, which also removes those of ours that are not among them.
 
     Parameters
@@ -315,34 +320,79 @@ def commit_files(
         Tells from a path whether the file may be removed; all others stay.
     message, repo_type, revision, create_pr
         As in ``HfApi.create_commit``.
+
+    Returns
+    -------
+    str or None
+        Address of the pull request, if there is one.
+
+    Raises
+    ------
+    HubError
+        The Hub did not answer, and whether it has the files could not be seen.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    head = tried(lambda: api.repo_info(repo_id, repo_type=repo_type, revision=revision))
+    where: dict[str, Any] = {"repo_type": repo_type, "revision": revision, "timeout": LONGEST_WAIT}
+    head = tried(lambda: api.repo_info(repo_id, **where))
     there = {file.rfilename for file in getattr(head, "siblings", None) or ()}
     stale = sorted(name for name in there - files.keys() if is_ours(name))
-    with warnings.catch_warnings():
-        # The client takes a table for a data set that went astray.
-        warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
-        return api.create_commit(
-            repo_id,
-            [
-                *(CommitOperationAdd(name, content) for name, content in files.items()),
-                *map(CommitOperationDelete, stale),
-            ],
-            commit_message=message,
-            repo_type=repo_type,
-            revision=revision,
-            create_pr=create_pr,
-            # On the branch, this refuses to write over what somebody else has just written.
-            parent_commit=None if create_pr else head.sha,
-        )
+    operations: list[Any] = [
+        *(CommitOperationAdd(name, content) for name, content in files.items()),
+        *map(CommitOperationDelete, stale),
+    ]
+    try:
+        with warnings.catch_warnings():
+            # The client takes a table for a data set that went astray.
+            warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
+            commit = api.create_commit(
+                repo_id,
+                operations,
+                commit_message=message,
+                repo_type=repo_type,
+                revision=revision,
+                create_pr=create_pr,
+                # On the branch, this refuses to write over what somebody else has just written.
+                parent_commit=None if create_pr else head.sha,
+            )
+    except Exception as error:
+        # It may have been done all the same, when the answer or the client's second try was lost.
+        reason = reason_of(error, repo_id, revision, kind=repo_type)
+        if reason is None or not (may_pass(error) or is_conflict(error)):
+            raise
+        try:
+            if create_pr:
+                raise
+            now: Any = tried(lambda: api.repo_info(repo_id, files_metadata=True, **where))
+        except Exception:
+            raise HubError(
+                f"{reason}. Whether the files arrived could not be seen; look at the page of "
+                f"{repo_id}, or try again"
+            ) from error
+        found = {file.rfilename: _content(file) for file in now.siblings or ()}
+        if found.keys() & set(stale) or not all(
+            found.get(name) in _contents(content) for name, content in files.items()
+        ):
+            raise
+        return None
+    return commit.pr_url
+
+
+def _content(file: RepoSibling) -> str | None:
+    return file.lfs.sha256 if file.lfs else file.blob_id
+
+
+def _contents(content: Path | bytes) -> tuple[str, str]:
+    """The SHA-256 by which the Hub knows a large file, and the id by which git knows a small."""
+    whole = content if isinstance(content, bytes) else content.read_bytes()
+    blob = hashlib.sha1(b"blob %d\0" % len(whole) + whole, usedforsecurity=False)
+    return hashlib.sha256(whole).hexdigest(), blob.hexdigest()
 
 
 def _make_branch(api: HfApi, repo_id: str, revision: str) -> None:
     from huggingface_hub.errors import RevisionNotFoundError
 
     try:
-        tried(lambda: api.model_info(repo_id, revision=revision))
+        tried(lambda: api.model_info(repo_id, revision=revision, timeout=LONGEST_WAIT))
     except RevisionNotFoundError:
         api.create_branch(repo_id, branch=revision, exist_ok=True)

@@ -6,14 +6,18 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from hf_cf.errors import HubError
+from hf_cf.errors import HubError, SaveError
 
 WAITS = (0.5, 2.0)
 """Seconds before the second and the third try."""
 
+LONGEST_WAIT = 30.0
+"""Seconds that the Hub may take to answer a question; its client would wait for ever."""
+
 _NO_ANSWER = 0
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERRORS = 500
+_CONFLICTS = (409, 412)
 
 # First what the client tells apart, then the status. {name} is the repository and its revision.
 _BY_KIND = {
@@ -33,6 +37,10 @@ _BY_STATUS = {
     412: "{name} was changed by somebody else at the same time; try again",
     _TOO_MANY_REQUESTS: "the Hub has had too many requests from here; try again later",
 }
+_HERE = (
+    "a file of this machine could not be written or read for {name}: {error}. See that there is "
+    "space, and that you may write there"
+)
 _FOR_MODELS = {
     "no_folder": ", and there is no folder of that name here",
     "proposal": ", or propose the change with create_pr=True (--create-pr)",
@@ -59,11 +67,16 @@ def may_pass(error: BaseException) -> bool:
     return status in {_NO_ANSWER, _TOO_MANY_REQUESTS} or (status or 0) >= _SERVER_ERRORS
 
 
+def is_conflict(error: BaseException) -> bool:
+    """Whether a branch had moved on before it was written to."""
+    return _status(error) in _CONFLICTS
+
+
 def reason_of(
     error: BaseException, repo_id: str, revision: str | None = None, kind: str = "model"
 ) -> str | None:
     """Tell what went wrong at the Hub and what to do; None for what is no matter of the Hub."""
-    if isinstance(error, HubError):
+    if isinstance(error, HubError | SaveError):
         return None
     status = _status(error)
     kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _BY_KIND]
@@ -72,7 +85,9 @@ def reason_of(
     if kinds:
         text = _BY_KIND[kinds[0]]
     elif status is None:
-        return None
+        if not isinstance(error, OSError):
+            return None
+        text = _HERE
     else:
         text = _BY_STATUS.get(status, "the Hub failed to answer for {name} (status {status})")
     return text.format(

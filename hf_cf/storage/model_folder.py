@@ -15,11 +15,11 @@ import pandas as pd
 from safetensors.torch import save_file
 from torch import Tensor
 
+from hf_cf.data.whole_writes import latest, replacing_together, state_of
 from hf_cf.errors import ModelFormatError
 from hf_cf.storage.config_schema import check_config, shown
 from hf_cf.storage.tables import read_table, write_table
 from hf_cf.storage.weights import read_weights
-from hf_cf.storage.whole_writes import latest, replacing_together, state_of
 
 FORMAT_VERSION = 2  # held_out.parquet came with it; a folder without one says 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
@@ -158,6 +158,18 @@ class ModelFolder:
 
     @classmethod
     def _read(cls, folder: Path, layout_of: Callable[[dict[str, Any]], Layout]) -> ModelFolder:
+        try:
+            return cls._read_files(folder, layout_of)
+        except OSError as error:
+            raise ModelFormatError(
+                f"the file could not be read: {error.strerror or error}",
+                file=error.filename or folder,
+            ) from error
+
+    @classmethod
+    def _read_files(
+        cls, folder: Path, layout_of: Callable[[dict[str, Any]], Layout]
+    ) -> ModelFolder:
         def file(name: str) -> Path:
             return latest(folder, _TOGETHER, name)
 
@@ -188,6 +200,12 @@ class ModelFolder:
             },
             _read_pictures(map(file, PICTURES)),
         )
+
+
+def files_of(folder: Path) -> dict[str, Path]:
+    """Find the files of the model in a folder, by name, in their places or not there yet."""
+    found = {name: latest(folder, _TOGETHER, name) for name in FILES}
+    return {name: path for name, path in found.items() if path.is_file()}
 
 
 def replacing_model(folder: Path, *, keep_card: bool = False) -> AbstractContextManager[Path]:

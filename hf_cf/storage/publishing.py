@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+from hf_cf.data.whole_writes import temporary_folder
 from hf_cf.inference.trained_model import TrainedModel
 from hf_cf.storage.hub import download, table_of_files, upload, writing_token
 from hf_cf.storage.model_folder import FILES, replacing_model
@@ -78,14 +78,14 @@ def push_model(model: TrainedModel, repo_id: str, **options: Unpack[PushOptions]
     """
     token = writing_token(repo_id, options.get("token"))
     contents: Any = {name: options[name] for name in Contents.__annotations__ if name in options}  # type: ignore[literal-required]
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         to_model_folder(with_pictures(model), repo_id=repo_id, **_contents(model, contents)).write(
             folder
         )
-        print(table_of_files(Path(folder), repo_id))
+        print(table_of_files(folder, repo_id))
         name = model.scorer.rating.model.name
         return upload(
-            Path(folder), repo_id,
+            folder, repo_id,
             private=options.get("private"), revision=options.get("revision"),
             create_pr=options.get("create_pr", False),
             message=options.get("commit_message") or f"{name} trained on {model.source.name}",

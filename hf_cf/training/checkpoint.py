@@ -15,8 +15,8 @@ from torch import Tensor
 
 from hf_cf.data.ratings import Ratings
 from hf_cf.data.vocab import Vocab
+from hf_cf.data.whole_writes import replacing
 from hf_cf.errors import ModelFormatError
-from hf_cf.storage.whole_writes import replacing
 from hf_cf.training.settings import TrainingSettings
 
 FILE = "checkpoint.safetensors"

@@ -16,9 +16,10 @@ Hub; where the two leave something open, the real Hub may answer in other words.
 
 from .cards import card_findings
 from .client import environment, hub, point_client_at
-from .server import HubServer, LoggedRequest
+from .server import Fault, HubServer, LoggedRequest
 
 __all__ = [
+    "Fault",
     "HubServer",
     "LoggedRequest",
     "card_findings",

@@ -60,11 +60,13 @@ class LoggedRequest:
 class Fault:
     """What is to go wrong with the next requests that match."""
 
-    kind: Literal["fail", "cut", "slow"]
+    kind: Literal["fail", "cut", "slow", "refuse", "lose"]
     method: str | None
     path_regex: str
     amount: float  # a status, a number of bytes or a number of seconds
     times: int
+    after: int = 0  # matching requests that are answered before
+    met: bool = False
 
     def matches(self, request: Request) -> bool:
         """Tell whether this request is meant. A cut needs a body to be cut in."""
@@ -177,17 +179,18 @@ class HubServer:
 
     def fail_next(self, method: str, path_regex: str, status: int = 500, times: int = 1) -> None:
         """Answer the next matching requests with an error, without doing what they ask."""
-        self._plan(Fault("fail", method, path_regex, status, times))
+        self.plan(Fault("fail", method, path_regex, status, times))
 
     def cut_next(self, path_regex: str, after_bytes: int, times: int = 1) -> None:
         """Hang up in the middle: of the request's body for a POST or PUT, else of the answer's."""
-        self._plan(Fault("cut", None, path_regex, after_bytes, times))
+        self.plan(Fault("cut", None, path_regex, after_bytes, times))
 
     def slow_next(self, path_regex: str, seconds: float, times: int = 1) -> None:
         """Keep the next matching requests waiting, then answer them properly."""
-        self._plan(Fault("slow", None, path_regex, seconds, times))
+        self.plan(Fault("slow", None, path_regex, seconds, times))
 
-    def _plan(self, fault: Fault) -> None:
+    def plan(self, fault: Fault) -> None:
+        """Let something go wrong; ``refuse`` hangs up unasked, ``lose`` does and does not say."""
         with self._lock:
             self.pending_faults.append(fault)
 
@@ -195,6 +198,10 @@ class HubServer:
         with self._lock:
             for fault in self.pending_faults:
                 if fault.matches(request):
+                    if fault.after:
+                        fault.after -= 1
+                        continue
+                    fault.met = True
                     fault.times -= 1
                     if not fault.times:
                         self.pending_faults.remove(fault)
@@ -267,8 +274,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.read(min(cut, int(headers.get("content-length", cut))))
             self._finish(request, None, cut)
             return
+        if fault and fault.kind == "refuse":
+            self._finish(request, None, 0)
+            return
         request.body = self._read_body()
         response = self.server.hub._answer(self.server.origin, request, fault)
+        if fault and fault.kind == "lose":
+            self._finish(request, None, 0)
+            return
         self._finish(request, _in_range(response, headers.get("range")), cut)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - http.server's names

@@ -124,6 +124,21 @@ def test_profiles_are_saved(with_profiles: hf_cf.Recommender, tmp_path: Path) ->
         hf_cf.Recommender.from_pretrained(tmp_path)
 
 
+def test_stars_that_do_not_follow_from_a_profile_are_refused(readers: pd.DataFrame) -> None:
+    rng = np.random.default_rng(2)
+    users = np.repeat(np.arange(40), 10)
+    frame = pd.DataFrame({"user": users, "item": np.tile(np.arange(20), 20), "rating": 3.0})
+    frame["rating"] += rng.integers(-1, 2, len(frame))
+    ratings = hf_cf.Ratings.from_frame(frame, users=readers[:40].rename_axis("id").reset_index())
+    rec = fit(ratings, None, "bayesian_mf", n_factors=2, epochs=5, burn_in=2, progress=False)
+    cooks, judges = (rec.recommend(profile={"job": job}, n=5)["score"] for job in ("cook", "judge"))
+    assert cooks.tolist() != judges.tolist()
+    with pytest.raises(ValueError, match="stars that bayesian_mf predicts do not follow from a"):
+        rec.predict(items=[1, 2], profile={"job": "cook"})
+    with pytest.raises(ValueError, match="leave it out, or give ratings="):
+        rec.recommend(profile={"job": "cook"}, order_by="stars")
+
+
 def test_who_takes_no_profile_says_so(
     trained: hf_cf.Recommender, with_profiles: hf_cf.Recommender
 ) -> None:

@@ -23,10 +23,10 @@ def test_every_scenario_is_tested(known: dict[str, Scenario]) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_fault_leaves_the_old_or_the_new(
-    known: dict[str, Scenario], tmp_path: Path, name: str, kind: str
+    known: dict[str, Scenario], scratch: Path, name: str, kind: str
 ) -> None:
     step = {"export a Space": 999}.get(name, 11)
-    assert inject(known[name], tmp_path, kind, step).total() >= 1
+    assert inject(known[name], scratch / f"at {step}: {name}", kind, step).total() >= 1
 
 
 @pytest.mark.parametrize("name", ["save", "save over a model", "keep a checkpoint"])

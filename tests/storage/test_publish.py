@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from altered import altered
-from hub_server import HubServer, environment
+from hub_server import Fault, HubServer, environment
 from huggingface_hub import HfApi, constants, hf_hub_download
 from safetensors.torch import load_file
 
@@ -368,6 +368,16 @@ def test_a_download_that_keeps_failing_is_an_error_and_can_be_repeated(
     assert_same_answers(trained, Recommender.from_pretrained(REPO))
 
 
+def test_a_part_of_a_download_is_not_taken_for_the_model(
+    logged_in: HubServer, trained: Recommender
+) -> None:
+    trained.push_to_hub(REPO)
+    Recommender.from_pretrained(REPO)
+    (config,) = Path(constants.HF_HUB_CACHE).rglob("config.json")
+    config.unlink()  # as where the disk was full
+    assert_same_answers(trained, Recommender.from_pretrained(REPO))
+
+
 @pytest.mark.parametrize("where", ["preupload", "/commit/", "lfs"])
 def test_an_interrupted_push_leaves_the_old_version_whole(
     logged_in: HubServer, trained: Recommender, where: str
@@ -397,6 +407,24 @@ def test_a_push_does_not_overwrite_what_somebody_else_has_just_pushed(
     with pytest.raises(HubError, match="changed by somebody else"):
         trained.push_to_hub(REPO, dtype="float16")
     assert files_of(logged_in)["README.md"] == b"theirs"
+
+
+def test_a_push_whose_answer_was_lost_is_known_to_have_arrived(
+    logged_in: HubServer, trained: Recommender
+) -> None:
+    logged_in.plan(Fault("lose", "POST", "/commit/", 0, 1))
+    assert trained.push_to_hub(REPO) == f"{logged_in.endpoint}/{REPO}"
+    assert not logged_in.pending_faults
+    assert_same_answers(trained, Recommender.from_pretrained(REPO))
+
+
+def test_a_push_of_which_nothing_is_known_says_so(
+    logged_in: HubServer, trained: Recommender
+) -> None:
+    logged_in.plan(Fault("lose", "POST", "/commit/", 0, 1))
+    logged_in.plan(Fault("refuse", "GET", "/api/models/", 0, 100, after=2))
+    with pytest.raises(HubError, match="Whether the files arrived could not be seen; look at"):
+        trained.push_to_hub(REPO)
 
 
 def test_what_does_not_exist_is_named(logged_in: HubServer, trained: Recommender) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_cf.data.readers.layouts import Dataset
+from hf_cf.data.whole_writes import remove_orphans, replacing
 from hf_cf.errors import DownloadError
 
 BASE_URL = "https://files.grouplens.org/datasets/movielens/"
@@ -50,23 +51,14 @@ def fetch(dataset: Dataset, *, base_url: str | None = None) -> Path:
     name = f"{dataset.source.name}.zip"
     path = cache_folder() / name
     if path.is_file():
+        remove_orphans(path)
         return path
-    # pooch brings requests: a tenth of a second that a cached dataset does without.
-    import pooch
-
-    url = (base_url or BASE_URL) + name
-    keeper = pooch.create(
-        path=path.parent,
-        base_url=base_url or BASE_URL,
-        registry={name: dataset.checksum},
-        retry_if_failed=_RETRIES,
-    )
+    base_url = base_url or BASE_URL
     try:
-        keeper.fetch(name, downloader=_download)
-    except _Refused as error:
-        raise DownloadError(_what_to_do(dataset, url, path, str(error))) from error
-    except (OSError, ValueError) as error:
-        raise DownloadError(_what_to_do(dataset, url, path, str(error))) from error
+        with replacing(path) as new:
+            _download_whole(name, new.parent, base_url, dataset.checksum)
+    except (_Refused, OSError) as error:
+        raise DownloadError(_what_to_do(dataset, base_url + name, path, str(error))) from error
     print(
         f"{dataset.source.name}: {dataset.source.licence}\nCite: {dataset.source.citation}",
         file=sys.stderr,
@@ -75,7 +67,21 @@ def fetch(dataset: Dataset, *, base_url: str | None = None) -> Path:
 
 
 class _Refused(Exception):
-    """The server cannot be reached or does not have the file: trying again would not help."""
+    """The server cannot be reached, or does not give the file."""
+
+
+def _download_whole(name: str, folder: Path, base_url: str, checksum: str) -> None:
+    # pooch brings requests: a tenth of a second that a cached dataset does without.
+    import pooch
+    import requests
+
+    keeper = pooch.create(
+        path=folder, base_url=base_url, registry={name: checksum}, retry_if_failed=_RETRIES
+    )
+    try:
+        keeper.fetch(name, downloader=_download)
+    except (requests.exceptions.RequestException, ValueError) as error:
+        raise _Refused(str(error)) from error
 
 
 def _download(url: str, output_file: str, keeper: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from hf_cf.data.whole_writes import temporary_folder
 from hf_cf.inference.trained_model import TrainedModel
 
 
@@ -33,8 +33,8 @@ def with_pictures(model: TrainedModel) -> TrainedModel:
         table = pd.DataFrame(model.metadata.cold_start["measurements"])
         draw["cold_start.png"] = lambda path: draw_cold_start({model.source.name: table}, path)
     pictures = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         for name, picture in draw.items():
-            picture(Path(folder) / name)
-            pictures[name] = (Path(folder) / name).read_bytes()
+            picture(folder / name)
+            pictures[name] = (folder / name).read_bytes()
     return replace(model, pictures=pictures)

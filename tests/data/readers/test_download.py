@@ -1,13 +1,13 @@
 """Downloads from a real server on the loopback, with faults on request."""
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from file_server import FileServer, serving
 from invented import write_zip
 
 from hf_cf.data.readers import download, load_ratings
@@ -16,54 +16,14 @@ from hf_cf.data.readers.layouts import DATASETS, Dataset
 from hf_cf.errors import DownloadError
 
 
-class Server(ThreadingHTTPServer):
-    """Serves one file; `faults` are answered first, one a request."""
-
-    daemon_threads = True
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.content = content
-        self.faults: list[str] = []
-        self.requests: list[str] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        self.server.requests.append(self.path)
-        fault = self.server.faults.pop(0) if self.server.faults else ""
-        if fault.isdigit():
-            self.send_error(int(fault))
-            return
-        content = self.server.content[::-1] if fault == "wrong bytes" else self.server.content
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content[: len(content) // 2] if fault == "cut" else content)
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[FileServer]:
+    with serving(write_zip(tmp_path / "shipped.zip", "ml-100k").read_bytes()) as server:
+        yield server
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(write_zip(tmp_path / "shipped.zip", "ml-100k").read_bytes())
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture
-def dataset(server: Server) -> Dataset:
+def dataset(server: FileServer) -> Dataset:
     checksum = f"md5:{hashlib.md5(server.content).hexdigest()}"
     return replace(DATASETS["ml-100k"], checksum=checksum)
 
@@ -77,21 +37,21 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def test_the_zip_is_kept_as_shipped(server: Server, dataset: Dataset, cache: Path) -> None:
+def test_the_zip_is_kept_as_shipped(server: FileServer, dataset: Dataset, cache: Path) -> None:
     path = fetch(dataset, base_url=server.url)
     assert path == cache / "ml-100k.zip"
     assert path.read_bytes() == server.content
     assert server.requests == ["/ml-100k.zip"]
 
 
-def test_a_second_time_nothing_is_downloaded(server: Server, dataset: Dataset) -> None:
+def test_a_second_time_nothing_is_downloaded(server: FileServer, dataset: Dataset) -> None:
     fetch(dataset, base_url=server.url)
     fetch(dataset, base_url=server.url)
     assert len(server.requests) == 1
 
 
 def test_licence_and_citation_are_printed_once(
-    server: Server, dataset: Dataset, capsys: pytest.CaptureFixture[str]
+    server: FileServer, dataset: Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fetch(dataset, base_url=server.url)
     first = capsys.readouterr().err
@@ -105,7 +65,7 @@ def test_licence_and_citation_are_printed_once(
     "faults", [["cut"], ["wrong bytes"], ["500"], ["503", "cut"], ["cut", "cut", "wrong bytes"]]
 )
 def test_a_fault_that_passes_is_overcome(
-    faults: list[str], server: Server, dataset: Dataset
+    faults: list[str], server: FileServer, dataset: Dataset
 ) -> None:
     server.faults = list(faults)
     assert fetch(dataset, base_url=server.url).read_bytes() == server.content
@@ -114,29 +74,29 @@ def test_a_fault_that_passes_is_overcome(
 
 @pytest.mark.parametrize("fault", ["cut", "wrong bytes", "500"])
 def test_a_fault_that_stays_leaves_nothing_and_says_what_to_do(
-    fault: str, server: Server, dataset: Dataset, cache: Path
+    fault: str, server: FileServer, dataset: Dataset, cache: Path
 ) -> None:
     server.faults = [fault] * 20
     with pytest.raises(DownloadError) as caught:
         fetch(dataset, base_url=server.url)
-    assert list(cache.iterdir()) == []
+    assert not cache.exists()
     assert len(server.requests) == 4
     for part in (f"{server.url}ml-100k.zip", str(cache / "ml-100k.zip"), "--data sample"):
         assert part in str(caught.value)
 
 
 def test_a_file_that_the_server_does_not_have_is_asked_for_once(
-    server: Server, dataset: Dataset, cache: Path
+    server: FileServer, dataset: Dataset, cache: Path
 ) -> None:
     server.faults = ["404"] * 20
     with pytest.raises(DownloadError, match="404"):
         fetch(dataset, base_url=server.url)
-    assert list(cache.iterdir()) == []
+    assert not cache.exists()
     assert len(server.requests) == 1
 
 
 def test_an_interrupted_download_leaves_nothing_half(
-    server: Server, dataset: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch
+    server: FileServer, dataset: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
@@ -145,11 +105,11 @@ def test_an_interrupted_download_leaves_nothing_half(
     monkeypatch.setattr("pooch.core.hash_matches", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fetch(dataset, base_url=server.url)
-    assert list(cache.iterdir()) == []
+    assert not cache.exists()
 
 
 def test_without_a_network_the_error_says_what_to_download_to_where(
-    dataset: Dataset, cache: Path, server: Server
+    dataset: Dataset, cache: Path, server: FileServer
 ) -> None:
     nobody = f"http://127.0.0.1:{_free_port()}/"
     with pytest.raises(DownloadError, match="is there a network") as caught:
@@ -159,7 +119,7 @@ def test_without_a_network_the_error_says_what_to_download_to_where(
 
 
 def test_a_folder_that_cannot_be_written_is_a_download_error(
-    server: Server, dataset: Dataset, cache: Path
+    server: FileServer, dataset: Dataset, cache: Path
 ) -> None:
     cache.write_text("a file where the folder should be")
     with pytest.raises(DownloadError):
@@ -167,7 +127,7 @@ def test_a_folder_that_cannot_be_written_is_a_download_error(
 
 
 def test_a_name_is_downloaded_and_loaded(
-    server: Server, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+    server: FileServer, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "BASE_URL", server.url)
     monkeypatch.setitem(DATASETS, "ml-100k", dataset)

@@ -12,11 +12,13 @@ from __future__ import annotations
 import errno
 import os
 import re
+import secrets
 import shutil
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +33,7 @@ WAITS = (0.05, 0.1, 0.2, 0.4, 0.8)
 SECONDS_BEFORE_WORDS, LONGEST_WAIT = 2.0, 600.0
 """How long another process is waited for without a word, and at all."""
 
+_TEMPORARY = "hf_cf-"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
@@ -50,6 +53,13 @@ def replacing(path: Path) -> Iterator[Path]:
         _flush(staging)
         _patiently(lambda: (staging / path.name).replace(path))
         _flush_folder(path.parent)
+
+
+def remove_orphans(path: Path) -> None:
+    """Remove what is left of a process that died just after `replacing` had put a file in place."""
+    if any((path.parent / f".{path.name}.{end}").exists() for end in ("writing", "lock")):
+        with suppress(SaveError), _staged(path.parent, path.name, path):
+            pass
 
 
 @contextmanager
@@ -89,6 +99,43 @@ def replacing_together(folder: Path, name: str, stale: Iterable[str] = ()) -> It
             )
 
 
+@contextmanager
+def saving(meant: Path) -> Iterator[None]:
+    """Let errors of the disk come out as `SaveError`, which says what could not be written."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        if isinstance(error, SaveError):
+            raise
+        raise _explained(error, meant) from error
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder among the system's temporary ones, which is gone afterwards.
+
+    Those that processes left which were killed are removed, too.
+
+    Raises
+    ------
+    SaveError
+        The disk is full, or nothing may be written there.
+    """
+    among = Path(tempfile.gettempdir())
+    folder = among / f"{_TEMPORARY}{secrets.token_hex(8)}"
+    with ExitStack() as held:
+        with saving(folder):
+            for left in {path.with_suffix("") for path in among.glob(f"{_TEMPORARY}*")}:
+                lock = left.with_suffix(".lock")
+                with suppress(OSError, Timeout), FileLock(lock, timeout=0):
+                    _remove(left)
+                    lock.unlink(missing_ok=True)
+            held.enter_context(_locked(folder.with_suffix(".lock"), folder))
+            held.callback(_remove, folder)
+            folder.mkdir(mode=0o700)
+        yield folder
+
+
 def latest(folder: Path, name: str, path: str) -> Path:
     """Find a file of a folder that `replacing_together` writes, in its place or not there yet."""
     moving = _written(folder, name) / path
@@ -114,9 +161,10 @@ def _staged(folder: Path, name: str, meant: Path) -> Iterator[Path]:
     staging = folder / f".{name}.writing"
     new = False
     try:
-        new = not folder.is_dir()
-        folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder / f".{name}.lock", meant):
+        with saving(meant):
+            new = not folder.is_dir()
+            folder.mkdir(parents=True, exist_ok=True)
+        with saving(meant), _locked(folder / f".{name}.lock", meant):
             try:
                 _finish(folder, name)
                 _remove(staging)
@@ -126,10 +174,6 @@ def _staged(folder: Path, name: str, meant: Path) -> Iterator[Path]:
                 yield staging
             finally:
                 _remove(staging)
-    except (OSError, SafetensorError) as error:
-        if isinstance(error, SaveError):
-            raise
-        raise _explained(error, meant) from error
     finally:
         if new:
             with suppress(OSError):  # it is not empty, unless nothing was written

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -15,10 +17,10 @@ import pytest
 from hostile import answers, small_model
 
 from hf_cf import Recommender
+from hf_cf.data import whole_writes
+from hf_cf.data.whole_writes import replacing, replacing_together, temporary_folder
 from hf_cf.errors import SaveError
-from hf_cf.storage import whole_writes
 from hf_cf.storage.model_folder import FILES
-from hf_cf.storage.whole_writes import replacing, replacing_together
 
 
 def test_a_full_disk_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,6 +33,35 @@ def test_a_full_disk_is_said_in_words(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(SaveError, match=r"No space left on device\. What was there is.*Free some"):
         small_model().save_pretrained(tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_temporary_folders_of_dead_processes_are_removed_and_of_living_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code = "import os; from hf_cf.data.whole_writes import temporary_folder\n"
+    code += "with temporary_folder() as folder: (folder / 'large').touch(); os._exit(1)"
+    for _ in range(2):
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False
+        )
+    assert len(list(tmp_path.rglob("large"))) == 1
+    with temporary_folder() as first, temporary_folder() as second:
+        assert first.is_dir() and second.is_dir()
+        assert not list(tmp_path.rglob("large"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_goes_wrong_in_a_temporary_folder_keeps_its_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
+    with pytest.raises(SaveError, match="could not be written"), temporary_folder():
+        pass
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(ConnectionError, match="their own"), temporary_folder():
+        raise ConnectionError("their own")
 
 
 def test_a_folder_that_may_not_be_written_to_is_said(tmp_path: Path) -> None:
