@@ -325,9 +325,10 @@ class Recommender:
         return self.trained.catalogue.describe(items, similarity=similarity)
 
     def find(self, text: str, n: int = 5) -> pd.DataFrame:
-        """Find items by title as people type it: misspelt, in part, without its year.
+        """Find items by what people type: a title, initials, a number in a series, a year, a maker.
 
-        Returns rows of the catalogue, best first, and ``likeness`` (0 to 100); perhaps none.
+        Such as "silence of the lamb", "lotr", "harry potter 3", "1994", or an author. Returns rows
+        of the catalogue, best first, and ``likeness`` (0 to 100); perhaps none.
         """
         return self.trained.catalogue.find(text, n)
 

@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hf_cf.data.titles import TitleIndex, series_of
+from hf_cf.data.title_search import TitleIndex
+from hf_cf.data.titles import series_of
 from hf_cf.data.vocab import Codes, Vocab
 from hf_cf.errors import InvalidArgument, UnknownItem
 
 _FEW = 10_000
+_CREATORS = ("creator", "author", "artist", "director", "band", "developer", "brand")
 
 
 class Catalogue:
@@ -30,7 +32,8 @@ class Catalogue:
 
     def __init__(self, items: Vocab, table: pd.DataFrame) -> None:
         self.items, self.table = items, table
-        self._titles = TitleIndex(table["title"], self.n_ratings)
+        years = table.get("year")
+        self._titles = TitleIndex(table["title"], self.n_ratings, years, self.creators)
         self._series: dict[int, str] = {}
 
     @cached_property
@@ -48,6 +51,13 @@ class Catalogue:
     def years(self) -> npt.NDArray[np.float64]:
         """Year of each item, shape (n,), without ``#na#``; NaN where it is not known."""
         return self.table["year"].to_numpy(np.float64, na_value=np.nan)
+
+    @cached_property
+    def creators(self) -> pd.Series[Any] | None:
+        """Who made each item: author, artist, director; None where no column says so."""
+        by_name = {str(name).casefold().removesuffix("s"): name for name in self.table}
+        column = next((by_name[name] for name in _CREATORS if name in by_name), None)
+        return None if column is None else self.table[column]
 
     @cached_property
     def genres(self) -> tuple[list[str], npt.NDArray[np.intp]]:
@@ -93,7 +103,7 @@ class Catalogue:
         return codes
 
     def find(self, text: str, n: int) -> pd.DataFrame:
-        """Rows of the table whose titles are nearest to `text`, best first, and ``likeness``."""
+        """Rows of the table that are nearest to `text`, best first, and ``likeness``."""
         if n < 1:
             raise InvalidArgument(f"n is {n}; it must be at least 1")
         codes, likeness = self._titles.nearest(str(text), n)

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-Json = dict[str, Any]
+from hf_cf.data.catalogue import Catalogue
 
-_CREATORS = ("creator", "author", "artist", "director", "band", "developer", "brand")
+Json = dict[str, Any]
 
 
 class Films:
@@ -22,12 +22,12 @@ class Films:
 
     Parameters
     ----------
-    catalogue : DataFrame
-        One row an item, as `hf_cf.Recommender.catalogue` has them.
+    catalogue : Catalogue
+        Of the model.
     """
 
-    def __init__(self, catalogue: pd.DataFrame) -> None:
-        self._table = catalogue
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
 
     def __getitem__(self, codes: npt.NDArray[np.integer[Any]]) -> list[Json]:
         """Films by code, shape (n,)."""
@@ -60,16 +60,15 @@ class Films:
     @cached_property
     def _creators(self) -> list[str | None] | None:
         """Who made each film; None where no column says so."""
-        by_name = {str(name).casefold().removesuffix("s"): name for name in self._table}
-        column = next((by_name[name] for name in _CREATORS if name in by_name), None)
-        if column is None:
+        makers = self._catalogue.creators
+        if makers is None:
             return None
-        return [None if pd.isna(one) else str(one) for one in self._table[column]]
+        return [None if pd.isna(one) else str(one) for one in makers]
 
     @cached_property
     def _rows(self) -> list[tuple[Any, str, int | None, str, int]]:
         """Id, title, year, genres and number of ratings of each film."""
-        table = self._table
+        table = self._catalogue.table
         n = len(table)
         years = table["year"].tolist() if "year" in table else [None] * n
         genres = table["genres"].fillna("").tolist() if "genres" in table else [""] * n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -58,7 +59,11 @@ class PageFunctions:
         return film | {"ratings": counts, "links": _links(rec.catalogue.iloc[code - 1])}
 
     def read_list(self, text: str) -> Json:
-        """Films of a list that a visitor brings, with their ``rating``, and what is missing."""
+        """What a list holds that a visitor brings.
+
+        ``films`` with their ``rating``, ``saved`` for later, and ``missing``: the ``name`` of each
+        line that was left out, and ``why``.
+        """
         read = self._reader.read(text)
         kept = dict(list(read.ratings.items())[: inputs.MOST_RATINGS])
         films = self._service.films(list(kept))
@@ -66,24 +71,21 @@ class PageFunctions:
             "films": [
                 film | {"rating": stars} for film, stars in zip(films, kept.values(), strict=True)
             ],
-            "missing": read.missing,
+            "saved": self._service.films(read.saved[: inputs.MOST_ITEMS]),
+            "missing": [asdict(one) for one in read.missing],
             "n_missing": read.n_missing,
         }
 
     def unknown_items(self, items: list[Any]) -> list[Any]:
         """Those of a visitor's items that this model does not have."""
         wanted = inputs.items(items, "items", inputs.MOST_RATINGS + inputs.MOST_ITEMS)
-        known = self._reader.ids
-        return [item for item in wanted if item not in known]
+        codes = self._service.rec.items.encode(wanted)
+        return [item for item, code in zip(wanted, codes.tolist(), strict=True) if not code]
 
     @cached_property
     def _reader(self) -> ListReader:
         rec = self._service.rec
-        best_known = rec.catalogue.sort_values("n_ratings", ascending=False, kind="stable")
-        films = self._service.films(best_known["id"])
-        return ListReader(
-            [(film["item"], film["title"], film["year"]) for film in films], rec.scale
-        )
+        return ListReader(rec.trained.catalogue, rec.scale)
 
 
 def _links(row: pd.Series[Any]) -> list[Json]:

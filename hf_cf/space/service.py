@@ -43,8 +43,8 @@ class Service:
 
     def __init__(self, rec: Recommender) -> None:
         self.rec = rec
-        self._films = Films(rec.catalogue)
         self._catalogue = rec.trained.catalogue
+        self._films = Films(self._catalogue)
         self.words = rec.source.words
 
     def prepare(self) -> None:
@@ -53,20 +53,21 @@ class Service:
         self._catalogue.find("a", 1)
 
     def search(self, text: str, n: int = 8) -> list[Json]:
-        """Find films by title as people type it: misspelt, in part, without the year.
+        """Find films by what people type: a title, a series and a number, a year, or a maker.
 
         Parameters
         ----------
         text : str
-            What somebody typed; at most 300 characters.
+            A title, misspelt, in part, without its year, or as initials ("lotr"); a series and a
+            number ("harry potter 3"); a year, for the best known of it; or the name of an author,
+            artist or director, where the catalogue has them. At most 300 characters.
         n : int
             Most films to return, 1 to 100.
 
         Returns
         -------
         list
-            Films, best match first, with those that match nearly as well; empty if no title is
-            near.
+            Films, best match first, with those that match nearly as well; empty if none is near.
         """
         found = self._catalogue.find(inputs.text(text, "text"), inputs.integer(n, "n"))
         is_near = found["likeness"] >= found["likeness"].max() - _NEARLY

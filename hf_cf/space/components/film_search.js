@@ -14,8 +14,16 @@ function filmSearch({ label, hint, beside = null, choose = null }) {
   const box = h("div", { class: "search", role: "search" },
     h("div", { class: "search-box" }, icon(ICONS.search), input), said, h("div", { class: "found-box" }, list));
   const find = latest((text) => ask("search", { text, n: 8 }));
+  let listed = null; // the text whose films are listed
+  let wanted = null; // the text whose first film is to be taken: who types fast is ahead of the list
+  const takeFirst = () => {
+    if (wanted === null || wanted !== listed) return;
+    wanted = null;
+    if (choose) list.querySelector("button")?.click();
+    else list.querySelector(RATES)?.focus();
+  };
 
-  const close = () => { list.replaceChildren(); said.textContent = ""; box.classList.remove("search-open"); };
+  const close = () => { listed = wanted = null; list.replaceChildren(); said.textContent = ""; box.classList.remove("search-open"); };
   const pick = (film) => { choose(film); input.value = ""; close(); };
   const row = (film) => {
     if (!choose) return filmRow(film, beside(film));
@@ -36,17 +44,20 @@ function filmSearch({ label, hint, beside = null, choose = null }) {
       return;
     }
     const films = found.answer;
+    listed = text;
     said.textContent = films.length ? `${plural(films.length, words.singular, words.plural)} found` : `No ${words.singular} found`;
     if (films.length) follow(list, films, (film) => `${text}/${film.item}`, row);
-    else list.replaceChildren(h("li", { class: "found-none" }, `No ${words.singular} of that name here. Try a part of its title.`));
+    else list.replaceChildren(h("li", { class: "found-none" }, `No ${words.singular} of that name here. Try a part of its title, initials, or a year.`));
+    takeFirst();
   };
   const searchSoon = later(search, 90);
 
+  input.addEventListener("input", () => { wanted = null; });
   input.addEventListener("input", () => (input.value.trim() ? searchSoon() : close()));
   input.addEventListener("keydown", (event) => {
-    const first = list.querySelector("button, input");
-    if (event.key === "ArrowDown" && first) { event.preventDefault(); first.focus(); }
-    else if (event.key === "Enter" && choose && first) { event.preventDefault(); first.click(); }
+    const first = event.key === "ArrowDown" && list.querySelector(choose ? "button" : RATES);
+    if (first) { event.preventDefault(); first.focus(); }
+    else if (event.key === "Enter" && input.value.trim()) { event.preventDefault(); wanted = input.value.trim(); takeFirst(); }
   });
   box.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { input.value = ""; close(); input.focus(); }

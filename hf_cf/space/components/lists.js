@@ -71,12 +71,24 @@ async function importFile(file) {
   if (file.size > MOST_BYTES) {
     return offerFailure(`The file has ${(file.size / 1e6).toFixed(1)} MB; lists of up to ${MOST_BYTES / 1e6} MB are read.`);
   }
-  await offerList(await file.text(), "From your file");
+  let text;
+  try {
+    // MyAnimeList packs its lists.
+    text = /\.gz$/i.test(file.name) ? await new Response(file.stream().pipeThrough(new DecompressionStream("gzip"))).text() : await file.text();
+  } catch {
+    return offerFailure("It is no whole .gz file.");
+  }
+  await offerList(text, "From your file");
 }
 
 function offerFailure(message) {
   dialog("That file cannot be read", h("p", { role: "alert" }, message),
-    h("p", { class: "hint" }, "A list is a CSV file with a line of column names: Name, Year and Rating, as Letterboxd exports them, or Item and Rating."));
+    h("p", { class: "hint" }, "A list is a CSV file with a line of column names: Name, Year and Rating, as Letterboxd exports them, or Item and Rating. MyAnimeList’s XML and Trakt’s JSON are read as well."));
+}
+
+/** How much a list holds, in words. */
+function listSize(ratings, saved) {
+  return [(ratings > 0 || !saved) && plural(ratings, ratingForm() === "heart" ? "like" : "rating"), saved > 0 && `${saved} for later`].filter(Boolean).join(" and ");
 }
 
 /** Show what a list holds, and take it over if the visitor says so. */
@@ -88,16 +100,18 @@ async function offerList(text, title) {
     return offerFailure(error.message);
   }
   const entries = read.films.map((film) => ({ film, stars: film.rating }));
-  const take = (keepOwn) => { box.finish(); visitor.take(entries, keepOwn); };
+  const take = (keepOwn) => { box.finish(); visitor.take(entries, keepOwn, read.saved); };
+  const known = entries.length + read.saved.length > 0;
   const box = dialog(title,
-    h("p", {}, entries.length
-      ? `${plural(entries.length, "rating")} of ${words.plural} that are known here.`
+    h("p", {}, known
+      ? `${listSize(entries.length, read.saved.length)}, of ${words.plural} that are known here.`
       : `None of these ${words.plural} is known here.`),
-    entries.length > 0 && h("ul", { class: "film-list dialog-list", tabindex: 0, "aria-label": `${capital(words.plural)} found` },
-      ...entries.slice(0, 200).map(({ film, stars }) => filmRow(film, starsShown(stars)))),
+    known && h("ul", { class: "film-list dialog-list", tabindex: 0, "aria-label": `${capital(words.plural)} found` },
+      ...entries.slice(0, 200).map(({ film, stars }) => filmRow(film, starsShown(stars))),
+      ...read.saved.slice(0, 200).map((film) => filmRow(film, h("span", { class: "hint" }, "for later")))),
     read.missing.length > 0 && h("details", {}, h("summary", {}, `${plural(read.n_missing, "line")} left out`),
-      h("ul", { class: "plain-list" }, ...read.missing.map((name) => h("li", {}, name)))),
-    entries.length > 0 && h("div", { class: "dialog-line" },
+      h("ul", { class: "plain-list" }, ...read.missing.map(({ name, why }) => h("li", {}, name, h("span", { class: "hint" }, `: ${why}`))))),
+    known && h("div", { class: "dialog-line" },
       h("button", { type: "button", class: "button button-strong", onclick: () => take(true) }, visitor.ratings.length ? "Add to my list" : "Use this list"),
       visitor.ratings.length > 0 && h("button", { type: "button", class: "button", onclick: () => take(false) }, "Replace my list")));
 }

@@ -77,8 +77,8 @@ const visitor = {
     change(["rating", "hidden", "passed"].flatMap((kind) => view()[kind].map(({ film }) => [kind, film, null])));
     toast("Your list is empty.", visitor.undo);
   },
-  /** Take over ratings from a file or a link; those replace what is rated differently. */
-  take(entries, keepOwn) {
+  /** Take over ratings from a file or a link, and what it saves for later; those replace what is rated differently. */
+  take(entries, keepOwn, saved = []) {
     const taken = new Set(entries.map(({ film }) => film.item));
     const own = view().rating.filter(({ film }) => !taken.has(film.item));
     const room = MOST_RATINGS - (keepOwn ? own.length : 0);
@@ -86,9 +86,10 @@ const visitor = {
     change([
       ...(keepOwn ? [] : own.map(({ film }) => ["rating", film, null])),
       ...given.flatMap(({ film, stars }) => [["rating", film, stars], ["hidden", film, null], ["saved", film, null]]),
+      ...saved.filter((film) => visitor.ratingOf(film.item) === null || !keepOwn).map((film) => ["saved", film, true]),
     ]);
     toast(given.length < entries.length ? `${plural(given.length, "rating")} taken over; a list holds ${MOST_RATINGS}.`
-      : `${plural(given.length, "rating")} taken over.`, visitor.undo);
+      : `${listSize(given.length, saved.length)} taken over.`, visitor.undo);
   },
   undo() {
     if (_past.length) apply(_past.pop());

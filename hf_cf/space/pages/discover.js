@@ -135,7 +135,7 @@ function savedList() {
 }
 
 function listTools() {
-  const file = h("input", { type: "file", accept: ".csv,text/csv", class: "sr-only", tabindex: -1, "aria-label": "File of ratings", onchange: () => {
+  const file = h("input", { type: "file", accept: ".csv,.tsv,.txt,.xml,.json,.gz,text/csv", class: "sr-only", tabindex: -1, "aria-label": "File of ratings", onchange: () => {
     importFile(file.files[0]);
     file.value = "";
   } });
@@ -144,7 +144,7 @@ function listTools() {
   const share = tool("link", "Share a link", shareList);
   const box = h("div", { class: "list-tools" },
     tool("up", "Import a file", () => file.click()), save, share, file,
-    h("p", { class: "hint" }, "Imports CSV, also as Letterboxd, IMDb and Goodreads export it."));
+    h("p", { class: "hint" }, "Imports the lists of Letterboxd, IMDb, Goodreads, MyAnimeList and Trakt, and any CSV."));
   visitor.watch(box, () => { save.disabled = share.disabled = !visitor.ratings.length; });
   return box;
 }

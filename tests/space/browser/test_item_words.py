@@ -42,6 +42,10 @@ def test_books_are_called_books_on_every_page_and_in_the_api(visit: Visit) -> No
             re.compile("Alder|Berg")
         )
         expect(page.get_by_text("Have you read this one?")).to_be_visible()
+        page.get_by_label("Search for a book to rate").fill("tomasz berg")
+        found = page.locator("#discover .found .film-row-facts")
+        expect(found).to_have_text(["Tomasz Berg"] * 8)
+        page.keyboard.press("Escape")
         for tab in ("Similar books", "Map of books", "Behind the model", "Known users"):
             open_tab(page, tab)
             page.wait_for_load_state("networkidle")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -33,12 +34,27 @@ def give_file(page: Page, content: str | bytes, name: str = "ratings.csv") -> No
 def test_a_list_from_letterboxd(page: Page) -> None:
     give_file(page, LETTERBOXD)
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("2 ratings of films that are known here.")
+    expect(dialog).to_contain_text("2 ratings, of films that are known here.")
     dialog.get_by_text("2 lines left out").click()
-    expect(dialog).to_contain_text("A Film That Nobody Knows (2020)")
+    expect(dialog).to_contain_text("A Film That Nobody Knows (2020): not in this model")
+    expect(dialog).to_contain_text("Blade Runner (1982): no rating")
     dialog.get_by_role("button", name="Use this list").click()
     expect(row(page, "Alien").get_by_role("slider")).to_have_value("4.5")
     expect(row(page, "The Good, the Bad and the Ugly").get_by_role("slider")).to_have_value("5")
+
+
+def test_what_a_list_holds_for_later_is_saved_for_later(page: Page) -> None:
+    packed = gzip.compress(
+        b"<myanimelist><anime><series_title>Alien</series_title><my_score>9</my_score></anime>"
+        b"<anime><series_title>Heat</series_title><my_score>0</my_score>"
+        b"<my_status>Plan to Watch</my_status></anime></myanimelist>"
+    )
+    give_file(page, packed, "animelist.xml.gz")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("1 rating and 1 for later, of films that are known here.")
+    dialog.get_by_role("button", name="Use this list").click()
+    expect(row(page, "Alien").get_by_role("slider")).to_have_value("4.5")
+    expect(page.locator(".saved .film-row")).to_contain_text("Heat")
 
 
 def test_what_is_saved_can_be_imported_elsewhere(page: Page, visit: Visit, tmp_path: Path) -> None:
@@ -65,7 +81,7 @@ def test_a_link_carries_the_list(page: Page, visit: Visit) -> None:
     link = page.get_by_role("textbox", name="Link to your list").input_value()
     other = visit(link)
     dialog = other.get_by_role("dialog")
-    expect(dialog).to_contain_text("1 rating of films that are known here.")
+    expect(dialog).to_contain_text("1 rating, of films that are known here.")
     dialog.get_by_role("button", name="Use this list").click()
     expect(row(other, "Alien").get_by_role("slider")).to_have_value("5")
     assert "#list" not in other.url

@@ -6,7 +6,7 @@ import json
 import re
 
 from calling import served
-from conftest import Visit, open_list, rate, recommended, row, updates, wait_for_update
+from conftest import Visit, open_list, open_tab, rate, recommended, row, updates, wait_for_update
 from playwright.sync_api import Page, expect
 
 from hf_cf.space.service import Service
@@ -170,6 +170,36 @@ def test_titles_are_found_as_people_type_them(page: Page) -> None:
     expect(page.locator("#discover .found .film-row").first).to_contain_text("The Godfather")
     search.fill("qqqqzzzz")
     expect(page.get_by_text("No film of that name here.")).to_be_visible()
+
+
+def test_enter_takes_the_first_that_is_found(page: Page) -> None:
+    search = page.get_by_label("Search for a film to rate")
+    search.focus()
+    page.keyboard.type("lotr")
+    page.keyboard.press("Enter")  # before anything is found
+    first = "The Lord of the Rings: The Fellowship of the Ring"
+    expect(page.locator(":focus")).to_have_attribute("aria-label", f"Your rating of {first}")
+    page.keyboard.press("5")
+    expect(row(page, first).get_by_role("slider")).to_have_value("5")
+    page.keyboard.press("Escape")
+
+    page.keyboard.type("lord of the rings 3")
+    expect(page.locator("#discover .found .film-row").first).to_contain_text("Return of the King")
+    page.keyboard.press("Enter")
+    page.keyboard.press("4")
+    expect(row(page, "The Lord of the Rings: The Return of the King")).to_be_visible()
+    page.keyboard.press("Escape")
+
+    search.fill("1994")
+    facts = page.locator("#discover .found .film-row-facts")
+    expect(facts.first).to_contain_text("1994")
+    assert all("1994" in line for line in facts.all_inner_texts())
+
+    open_tab(page, "Similar films")
+    page.get_by_label("Search for a film", exact=True).focus()
+    page.keyboard.type("toy story 2")
+    page.keyboard.press("Enter")
+    expect(page.locator(".similar-film .poster-title")).to_have_text("Toy Story 2")
 
 
 def test_a_film_that_the_model_has_no_more_stays_on_the_list(page: Page) -> None:
