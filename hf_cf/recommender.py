@@ -426,8 +426,7 @@ class Recommender:
         device : str or torch.device
             Where to compute.
         **options
-            ``revision``, ``token``, ``cache_dir``, ``local_files_only``, ``force_download``: see
-            `storage.hub.DownloadOptions`.
+            ``revision``, ``token``, ``cache_dir``, ...: see `storage.hub.DownloadOptions`.
 
         A broken folder raises `ModelFormatError`, a repository that cannot be had `HubError`.
         """

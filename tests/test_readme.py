@@ -119,7 +119,7 @@ def page_at(address: str, server: subprocess.Popen[bytes]) -> str:
     raise AssertionError("no page after five minutes")
 
 
-@pytest.mark.parametrize("page", ["data.md", "implicit.md", "migrating.md"])
+@pytest.mark.parametrize("page", ["data.md", "implicit.md", "migrating.md", "training.md"])
 def test_the_examples_of_the_docs(page: str, tmp_path: Path) -> None:
     text = (ROOT / "docs" / page).read_text("utf-8")
     codes = re.findall(r"<!-- test: python -->\n```python\n(.*?)```", text, re.DOTALL)

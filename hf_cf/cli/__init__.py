@@ -15,11 +15,11 @@ from typing import TextIO
 import shtab
 
 from hf_cf import __version__
-from hf_cf.cli import answer, evaluate, hub, space, spark, train
+from hf_cf.cli import answer, evaluate, hub, space, spark, train, tune
 from hf_cf.cli.data import with_flags
 from hf_cf.errors import DataFormatError, DownloadError, ModelFormatError, UnknownItem, UnknownUser
 
-_COMMANDS = (train, answer, evaluate, hub, space, spark)
+_COMMANDS = (train, tune, answer, evaluate, hub, space, spark)
 _EXPECTED = (
     DataFormatError, DownloadError, ModelFormatError, UnknownItem, UnknownUser, ValueError, OSError
 )  # fmt: skip
@@ -27,6 +27,7 @@ _EXTRAS = {
     "fastai": "train",
     "matplotlib": "train",
     "gradio": "space",
+    "optuna": "tune",
     "pyspark": "spark",
 }
 

@@ -27,6 +27,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--out", type=Path, default=Path("models/latest"), help="folder to write")
     parser.add_argument("--recipe", help="settings of one of the sources, see docs/training.md")
     parser.add_argument(
+        "--settings", type=Path, metavar="FILE", help="what hf-cf tune wrote; flags go before it"
+    )
+    parser.add_argument(
         "--resume",
         action="store_true",
         help="keep a checkpoint in OUT after each epoch or sample, and resume from one that exists",
@@ -41,7 +44,7 @@ def add_parser(commands: Any) -> None:
     hub = parser.add_argument_group("publishing")
     hub.add_argument("--push-to-hub", metavar="REPO", help="publish the model, such as user/movies")
     add_destination(hub)
-    _add_settings(parser)
+    add_settings(parser)
     parser.set_defaults(run=_run)
 
 
@@ -54,8 +57,9 @@ def add_index_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    # The flags are the fields of TrainingSettings. Reading them imports the models, not fastai.
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add a flag for each field of `TrainingSettings`."""
+    # Reading them imports the models, not fastai.
     from hf_cf.training.settings import TrainingSettings
 
     group = parser.add_argument_group("hyperparameters (default: tuned for each model)")
@@ -73,7 +77,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
             group.add_argument(flag, type=kind, choices=item.metadata.get("choices"), **options)
 
 
-def _run(arguments: argparse.Namespace) -> None:
+def chosen_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Those fields of `TrainingSettings` whose flags were given."""
     from hf_cf.training.settings import TrainingSettings
 
     names = [item.name for item in fields(TrainingSettings)]
@@ -82,7 +87,15 @@ def _run(arguments: argparse.Namespace) -> None:
         chosen["y_range"] = _y_range(chosen["y_range"])
     if "layers" in chosen:
         chosen["layers"] = tuple(chosen["layers"])
+    return chosen
 
+
+def _run(arguments: argparse.Namespace) -> None:
+    chosen = chosen_settings(arguments)
+    ranking: dict[str, Any] = {}
+    if arguments.settings is not None:
+        tuned, ranking = _tuned(arguments.settings)
+        chosen = {**tuned, **chosen}
     if arguments.push_to_hub:
         from hf_cf.storage.hub import writing_token
 
@@ -98,7 +111,7 @@ def _run(arguments: argparse.Namespace) -> None:
     rec = fit(
         train, valid, chosen.pop("model", None), recipe=arguments.recipe,
         progress=not arguments.quiet, checkpoint=arguments.out if arguments.resume else None,
-        device=arguments.device, threads=arguments.threads, **chosen,
+        device=arguments.device, threads=arguments.threads, **ranking, **chosen,
     )  # fmt: skip
     save(rec, arguments.out, **contents(arguments))
     if arguments.index:  # which may fail, of millions of items, when the training is safe
@@ -113,6 +126,21 @@ def _run(arguments: argparse.Namespace) -> None:
             **contents(arguments),
         )  # fmt: skip
         print(f"Published: {address}")
+
+
+def _tuned(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Hyperparameters, and the ``ranking=`` of `fit`, of what ``hf-cf tune`` wrote."""
+    from hf_cf.errors import DataFormatError
+    from hf_cf.training.ranking import ImplicitALSConfig
+
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        settings, objective = dict(found["settings"]), found["objective"]
+        if objective == "lists":
+            return {}, {"ranking": ImplicitALSConfig(**settings)}
+        return {"model": found["model"], **settings}, {}
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataFormatError(f"this is not what hf-cf tune writes: {error}", file=path) from error
 
 
 def _y_range(words: list[str]) -> tuple[float, float] | str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -54,6 +55,7 @@ def fit(
     checkpoint: str | Path | None = None,
     device: str | torch.device | None = None,
     threads: int | None = None,
+    cbs: Sequence[Any] = (),
     **hyperparameters: Any,
 ) -> Recommender:
     """Train a recommender.
@@ -91,6 +93,9 @@ def fit(
     threads : int, optional
         Threads to take. Where not given, as many as PyTorch is told, but no more than cores, or
         than the environment variable ``HF_CF_THREADS`` says.
+    cbs : sequence of fastai.callback.core.Callback
+        Callbacks of fastai that join the training, such as ``WandbCallback``; not of ``als`` and
+        ``bayesian_mf``, which fastai does not train.
     **hyperparameters
         Single settings to replace: fields of `TrainingSettings`.
 
@@ -126,6 +131,8 @@ def fit(
         settings = settings_for(model, recipe, n_ratings=len(train), **hyperparameters)
     else:
         settings = _settings_of(resume, train, model, recipe, hyperparameters)
+    if cbs and (settings.model in _SOLVED or train.feedback == "implicit"):
+        raise InvalidArgument("cbs: fastai does not train this model, so it has no callbacks")
     chosen = chosen_device(device, len(train), settings.model)
     if threads is not None and threads < 1:
         raise ValueError(f"threads={threads}; it must be at least 1")
@@ -134,7 +141,7 @@ def fit(
             trained = _trained_on_interactions(train, valid, ranking, chosen)
         else:
             trained = _trained(
-                settings, train, valid, resume, ranking, checkpoint, chosen, progress=progress
+                settings, train, valid, resume, ranking, checkpoint, chosen, cbs, progress=progress
             )
     return Recommender(trained.to("cpu"))
 
@@ -147,6 +154,7 @@ def _trained(
     ranking: ImplicitALSConfig | Literal["default"] | None,
     checkpoint: str | Path | None,
     device: torch.device,
+    cbs: Sequence[Any],
     *,
     progress: bool,
 ) -> TrainedModel:
@@ -154,7 +162,9 @@ def _trained(
     if settings.model == "embedding_nn" and len(train) < 2:
         raise ValueError("embedding_nn needs two training ratings: its batches are normalised")
     watched = None if valid is None else enough(valid, settings.seed)
-    module, epochs = _train(settings, train, watched, resume, checkpoint, device, progress=progress)
+    module, epochs = _train(
+        settings, train, watched, resume, checkpoint, device, cbs, progress=progress
+    )
     biases = None if valid is None else chosen_biases(train)
     if watched is not None and biases is not None and settings.keep_best:
         blended_with_biases(module, biases, watched)
@@ -269,6 +279,7 @@ def _train(
     resume: Recommender | None,
     checkpoint: str | Path | None,
     device: torch.device,
+    cbs: Sequence[Any],
     *,
     progress: bool,
 ) -> tuple[RatingModel, list[dict[str, float]]]:
@@ -292,7 +303,7 @@ def _train(
     else:
         from hf_cf.training.learner import train_with_fastai  # fastai's import takes seconds
 
-        other, epochs = train_with_fastai(settings, train, valid, **options)
+        other, epochs = train_with_fastai(settings, train, valid, cbs=cbs, **options)
     return other, epochs
 
 

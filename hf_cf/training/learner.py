@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from copy import deepcopy
 from functools import partial
@@ -48,6 +48,7 @@ def train_with_fastai(
     progress: bool = True,
     checkpoint: Checkpoint | None = None,
     device: torch.device | str = "cpu",
+    cbs: Sequence[Any] = (),
 ) -> tuple[RatingModel, list[dict[str, float]]]:
     """Build a ``Learner`` and train it, with random numbers of its own.
 
@@ -62,7 +63,7 @@ def train_with_fastai(
         torch.manual_seed(settings.seed)
         learn, model = build_learner(settings, train, valid, device)
         epochs = run(
-            learn, model, settings, progress=progress, checkpoint=checkpoint,
+            learn, model, settings, progress=progress, checkpoint=checkpoint, cbs=cbs,
             biases=None if settings.start == "random" else _at_biases(learn, model, train),
         )  # fmt: skip
     # A Learner and its callbacks hold each other; without this, its tensors outlive many fits.
@@ -136,6 +137,7 @@ def run(
     progress: bool = True,
     checkpoint: Checkpoint | None = None,
     biases: RatingModel | None = None,
+    cbs: Sequence[Any] = (),
 ) -> list[dict[str, float]]:
     """Train, and move the weights into the pure module, which is left in evaluation mode.
 
@@ -155,6 +157,7 @@ def run(
     if checkpoint is not None:
         resume = Resume(checkpoint, record)
         callbacks, first = [record, resume], resume.epochs_done
+    callbacks = [*callbacks, *cbs]
     if progress and not (IN_NOTEBOOK or sys.stdout.isatty()):
         # A bar redrawn in a log file is noise; a line an epoch says the same.
         progress, record.log = False, print
