@@ -12,6 +12,7 @@ import pytest
 from calling import GOOD, RATINGS, call, served
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from test_mcp import in_session, text_of
 
 from hf_cf.space.service import Service
 
@@ -195,11 +196,15 @@ def test_a_fault_of_our_own_has_a_number_and_says_nothing_else(
     monkeypatch.setattr(Service, "model_info", broken)
     with served(service) as address, httpx.Client(base_url=address, timeout=60) as http:
         answer = http.post("api/model_info", json={})
+        event, said = call(http, "model_info", {})
+        _, (tool,) = in_session(address, [("model_info", {})])
     assert answer.status_code == 500
-    assert "secret" not in answer.text
-    number = answer.json()["error"].rsplit(" ", 1)[1]
-    assert number in caplog.text
-    assert "secret" in caplog.text
+    assert event == "error" and tool.isError
+    assert said["title"] == "500 Internal Server Error"
+    for words in (answer.json()["error"], said["error"], text_of(tool)):
+        assert "secret" not in words and "user 7" not in words
+        assert words.rsplit(" ", 1)[1] in caplog.text
+    assert caplog.text.count("secret.py knows user 7") >= 3
 
 
 def test_an_event_that_nobody_started_is_unknown(
