@@ -47,6 +47,8 @@ class FrontPage:
         Of the model's data; a browser keeps a visitor's list under it.
     words : ItemWords
         What the pages call the items.
+    likes : bool
+        Whether people like items rather than rate them.
     failure : str, optional
         Why there is no model.
     """
@@ -58,11 +60,14 @@ class FrontPage:
         description: str,
         name: str,
         words: ItemWords,
+        likes: bool = False,
         failure: str | None = None,
     ) -> None:
         self.app = app
         self._title, self._description = escape(title), escape(description)
         said = {**asdict(words), "withArticle": words.with_article}
+        if likes:
+            said |= {"rate": "like", "rated": "liked", "rating": "like"}
         start = json.dumps({"name": name, "failure": failure, "words": said}).replace(
             "<", "\\u003c"
         )

@@ -362,7 +362,7 @@ class Service:
     def user_held_out(self, user: Any, n: int = 100) -> list[Json]:
         """Ratings of a known user that the model has not learned from, best liked first.
 
-        Films with their ``rating``, and the ``stars`` that the model predicts.
+        Films with their ``rating``, and the ``stars`` that the model predicts; null of likes.
         """
         trained = self.rec.trained
         if trained.held_out is None:
@@ -370,9 +370,12 @@ class Service:
         who = self._known(user)
         codes, stars = trained.held_out.of(int(who.codes[0]))
         best = np.argsort(-stars, kind="stable")[: inputs.integer(n, "n", most=1000)]
-        predicted = _numbers(answers.predict(trained, who, codes[best]).stars)
+        own = None
+        if trained.scorer.predicts_stars:
+            own = answers.predict(trained, who, codes[best]).stars
+        predicted = _numbers(own, len(best))
         rated = zip(self._films[codes[best]], stars[best].tolist(), predicted, strict=True)
-        return [film | {"rating": given, "stars": own} for film, given, own in rated]
+        return [film | {"rating": given, "stars": each} for film, given, each in rated]
 
     def film_map(self, n: int = 500) -> list[Json]:
         """The most rated films with ``at``: up to three coordinates, like films near each other."""

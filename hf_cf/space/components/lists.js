@@ -61,7 +61,7 @@ function shareList() {
     copy.textContent = "Copied";
   } }, "Copy link");
   dialog("A link to your list",
-    h("p", {}, "Whoever opens it sees your ratings and can take them over. The list is in the link itself; nothing is stored here.",
+    h("p", {}, `Whoever opens it sees your ${words.rating}s and can take them over. The list is in the link itself; nothing is stored here.`,
       visitor.ratings.length > MOST_IN_LINK && ` It holds the latest ${MOST_IN_LINK}.`),
     h("div", { class: "dialog-line" }, link, copy));
 }
@@ -88,7 +88,7 @@ function offerFailure(message) {
 
 /** How much a list holds, in words. */
 function listSize(ratings, saved) {
-  return [(ratings > 0 || !saved) && plural(ratings, ratingForm() === "heart" ? "like" : "rating"), saved > 0 && `${saved} for later`].filter(Boolean).join(" and ");
+  return [(ratings > 0 || !saved) && plural(ratings, words.rating), saved > 0 && `${saved} for later`].filter(Boolean).join(" and ");
 }
 
 /** Show what a list holds, and take it over if the visitor says so. */

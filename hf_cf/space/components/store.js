@@ -51,7 +51,7 @@ const visitor = {
     if (visitor.ratingOf(film.item) === stars) return;
     if (stars === null) return visitor.remove(film);
     if (visitor.ratingOf(film.item) === null && view().rating.length >= MOST_RATINGS) {
-      return toast(`${MOST_RATINGS} ratings is as many as a list holds.`);
+      return toast(`${MOST_RATINGS} ${words.rating}s is as many as a list holds.`);
     }
     change([["rating", film, stars], ["hidden", film, null], ["saved", film, null]]);
     toast(`${displayTitle(film)}: ${starsInWords(stars)}`, visitor.undo);
@@ -88,7 +88,7 @@ const visitor = {
       ...given.flatMap(({ film, stars }) => [["rating", film, stars], ["hidden", film, null], ["saved", film, null]]),
       ...saved.filter((film) => visitor.ratingOf(film.item) === null || !keepOwn).map((film) => ["saved", film, true]),
     ]);
-    toast(given.length < entries.length ? `${plural(given.length, "rating")} taken over; a list holds ${MOST_RATINGS}.`
+    toast(given.length < entries.length ? `${plural(given.length, words.rating)} taken over; a list holds ${MOST_RATINGS}.`
       : `${listSize(given.length, saved.length)} taken over.`, visitor.undo);
   },
   undo() {

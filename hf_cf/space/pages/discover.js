@@ -5,7 +5,7 @@ const MOST_SHOWN = 96;
 const READ_AFTER = 500; // milliseconds after which a question is taken to be read
 
 pages.discover = async (element) => {
-  const you = h("section", { class: "you discover-panel", "aria-label": "Your ratings" });
+  const you = h("section", { class: "you discover-panel", "aria-label": `Your ${words.rating}s` });
   const picks = h("section", { class: "picks", "aria-label": "Recommendations" });
   element.append(h("div", { class: "discover" }, you, picks));
   picks.append(h("div", { class: "cards" }, placeholders(6, "card")));
@@ -28,10 +28,10 @@ pages.discover = async (element) => {
 
 function ratingPanel(deck) {
   const search = filmSearch({
-    label: `Search for ${words.withArticle} to rate`, hint: `Search for ${words.withArticle} to rate`, beside: (film) => starsInput(film),
+    label: `Search for ${words.withArticle} to ${words.rate}`, hint: `Search for ${words.withArticle} to ${words.rate}`, beside: (film) => starsInput(film),
   });
   return [
-    h("h2", {}, "Rate what you know"), search, deck, h("div", { class: "list-home" }, yourList()),
+    h("h2", {}, words.rate === "like" ? "What do you like?" : "Rate what you know"), search, deck, h("div", { class: "list-home" }, yourList()),
   ];
 }
 
@@ -65,10 +65,10 @@ function questionDeck() {
     current = film;
     shownAt = performance.now();
     deck.replaceChildren(
-      h("p", { class: "deck-ask" }, `Have you ${words.done} this one?`),
+      h("p", { class: "deck-ask" }, words.rate === "like" ? "Do you like this one?" : `Have you ${words.done} this one?`),
       h("div", { class: "deck-film" }, poster(film)),
       h("div", { class: "deck-answers" }, starsInput(film),
-        h("button", { type: "button", class: "button", onclick: () => visitor.pass(film) }, `Haven’t ${words.done} it`)));
+        h("button", { type: "button", class: "button", onclick: () => visitor.pass(film) }, words.rate === "like" ? "Pass" : `Haven’t ${words.done} it`)));
     if (hadFocus) deck.querySelector(RATES).focus({ preventScroll: true });
   };
   const showNext = () => {
@@ -87,7 +87,7 @@ function questionDeck() {
     }
     current = null;
     deck.replaceChildren(found.error ? errorNotice(found.error, refresh)
-      : notice("done", "No more questions.", `Search above for more ${words.plural} to rate.`));
+      : notice("done", "No more questions.", `Search above for more ${words.plural} to ${words.rate}.`));
   };
   visitor.watch(deck, refresh);
   deck.avoid = (item) => { recommended = item; refresh(); };
@@ -104,7 +104,7 @@ function ratedList() {
   const hiddenCount = h("summary");
   const hidden = h("details", { class: "hidden-films" }, hiddenCount, hiddenList);
   const box = h("div", { class: "rated" },
-    h("div", { class: "rated-head" }, h("h3", {}, "Your ratings ", count), h("span", {}, undo, clear)), empty, list, hidden);
+    h("div", { class: "rated-head" }, h("h3", {}, `Your ${words.rating}s `, count), h("span", {}, undo, clear)), empty, list, hidden);
   visitor.watch(box, () => {
     count.textContent = visitor.ratings.length || "";
     empty.hidden = visitor.ratings.length > 0;
@@ -135,7 +135,7 @@ function savedList() {
 }
 
 function listTools() {
-  const file = h("input", { type: "file", accept: ".csv,.tsv,.txt,.xml,.json,.gz,text/csv", class: "sr-only", tabindex: -1, "aria-label": "File of ratings", onchange: () => {
+  const file = h("input", { type: "file", accept: ".csv,.tsv,.txt,.xml,.json,.gz,text/csv", class: "sr-only", tabindex: -1, "aria-label": `File of ${words.rating}s`, onchange: () => {
     importFile(file.files[0]);
     file.value = "";
   } });
@@ -166,9 +166,9 @@ function recommendations(section, info, came) {
   const head = () => {
     const rated = visitor.ratings.length;
     title.textContent = rated ? "For you" : "Loved by many";
-    subtitle.textContent = rated === 0 ? `Where most people start. Rate ${words.withArticle} or two, and this becomes yours.`
-      : rated < 3 ? `A first idea from ${plural(rated, "rating")}. Three or more make it yours.`
-        : `Chosen by what people with a taste like yours ${words.past} and liked, from ${plural(rated, "rating")}.`;
+    subtitle.textContent = rated === 0 ? `Where most people start. ${capital(words.rate)} ${words.withArticle} or two, and this becomes yours.`
+      : rated < 3 ? `A first idea from ${plural(rated, words.rating)}. Three or more make it yours.`
+        : `Chosen by what people with a taste like yours ${words.past} and liked, from ${plural(rated, words.rating)}.`;
   };
   const refresh = async () => {
     head();
@@ -191,7 +191,8 @@ function recommendations(section, info, came) {
     if (!cards.length) {
       grid.replaceChildren(controls.genres?.length || controls.years
         ? notice("empty", `No ${words.singular} fits all of that.`, "Allow more genres or years, and there will be some.")
-        : notice("empty", "Nothing better than what you rated.", `No other ${words.singular} is expected to reach your usual rating. Rate more ${words.plural}, and the list follows.`));
+        : notice("empty", `Nothing better than what you ${words.rated}.`, words.rate === "like" ? `Like more ${words.plural}, and the list follows.`
+          : `No other ${words.singular} is expected to reach your usual rating. Rate more ${words.plural}, and the list follows.`));
       return;
     }
     const keyOf = (card) => `${card.item} ${card.stars?.toFixed(1)} ${(card.because ?? []).map((reason) => `${reason.item}:${reason.rating}`)}`;
