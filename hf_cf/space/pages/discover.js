@@ -14,17 +14,29 @@ pages.discover = async (element) => {
     const info = await modelInfo();
     const deck = questionDeck();
     you.replaceChildren(...ratingPanel(deck));
-    picks.replaceChildren(...recommendations(picks, info, deck.avoid));
+    const others = await knownPairs(groupInAddress());
+    const list = recommendations(picks, info, deck.avoid, others);
+    picks.replaceChildren(...list.parts);
     const shared = listInAddress();
     if (shared !== null) {
       history.replaceState(history.state, "", location.href.split("#")[0]);
-      offerList(shared, "Somebody shared a list with you");
+      offerList(shared, "Somebody shared a list with you", (pairs) => {
+        history.pushState({ list: history.state?.list }, "", linkToGroup([pairs]));
+        list.with([pairs]);
+      });
     }
   } catch (error) {
     you.remove();
     picks.replaceChildren(errorNotice(error, () => location.reload()));
   }
 };
+
+/** Lists of other people without what this model does not have. */
+async function knownPairs(lists) {
+  if (!lists) return null;
+  const unknown = new Set(await ask("unknown_items", { items: [...new Set(lists.flat().map(([item]) => item))] }));
+  return lists.map((pairs) => [...new Map(pairs.filter(([item]) => !unknown.has(item)))]);
+}
 
 function ratingPanel(deck) {
   const search = filmSearch({
@@ -151,20 +163,41 @@ function listTools() {
 
 /**
  * What follows from the list, with its filters; `came` hears of the item that stands first, or of
- * null where nothing came.
+ * null where nothing came. `others` are lists of people with whom the visitor wants something
+ * together: one of the other, to which the visitor's own is added, or those of all.
  */
-function recommendations(section, info, came) {
+function recommendations(section, info, came, others = null) {
   const title = h("h2", {});
   const subtitle = h("p", { class: "subtitle" });
   const grid = h("div", { class: "cards" }, placeholders(6, "card"));
   const more = h("button", { type: "button", class: "button more", hidden: true, onclick: () => { wanted += PAGE_SIZE; refresh(); } }, "Show more");
   const said = h("p", { class: "sr-only", role: "status", "aria-live": "polite" });
-  const find = latest((request) => ask("recommend", request));
+  const find = latest((request) => ask(request.group ? "recommend_together" : "recommend", request));
+  const together = h("div", { class: "together", hidden: true },
+    h("button", { type: "button", class: "button", onclick: () => shareGroup(group()) }, icon(ICONS.link), "Share"),
+    h("button", { type: "button", class: "quiet", onclick: () => {
+      history.pushState({ list: history.state?.list }, "", location.href.split("#")[0]);
+      setOthers(null);
+    } }, "For me alone"));
+  const group = () => [...(others.length === 1 && visitor.ratings.length ? [ownPairs()] : []), ...others];
+  const setOthers = (lists) => {
+    others = lists;
+    wanted = PAGE_SIZE;
+    refresh();
+  };
   let wanted = PAGE_SIZE;
   let controls = {};
 
   const head = () => {
     const rated = visitor.ratings.length;
+    together.hidden = others === null;
+    if (others) {
+      const people = group().length;
+      title.textContent = people > 2 ? "For all of you" : "For you two";
+      subtitle.textContent = people === 1 ? `So far from the other’s list alone. ${capital(words.rate)} a few that you know, and it is for both.`
+        : "What suits the one whom it suits least comes first, so that nobody sits through something they would not like.";
+      return;
+    }
     title.textContent = rated ? "For you" : "Loved by many";
     subtitle.textContent = rated === 0 ? `Where most people start. ${capital(words.rate)} ${words.withArticle} or two, and this becomes yours.`
       : rated < 3 ? `A first idea from ${plural(rated, words.rating)}. Three or more make it yours.`
@@ -173,9 +206,9 @@ function recommendations(section, info, came) {
   const refresh = async () => {
     head();
     const slow = setTimeout(() => grid.classList.add("busy"), 200);
-    const found = await find({
-      ratings: visitor.asRatings(), exclude: visitor.asExcluded(), n: wanted, explain: true, ...controls,
-    });
+    const asked = { exclude: visitor.asExcluded(), n: wanted, ...controls };
+    const found = await find(others ? { group: group().map((pairs) => pairs.map(([item, rating]) => ({ item, rating }))), ...asked }
+      : { ratings: visitor.asRatings(), explain: true, ...asked });
     clearTimeout(slow);
     if (!found) return;
     grid.classList.remove("busy");
@@ -195,8 +228,8 @@ function recommendations(section, info, came) {
           : `No other ${words.singular} is expected to reach your usual rating. Rate more ${words.plural}, and the list follows.`));
       return;
     }
-    const keyOf = (card) => `${card.item} ${card.stars?.toFixed(1)} ${(card.because ?? []).map((reason) => `${reason.item}:${reason.rating}`)}`;
-    follow(grid, cards, keyOf, filmCard);
+    const keyOf = (card) => `${card.item} ${card.stars?.toFixed(1)} ${(card.because ?? []).map((reason) => `${reason.item}:${reason.rating}`)} ${card.everyone ?? ""}`;
+    follow(grid, cards, keyOf, (card) => filmCard(card, { why: card.everyone ? forEach(card) : null }));
     more.hidden = cards.length < wanted || wanted >= MOST_SHOWN;
     said.textContent = `Recommendations: ${cards.slice(0, 3).map(displayTitle).join(", ")}`;
     // Who rated a card with the keyboard goes on at the card that took its place.
@@ -205,9 +238,15 @@ function recommendations(section, info, came) {
     }
   };
   visitor.watch(grid, () => refresh());
-  return [
-    h("div", { class: "picks-head" }, title, subtitle),
+  return { with: setOthers, parts: [
+    h("div", { class: "picks-head" }, title, subtitle, together),
     folded("Filters", [recommendationControls(info, (changed) => { controls = changed; wanted = PAGE_SIZE; refresh(); })]),
     grid, more, said,
-  ];
+  ] };
+}
+
+/** What each of several people may think of a film. */
+function forEach({ everyone }) {
+  if (everyone.length < 2 || everyone.some((stars) => typeof stars !== "number")) return null;
+  return h("p", { class: "card-why" }, "For each of you: ", everyone.map((stars) => stars.toFixed(1)).join(" and "));
 }
