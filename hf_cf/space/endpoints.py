@@ -170,7 +170,10 @@ PUBLIC = (
     "recommend", "recommend_for_user", "recommend_together", "predict", "similar", "search",
     "next_questions", "explain", "model_info",
 )  # fmt: skip
-OF_PAGES = ("users", "user_history", "user_held_out", "film_map")
+OF_PAGES = (
+    "users", "user_history", "user_held_out", "film_map", "film", "portrait", "read_list",
+    "unknown_items",
+)  # fmt: skip
 
 
 def endpoints_of(service: Service) -> dict[str, Endpoint]:
@@ -178,13 +181,11 @@ def endpoints_of(service: Service) -> dict[str, Endpoint]:
     pages = PageFunctions(service)
     words = ItemWords.of("item") if service.words.singular == "title" else service.words
     together = GroupFunctions(service).recommend_together
-    own = (*PUBLIC, *OF_PAGES)
     functions = {
-        name: together if name == "recommend_together" else getattr(service, name) for name in own
+        name: together if name == "recommend_together" else getattr(service, name)
+        for name in PUBLIC
     }
-    functions |= {
-        name: getattr(pages, name) for name in ("film", "portrait", "read_list", "unknown_items")
-    }
+    functions |= {name: getattr(pages, name) for name in OF_PAGES}
     table = {}
     for name, function in functions.items():
         is_public = name in PUBLIC

@@ -12,8 +12,8 @@ pages.discover = async (element) => {
   you.append(...placeholders(2, "panel"));
   try {
     const info = await modelInfo();
-    const deck = questionDeck();
-    you.replaceChildren(...ratingPanel(deck));
+    const deck = questionDeck(info);
+    you.replaceChildren(...ratingPanel(deck, info));
     const others = await knownPairs(groupInAddress());
     const list = recommendations(picks, info, deck.avoid, others);
     picks.replaceChildren(...list.parts);
@@ -38,13 +38,34 @@ async function knownPairs(lists) {
   return lists.map((pairs) => [...new Map(pairs.filter(([item]) => !unknown.has(item)))]);
 }
 
-function ratingPanel(deck) {
+function ratingPanel(deck, info) {
   const search = filmSearch({
     label: `Search for ${words.withArticle} to ${words.rate}`, hint: `Search for ${words.withArticle} to ${words.rate}`, beside: (film) => starsInput(film),
   });
   return [
-    h("h2", {}, words.rate === "like" ? "What do you like?" : "Rate what you know"), search, deck, h("div", { class: "list-home" }, yourList()),
-  ];
+    h("h2", {}, words.rate === "like" ? "What do you like?" : "Rate what you know"), search, deck, info.profile.length > 0 && aboutYou(info.profile),
+    h("div", { class: "list-home" }, yourList()),
+  ].filter(Boolean);
+}
+
+/** What a visitor may say of themselves, where the model learned from such things. */
+function aboutYou(features) {
+  const said = visitor.asProfile(features) ?? {};
+  const field = ({ name, kind, values }) => {
+    const label = capital(name.replaceAll("_", " "));
+    const input = kind === "number"
+      ? h("input", { type: "number", min: values[0], max: values[1], inputmode: "decimal", value: said[name] })
+      : h("select", {}, h("option", { value: "" }, "–"), values.map((value) => h("option", { value, selected: said[name] === value }, String(value))));
+    input.addEventListener("change", () => {
+      const isFit = input.value !== "" && (kind !== "number" || Number.isFinite(Number(input.value)));
+      visitor.describe(name, !isFit ? null : kind === "number" ? Number(input.value) : input.value);
+    });
+    return h("label", { class: "menu" }, h("span", {}, label), input);
+  };
+  return h("details", { class: "about-you", open: Object.keys(said).length > 0 },
+    h("summary", {}, "About you, if you like"),
+    h("p", { class: "hint" }, `A first guess before you ${words.rate} anything; each ${words.rating} counts for more. It stays in this browser.`),
+    h("div", { class: "about-fields" }, features.map(field)));
 }
 
 let _yourList = null;
@@ -60,9 +81,9 @@ function yourList() {
  * Films to rate, one at a time: those whose rating would tell most. The next one is there at
  * once; which come after it follows from the answer.
  */
-function questionDeck() {
+function questionDeck(info) {
   const deck = h("div", { class: "deck" }, placeholders(1, "deck"));
-  const find = latest((excluded) => ask("next_questions", { ratings: visitor.asRatings(), n: 8, exclude: excluded }));
+  const find = latest((excluded) => ask("next_questions", { ratings: visitor.asRatings(), n: 8, exclude: excluded, profile: visitor.asProfile(info.profile) }));
   let current = null;
   let shownAt = 0;
   let coming = [];
@@ -198,8 +219,10 @@ function recommendations(section, info, came, others = null) {
         : "What suits the one whom it suits least comes first, so that nobody sits through something they would not like.";
       return;
     }
-    title.textContent = rated ? "For you" : "Loved by many";
-    subtitle.textContent = rated === 0 ? `Where most people start. ${capital(words.rate)} ${words.withArticle} or two, and this becomes yours.`
+    const isDescribed = visitor.asProfile(info.profile) !== null;
+    title.textContent = rated || isDescribed ? "For you" : "Loved by many";
+    subtitle.textContent = rated === 0 && isDescribed ? `A first guess from what you said of yourself. ${capital(words.rate)} ${words.withArticle} or two, and it becomes better.`
+      : rated === 0 ? `Where most people start. ${capital(words.rate)} ${words.withArticle} or two, and this becomes yours.`
       : rated < 3 ? `A first idea from ${plural(rated, words.rating)}. Three or more make it yours.`
         : `Chosen by what people with a taste like yours ${words.past} and liked, from ${plural(rated, words.rating)}.`;
   };
@@ -208,7 +231,7 @@ function recommendations(section, info, came, others = null) {
     const slow = setTimeout(() => grid.classList.add("busy"), 200);
     const asked = { exclude: visitor.asExcluded(), n: wanted, ...controls };
     const found = await find(others ? { group: group().map((pairs) => pairs.map(([item, rating]) => ({ item, rating }))), ...asked }
-      : { ratings: visitor.asRatings(), explain: true, ...asked });
+      : { ratings: visitor.asRatings(), explain: true, profile: visitor.asProfile(info.profile), ...asked });
     clearTimeout(slow);
     if (!found) return;
     grid.classList.remove("busy");

@@ -62,7 +62,7 @@ function oneFilm(film, info) {
 function expected(film, info) {
   const said = h("div", { class: "expected" }, placeholders(1, "row"));
   const find = latest((ratings) => Promise.all([
-    info.feedback === "explicit" ? ask("predict", { items: [film.item], ratings }) : [{}],
+    info.feedback === "explicit" ? ask("predict", { items: [film.item], ratings, profile: visitor.asProfile(info.profile) }) : [{}],
     ask("explain", { item: film.item, ratings, n: 4 })]));
   const box = panel("For you", null, said);
   visitor.watch(box, async () => {
