@@ -19,7 +19,7 @@ pages.start = ({ name, failure, words: own }) => {
   if (failure) return pages.failure(root, failure);
   visitor.connect(name);
   history.scrollRestoration = "manual";
-  root.append(connection.note, masthead(), storageNote(), ...tabs(), footBar());
+  root.replaceChildren(connection.note, masthead(), storageNote(), ...tabs(), footBar());
 };
 
 function masthead() {
@@ -27,7 +27,7 @@ function masthead() {
     type: "button", class: "quiet icon-button", "aria-label": "Light or dark", title: "Light or dark",
     onclick: () => remember("theme", document.body.classList.toggle("dark") ? "dark" : "light"),
   }, icon(ICONS.theme));
-  const facts = h("p", { class: "masthead-facts" }, " ");
+  const facts = h("p", { class: "masthead-facts" }, document.querySelector(".masthead-facts")?.textContent ?? " ");
   const count = h("span", { class: "masthead-count" });
   const banner = h("div", {});
   visitor.watch(count, () => {
