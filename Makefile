@@ -52,6 +52,8 @@ bench: .venv/bench ## measure accuracy and speed (some hours), and write benchma
 	$(BIN)/python benchmarks/hub.py $(DATA)/ml-100k
 	$(BIN)/python benchmarks/space_api.py $(DATA)/ml-100k
 	PYTHONPATH=tests/space $(BIN)/python benchmarks/space_browser.py $(DATA)/ml-100k
+	PYTHONPATH=tests/space $(BIN)/python benchmarks/space_slow_network.py $(DATA)/ml-latest-small
+	$(BIN)/python benchmarks/title_search.py
 	$(BIN)/python benchmarks/new_items.py $(DATA)/ml-100k $(DATA)/ml-latest-small --out benchmarks/results/new_items.md
 	$(BIN)/python benchmarks/bayesian_accuracy.py --data $(DATA) --out benchmarks/results/bayesian_accuracy.md
 

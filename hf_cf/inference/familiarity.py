@@ -100,6 +100,19 @@ def believable(
     scores, items : Tensor, shape (at most n,)
         Best first; scores are those of the order.
     """
+    scores, kept, disliked = judged(model, users, row, scores, items, options)
+    return picked(model, scores, kept, items, n, options, disliked)
+
+
+def judged(
+    model: TrainedModel,
+    users: UserVectors,
+    row: int,
+    scores: Tensor,
+    items: Tensor,
+    options: ListOptions,
+) -> tuple[Tensor, Tensor, set[str]]:
+    """What the order of `believable` follows, which candidates may appear, and disliked series."""
     assert options.familiarity is not None
     scorer = model.scorer
     kept = scores > -torch.inf
@@ -120,6 +133,20 @@ def believable(
         both = torch.cat([items, model.typical_items])
         stars = scorer.rating.model.stars_grid(users.rating[row : row + 1], both)[0]
         kept &= stars[: len(items)] >= stars[len(items) :].mean()
+    return scores, kept, disliked
+
+
+def picked(
+    model: TrainedModel,
+    scores: Tensor,
+    kept: Tensor,
+    items: Tensor,
+    n: int,
+    options: ListOptions,
+    disliked: set[str],
+) -> tuple[Tensor, Tensor]:
+    """The n best of those that may appear: one of a series, and as well known as asked for."""
+    assert options.familiarity is not None
     order = scores.masked_fill(~kept, -torch.inf).argsort(descending=True, stable=True)
     ranked = items[order[: int(kept.sum())]]
     is_known = model.share_of_better_known[ranked] < FAMILIARITIES[options.familiarity].half_beyond

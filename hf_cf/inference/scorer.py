@@ -163,6 +163,8 @@ class Scorer:
         `hf_cf.models.rating_effects`.
         """
         _, rated, stars = self.tensors(visitor.observed)
+        if not len(items):  # filters may leave nothing
+            return stars.new_zeros(0, len(rated))
         if self.ranking is not None and not self.predicts_stars:
             return self.ranking.model.effects(rated, stars, items)
         prior = self._prior_of(visitor.features)

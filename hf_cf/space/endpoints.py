@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from hf_cf.data.words import ItemWords
 from hf_cf.space.errors import InvalidInput, quoted
+from hf_cf.space.group import GroupFunctions
 from hf_cf.space.page_functions import PageFunctions
 from hf_cf.space.service import Service
 
@@ -166,20 +167,25 @@ class Description:
 
 
 PUBLIC = (
-    "recommend", "recommend_for_user", "predict", "similar", "search", "next_questions",
-    "explain", "model_info",
+    "recommend", "recommend_for_user", "recommend_together", "predict", "similar", "search",
+    "next_questions", "explain", "model_info",
 )  # fmt: skip
-OF_PAGES = ("users", "user_history", "user_held_out", "film_map")
+OF_PAGES = (
+    "users", "user_history", "user_held_out", "film_map", "film", "portrait", "read_list",
+    "unknown_items",
+)  # fmt: skip
 
 
 def endpoints_of(service: Service) -> dict[str, Endpoint]:
     """The table, by name."""
     pages = PageFunctions(service)
     words = ItemWords.of("item") if service.words.singular == "title" else service.words
-    functions = {name: getattr(service, name) for name in (*PUBLIC, *OF_PAGES)}
-    functions |= {
-        name: getattr(pages, name) for name in ("film", "portrait", "read_list", "unknown_items")
+    together = GroupFunctions(service).recommend_together
+    functions = {
+        name: together if name == "recommend_together" else getattr(service, name)
+        for name in PUBLIC
     }
+    functions |= {name: getattr(pages, name) for name in OF_PAGES}
     table = {}
     for name, function in functions.items():
         is_public = name in PUBLIC

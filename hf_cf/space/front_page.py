@@ -33,6 +33,20 @@ _WITH_SLASH = (
     ' location.pathname + "/" + location.search + location.hash);'
 )
 
+_FIRST = (
+    '<header class="masthead"><div><h1>{title}</h1>'
+    '<p class="masthead-facts">{description}</p></div></header>'
+)
+
+_IN_THE_DARK = (
+    "(() => { let chosen; try { chosen = localStorage.getItem('hf_cf.theme'); } catch {}"
+    " chosen ??= new URLSearchParams(location.search).get('__theme');"
+    " const isDark = matchMedia('(prefers-color-scheme: dark)').matches;"
+    " document.body.classList.toggle('dark', chosen ? chosen === 'dark' : isDark); })();"
+)
+
+_STYLESHEET = re.compile(r'<link rel="stylesheet"(?=[^>]*\bhref="\./assets/)')
+
 
 class FrontPage:
     """Adds the Space's own page to the document at its address.
@@ -47,6 +61,8 @@ class FrontPage:
         Of the model's data; a browser keeps a visitor's list under it.
     words : ItemWords
         What the pages call the items.
+    likes : bool
+        Whether people like items rather than rate them.
     failure : str, optional
         Why there is no model.
     """
@@ -58,11 +74,14 @@ class FrontPage:
         description: str,
         name: str,
         words: ItemWords,
+        likes: bool = False,
         failure: str | None = None,
     ) -> None:
         self.app = app
         self._title, self._description = escape(title), escape(description)
         said = {**asdict(words), "withArticle": words.with_article}
+        if likes:
+            said |= {"rate": "like", "rated": "liked", "rating": "like"}
         start = json.dumps({"name": name, "failure": failure, "words": said}).replace(
             "<", "\\u003c"
         )
@@ -70,9 +89,14 @@ class FrontPage:
             f"<title>{self._title}</title>\n"
             f'<meta name="description" content="{self._description}" />\n'
             f"<script>{_WITH_SLASH}</script>\n"
-            f"<style>{components.stylesheet()}</style>\n<script>{components.script()}</script>\n"
+            f"<style>{components.stylesheet()}</style>\n"
         )
-        self._body = f'<main id="hf-cf" class="hfcf"></main><script>hfcf.start({start});</script>'
+        # What can be read stands before the script, which is most of the document.
+        first = "" if failure else _FIRST.format(title=self._title, description=self._description)
+        self._body = (
+            f'<script>{_IN_THE_DARK}</script><main id="hf-cf" class="hfcf">{first}</main>\n'
+            f"<script>{components.script()}</script><script>hfcf.start({start});</script>"
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on; what comes back as the document at the Space's address is changed."""
@@ -110,6 +134,10 @@ class FrontPage:
     def _with_own(self, document: str, request: Request) -> str:
         """The document with the Space's page, and with what links to it are shown with."""
         document = _SUMMARIES.sub("", document)
+        # Gradio's styles are for its own part, and the page need not wait for them.
+        document = _STYLESHEET.sub(
+            """<link rel="stylesheet" media="print" onload="this.media='all'\"""", document
+        )
         document = document.replace("</head>", f"{self._summary(request)}</head>", 1)
         # The charset is to stand among a document's first bytes.
         head = f'<head>\n<meta charset="utf-8" />\n{self._head}'

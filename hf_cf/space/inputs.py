@@ -160,6 +160,20 @@ def ratings(value: Any) -> dict[Hashable, float]:
     return found
 
 
+def profile(value: Any) -> dict[str, Any] | None:
+    """What else is known of somebody, such as ``{"age": 25}``; null or empty is nothing."""
+    if value is None or value == {}:
+        return None
+    if not isinstance(value, Mapping) or len(value) > MOST_SHOWN:
+        raise InvalidInput(f"profile is {quoted(value)}; it must be like {{'age': 25}}")
+    for own in value.values():
+        if not isinstance(own, str) and _number(own) is None:
+            raise InvalidInput(f"profile is {quoted(value)}; its values must be texts or numbers")
+        if isinstance(own, str):
+            text(own, "a value of profile")
+    return dict(value)
+
+
 def _pair(entry: Any) -> tuple[Any, Any]:
     if isinstance(entry, Mapping) and {"item", "rating"} <= entry.keys():
         return entry["item"], entry["rating"]

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hf_cf.inference import answers
+from hf_cf.inference.asking import user_codes
 from hf_cf.space import inputs
 from hf_cf.space.films import Json
 from hf_cf.space.lists import ListReader
 from hf_cf.space.portrait import portrait
-from hf_cf.space.service import Service
+from hf_cf.space.service import Service, numbers
 
 _PAGES = {
     "imdb_id": ("IMDb", "https://www.imdb.com/title/tt{}/"),
@@ -57,6 +59,59 @@ class PageFunctions:
             ]
         (film,) = self._service.films([item])
         return film | {"ratings": counts, "links": _links(rec.catalogue.iloc[code - 1])}
+
+    def users(self, n: int = 50) -> list[Json]:
+        """Known users: ``user``, ``n_ratings``, most first; that is null without a history."""
+        wanted = inputs.integer(n, "n", most=1000)
+        if self._service.rec.history is None:
+            return [
+                {"user": name, "n_ratings": None}
+                for name in self._service.rec.users.ids[:wanted].tolist()
+            ]
+        counts = np.diff(self._service.rec.history.starts)[1:]
+        most = np.argsort(-counts, kind="stable")[:wanted]
+        names = self._service.rec.users.ids[most].tolist()
+        return [
+            {"user": name, "n_ratings": int(count)}
+            for name, count in zip(names, counts[most], strict=True)
+        ]
+
+    def user_history(self, user: Any, n: int = 100) -> list[Json]:
+        """What a known user has rated, as films with their ``rating``, best liked first."""
+        if self._service.rec.history is None:
+            return []
+        (code,) = user_codes(self._service.rec.trained, [inputs.item(user, "user")])
+        codes, stars = self._service.rec.history.of(code)
+        best = np.argsort(-stars, kind="stable")[: inputs.integer(n, "n", most=1000)]
+        rated = zip(self._service.films_of(codes[best]), stars[best].tolist(), strict=True)
+        return [film | {"rating": given} for film, given in rated]
+
+    def user_held_out(self, user: Any, n: int = 100) -> list[Json]:
+        """Ratings of a known user that the model has not learned from, best liked first.
+
+        Films with their ``rating``, and the ``stars`` that the model predicts; null of likes.
+        """
+        trained = self._service.rec.trained
+        if trained.held_out is None:
+            return []
+        who = self._service.known(user)
+        codes, stars = trained.held_out.of(int(who.codes[0]))
+        best = np.argsort(-stars, kind="stable")[: inputs.integer(n, "n", most=1000)]
+        own = None
+        if trained.scorer.predicts_stars:
+            own = answers.predict(trained, who, codes[best]).stars
+        predicted = numbers(own, len(best))
+        rated = zip(
+            self._service.films_of(codes[best]), stars[best].tolist(), predicted, strict=True
+        )
+        return [film | {"rating": given, "stars": each} for film, given, each in rated]
+
+    def film_map(self, n: int = 500) -> list[Json]:
+        """The most rated films with ``at``: up to three coordinates, like films near each other."""
+        places = self._service.rec.item_map(3, inputs.integer(n, "n", most=5000))
+        at = places.filter(regex=r"^x\d$").to_numpy(float).tolist()
+        films = self._service.films(places["item"])
+        return [film | {"at": place} for film, place in zip(films, at, strict=True)]
 
     def read_list(self, text: str) -> Json:
         """What a list holds that a visitor brings.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from hf_cf.inference import answers
 from hf_cf.inference.asking import one_visitor, user_codes
 from hf_cf.inference.reasons import Reasons, reason
@@ -85,6 +83,7 @@ class Service:
         min_ratings: int = 0,
         explain: bool = True,
         familiarity: str = "mix",
+        profile: Json | None = None,
     ) -> list[Json]:
         """Recommend films to somebody by the ratings that they give.
 
@@ -113,6 +112,9 @@ class Service:
         familiarity : str
             How well known the films are: "favourites", "mix", "lesser_known" or "hidden_gems".
             None of them is like a disliked one, or predicted below what this person usually gives.
+        profile : dict, optional
+            What else is known of them, such as {"age": 25}; "profile" of model_info says what a
+            model knows. It counts less with each rating.
 
         Returns
         -------
@@ -125,7 +127,7 @@ class Service:
             n, genres, years, novelty, diversity, exclude, min_ratings, familiarity
         )
         reasons = REASONS if inputs.flag(explain, "explain") else 0
-        return self._cards(self._visitor(ratings), wanted, reasons)
+        return self._cards(self._visitor(ratings, profile), wanted, reasons)
 
     def recommend_for_user(
         self,
@@ -172,10 +174,14 @@ class Service:
         """
         wanted = inputs.Wanted.checked(n, genres, years, novelty, diversity, exclude, min_ratings)
         reasons = REASONS if inputs.flag(explain, "explain") else 0
-        return self._cards(self._known(user), wanted, reasons)
+        return self._cards(self.known(user), wanted, reasons)
 
     def predict(
-        self, items: list[Item], ratings: GivenRatings | None = None, user: Item | None = None
+        self,
+        items: list[Item],
+        ratings: GivenRatings | None = None,
+        user: Item | None = None,
+        profile: Json | None = None,
     ) -> list[Json]:
         """Predict how many stars somebody would give films.
 
@@ -187,6 +193,8 @@ class Service:
             Who it is, by ratings: as recommend takes them.
         user : str or int, optional
             Who it is, by a user's id in the training data. Give either this or ratings.
+        profile : dict, optional
+            What else is known of somebody with ratings, as recommend takes it.
 
         Returns
         -------
@@ -195,15 +203,15 @@ class Service:
             model cannot say), in the order of items.
         """
         codes = self._catalogue.codes(inputs.items(items, "items"))
-        who = self._who(ratings, user)
+        who = self._who(ratings, user, profile)
         known = self.rec.trained.scorer.has_standard_deviations and who.observed is not None
         found = answers.predict(self.rec.trained, who, codes, with_deviations=known)
         return [
             {"item": film["item"], "title": film["title"], "stars": own, "std": std}
             for film, own, std in zip(
                 self._films[codes],
-                _numbers(found.stars),
-                _numbers(found.standard_deviations, len(codes)),
+                numbers(found.stars),
+                numbers(found.standard_deviations, len(codes)),
                 strict=True,
             )
         ]
@@ -268,6 +276,7 @@ class Service:
         ratings: GivenRatings | None = None,
         n: int = 8,
         exclude: list[Item] | None = None,
+        profile: Json | None = None,
     ) -> list[Json]:
         """Pick the films to ask somebody about next, so that a few ratings tell most.
 
@@ -279,6 +288,8 @@ class Service:
             Films to return, 1 to 100.
         exclude : list, optional
             Titles or ids of films that they were asked about already. At most 1,000.
+        profile : dict, optional
+            What else is known of them, as recommend takes it.
 
         Returns
         -------
@@ -287,7 +298,9 @@ class Service:
         """
         given = inputs.ratings({} if ratings is None else ratings)
         asked = inputs.items(exclude, "exclude")
-        found = self.rec.next_questions(given, inputs.integer(n, "n"), exclude=asked)
+        found = self.rec.next_questions(
+            given, inputs.integer(n, "n"), profile=inputs.profile(profile), exclude=asked
+        )
         return self.films(found["item"])
 
     def model_info(self) -> Json:
@@ -297,7 +310,8 @@ class Service:
         -------
         dict
             "dataset", "licence", "synthetic", "n_users", "n_items", "scale", "genres", "years",
-            "metrics", "versions" and others.
+            "metrics", "versions" and others; "profile" names what may stand in a profile, each with
+            its values, or its least and greatest number.
         """
         rec = self.rec
         source, scale = rec.source, rec.scale
@@ -309,6 +323,18 @@ class Service:
                 feature["column"]
                 for side in ("user_features", "item_features")
                 for feature in rec.model.settings.get(side, ())
+            ],
+            "profile": []
+            if self.rec.trained.scorer.profiles is None
+            else [
+                {
+                    "name": feature.column,
+                    "kind": feature.kind,
+                    "values": list(feature.values)
+                    if feature.kind != "number"
+                    else [feature.values[0], feature.values[-1]],
+                }
+                for feature in self.rec.trained.scorer.profiles.features
             ],
             "rating_noise": None
             if rec.trained.scorer.rating.prior.noise is None
@@ -334,70 +360,31 @@ class Service:
             "versions": rec.metadata.versions,
         }
 
-    def users(self, n: int = 50) -> list[Json]:
-        """Known users: ``user``, ``n_ratings``, most first; that is null without a history."""
-        wanted = inputs.integer(n, "n", most=1000)
-        if self.rec.history is None:
-            return [
-                {"user": name, "n_ratings": None} for name in self.rec.users.ids[:wanted].tolist()
-            ]
-        counts = np.diff(self.rec.history.starts)[1:]
-        most = np.argsort(-counts, kind="stable")[:wanted]
-        names = self.rec.users.ids[most].tolist()
-        return [
-            {"user": name, "n_ratings": int(count)}
-            for name, count in zip(names, counts[most], strict=True)
-        ]
-
-    def user_history(self, user: Any, n: int = 100) -> list[Json]:
-        """What a known user has rated, as films with their ``rating``, best liked first."""
-        if self.rec.history is None:
-            return []
-        (code,) = user_codes(self.rec.trained, [inputs.item(user, "user")])
-        codes, stars = self.rec.history.of(code)
-        best = np.argsort(-stars, kind="stable")[: inputs.integer(n, "n", most=1000)]
-        rated = zip(self._films[codes[best]], stars[best].tolist(), strict=True)
-        return [film | {"rating": given} for film, given in rated]
-
-    def user_held_out(self, user: Any, n: int = 100) -> list[Json]:
-        """Ratings of a known user that the model has not learned from, best liked first.
-
-        Films with their ``rating``, and the ``stars`` that the model predicts.
-        """
-        trained = self.rec.trained
-        if trained.held_out is None:
-            return []
-        who = self._known(user)
-        codes, stars = trained.held_out.of(int(who.codes[0]))
-        best = np.argsort(-stars, kind="stable")[: inputs.integer(n, "n", most=1000)]
-        predicted = _numbers(answers.predict(trained, who, codes[best]).stars)
-        rated = zip(self._films[codes[best]], stars[best].tolist(), predicted, strict=True)
-        return [film | {"rating": given, "stars": own} for film, given, own in rated]
-
-    def film_map(self, n: int = 500) -> list[Json]:
-        """The most rated films with ``at``: up to three coordinates, like films near each other."""
-        places = self.rec.item_map(3, inputs.integer(n, "n", most=5000))
-        at = places.filter(regex=r"^x\d$").to_numpy(float).tolist()
-        films = self.films(places["item"])
-        return [film | {"at": place} for film, place in zip(films, at, strict=True)]
-
     def films(self, ids: Iterable[Any]) -> list[Json]:
         """Films by raw id."""
         return self._films[self._catalogue.codes(list(ids))]
 
+    def films_of(self, codes: Any) -> list[Json]:
+        """Films by code, shape (n,)."""
+        return self._films[codes]
+
     # Who asks
 
-    def _visitor(self, ratings: Any) -> Visitors:
-        return one_visitor(self.rec.trained, inputs.ratings(ratings))
+    def _visitor(self, ratings: Any, profile: Any = None) -> Visitors:
+        given = inputs.ratings(ratings)
+        return one_visitor(self.rec.trained, given, inputs.profile(profile))
 
-    def _known(self, user: Any) -> KnownUsers:
+    def known(self, user: Any) -> KnownUsers:
+        """A known user by id."""
         codes = user_codes(self.rec.trained, [inputs.item(user, "user")])
         return KnownUsers(codes, self.rec.history)
 
-    def _who(self, ratings: Any, user: Any) -> Users:
+    def _who(self, ratings: Any, user: Any, profile: Any = None) -> Users:
         if (ratings is None) == (user is None):
             raise InvalidInput("give either ratings or a user")
-        return self._known(user) if ratings is None else self._visitor(ratings)
+        if ratings is None and profile is not None:
+            raise InvalidInput("a profile is of somebody with ratings, not of a known user")
+        return self.known(user) if ratings is None else self._visitor(ratings, profile)
 
     # What they get
 
@@ -412,9 +399,9 @@ class Service:
             film | {"stars": own, "std": std, "score": score, "because": said}
             for film, own, std, score, said in zip(
                 self._films[found.items],
-                _numbers(found.stars, n),
-                _numbers(found.standard_deviations, n),
-                _numbers(found.scores),
+                numbers(found.stars, n),
+                numbers(found.standard_deviations, n),
+                numbers(found.scores),
                 because,
                 strict=True,
             )
@@ -440,7 +427,7 @@ class Service:
         ]
 
 
-def _numbers(values: Any, n: int = 0) -> list[Any]:
+def numbers(values: Any, n: int = 0) -> list[Any]:
     """A column as JSON shows it: a float32 has no more than seven digits to tell; n times null."""
     if values is None:
         return [None] * n

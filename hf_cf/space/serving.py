@@ -23,6 +23,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.routing import Route
 
 import hf_cf
+from hf_cf.data.scale import LIKES
 from hf_cf.data.words import ItemWords
 from hf_cf.space.app import build
 from hf_cf.space.appearance import appearance
@@ -82,7 +83,7 @@ def space(service: Service | str) -> FastAPI:
     name = "" if isinstance(service, str) else service.rec.source.name
     app.add_middleware(
         FrontPage, title=title, description=_summary(service), name=name, failure=failure,
-        words=words,
+        words=words, likes=not isinstance(service, str) and service.rec.scale == LIKES,
     )  # fmt: skip
     app.add_middleware(Limits, lengths=lengths)
     return app
@@ -122,7 +123,10 @@ def _summary(service: Service | str) -> str:
         return "No model is loaded."
     n = len(service.rec.items) - 1
     words = service.words
-    return f"Rate a few {words.plural} that you know, and see what to {words.verb} next, of {n:,}."
+    rate = "Like" if service.rec.scale == LIKES else "Rate"
+    return (
+        f"{rate} a few {words.plural} that you know, and see what to {words.verb} next, of {n:,}."
+    )
 
 
 def _preview() -> FileResponse:

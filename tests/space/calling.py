@@ -20,6 +20,7 @@ RATINGS = {"Alien (1979)": 5, "Blade Runner (1982)": 4, "Notting Hill (1999)": 2
 GOOD: dict[str, dict[str, Any]] = {
     "recommend": {"ratings": RATINGS},
     "recommend_for_user": {"user": 7},
+    "recommend_together": {"group": [RATINGS, {"Heat (1995)": 5}]},
     "predict": {"items": ["Heat (1995)"], "ratings": RATINGS},
     "similar": {"item": "Heat (1995)"},
     "search": {"text": "godfater"},

@@ -12,7 +12,9 @@ import pytest
 from calling import GOOD, RATINGS, call, served
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from test_mcp import in_session, text_of
 
+from hf_cf.space.group import GroupFunctions
 from hf_cf.space.service import Service
 
 
@@ -29,8 +31,9 @@ def client(address: str) -> Client:
 
 def answer_of(service: Service, name: str) -> Any:
     """What the service answers to the good call, after a way through JSON."""
-    defaults = {"explain": False} if name.startswith("recommend") else {}
-    return json.loads(json.dumps(getattr(service, name)(**GOOD[name], **defaults)))
+    asked = GroupFunctions(service) if name == "recommend_together" else service
+    defaults = {"explain": False} if name in ("recommend", "recommend_for_user") else {}
+    return json.loads(json.dumps(getattr(asked, name)(**GOOD[name], **defaults)))
 
 
 def error_of(http: httpx.Client, name: str, values: dict[str, Any]) -> tuple[str, str]:
@@ -90,6 +93,10 @@ def test_values_in_order_may_leave_out_the_last(http: httpx.Client, service: Ser
         ("recommend", {"ratings": RATINGS, "novelty": 2}, "400 Bad Request", "from 0 to 1"),
         ("recommend", {"ratings": RATINGS, "explain": "no"}, "400 Bad Request", "true or false"),
         ("recommend_for_user", {"user": 10**6}, "404 Not Found", "no user 1000000"),
+        ("recommend_together", {"group": []}, "400 Bad Request", "1 to 8 people"),
+        ("recommend_together", {"group": [RATINGS] * 9}, "400 Bad Request", "1 to 8 people"),
+        ("recommend_together", {"group": [RATINGS, 3]}, "400 Bad Request", "ratings is 3"),
+        ("recommend_together", {"group": [{"No": 3}]}, "404 Not Found", "no item 'No'"),
         ("predict", {"items": ["Heat (1995)"]}, "400 Bad Request", "ratings or a user"),
         ("predict", {"items": "Heat", "user": 7}, "400 Bad Request", "list of ids or titles"),
         ("similar", {"item": "<b>Heat</b>"}, "404 Not Found", "'<b>Heat</b>'"),
@@ -195,11 +202,15 @@ def test_a_fault_of_our_own_has_a_number_and_says_nothing_else(
     monkeypatch.setattr(Service, "model_info", broken)
     with served(service) as address, httpx.Client(base_url=address, timeout=60) as http:
         answer = http.post("api/model_info", json={})
+        event, said = call(http, "model_info", {})
+        _, (tool,) = in_session(address, [("model_info", {})])
     assert answer.status_code == 500
-    assert "secret" not in answer.text
-    number = answer.json()["error"].rsplit(" ", 1)[1]
-    assert number in caplog.text
-    assert "secret" in caplog.text
+    assert event == "error" and tool.isError
+    assert said["title"] == "500 Internal Server Error"
+    for words in (answer.json()["error"], said["error"], text_of(tool)):
+        assert "secret" not in words and "user 7" not in words
+        assert words.rsplit(" ", 1)[1] in caplog.text
+    assert caplog.text.count("secret.py knows user 7") >= 3
 
 
 def test_an_event_that_nobody_started_is_unknown(

@@ -12,6 +12,7 @@ from mcp.client.streamable_http import streamablehttp_client
 from mcp.types import CallToolResult, ListToolsResult
 
 from hf_cf.space.endpoints import WITHOUT_REASONS
+from hf_cf.space.group import GroupFunctions
 from hf_cf.space.service import Service
 
 
@@ -50,8 +51,9 @@ def test_every_tool_is_described_and_answers_in_json(address: str, service: Serv
             assert parameter["description"], f"{tool.name} does not say what {name} is"
     for (name, values), result in zip(GOOD.items(), results, strict=True):
         assert not result.isError
-        defaults = WITHOUT_REASONS if name.startswith("recommend") else {}
-        expected = getattr(service, name)(**values, **defaults)
+        asked = GroupFunctions(service) if name == "recommend_together" else service
+        explains = name in ("recommend", "recommend_for_user")
+        expected = getattr(asked, name)(**values, **(WITHOUT_REASONS if explains else {}))
         assert json.loads(text_of(result)) == json.loads(json.dumps(expected))
         assert result.structuredContent == {"result": json.loads(text_of(result))}
 

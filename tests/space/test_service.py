@@ -42,3 +42,10 @@ def test_search_leaves_out_what_matches_much_less(service: Service) -> None:
         "Godfather: Part II, The (1974)",
     ]
     assert titles("qqqqzzzz") == []
+
+
+def test_of_an_empty_list_there_is_nothing_to_explain(small: hf_cf.Recommender) -> None:
+    service, user = Service(small), small.users.ids[:1].tolist()[0]
+    rare = {"min_ratings": 1_000_000, "explain": True}
+    assert service.recommend({"Alien (1979)": 5, "Heat (1995)": 1}, **rare) == []
+    assert service.recommend_for_user(user, **rare) == []

@@ -6,9 +6,13 @@ markup.
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 
 _FOLDERS = ("components", "pages")
+
+_UNSAID = re.compile(r"^[ \t]*(?://[^\n]*\n|/\*.*?\*/[ \t]*\n|\n)?[ \t]*", re.M | re.S)
+"""Comments that have lines of their own, and the spaces in front of a line."""
 
 
 def script() -> str:
@@ -23,9 +27,10 @@ def stylesheet() -> str:
 
 
 def _texts(suffix: str) -> str:
+    """Files as one, without what only their readers need; no text in them goes over lines."""
     texts = []
     for folder in _FOLDERS:
         files = resources.files("hf_cf.space").joinpath(folder).iterdir()
         own = [file for file in files if file.name.endswith(suffix)]
         texts += [file.read_text("utf-8") for file in sorted(own, key=lambda file: file.name)]
-    return "\n".join(texts)
+    return _UNSAID.sub("", "\n".join(texts))

@@ -36,8 +36,8 @@ function columnChart(values, { label, mark = null }) {
       x: at * step, width: Math.max(0.5, step - 1), y: high - (high * value) / most, height: (high * value) / most, class: "chart-column",
     })),
     svg("line", { x1: 0, x2: wide, y1: high, y2: high, class: "chart-grid" }),
-    svg("text", { x: 0, y: high + 18 }, "most rated"),
-    svg("text", { x: wide, y: high + 18, "text-anchor": "end" }, "least rated"),
+    svg("text", { x: 0, y: high + 18 }, `most ${words.rated}`),
+    svg("text", { x: wide, y: high + 18, "text-anchor": "end" }, `least ${words.rated}`),
     ...(mark ? [
       svg("line", { x1: mark.at * wide, x2: mark.at * wide, y1: 8, y2: high, class: "chart-mark" }),
       svg("text", { x: mark.at * wide + 6, y: 18 }, mark.text)] : []));

@@ -88,6 +88,9 @@ function filmRow(film, ...beside) {
 function reasons(because, who) {
   const speaking = because.filter((reason) => reason.effect > 0).slice(0, 2);
   if (!speaking.length) return null;
+  if (ratingForm() === "heart") {
+    return h("p", { class: "card-why" }, `Because ${who} like `, speaking.map((reason, at) => [at ? " and " : "", h("cite", {}, displayTitle(reason))]).flat());
+  }
   const parts = speaking.map((reason, at) => [
     at ? " and " : "", h("cite", {}, displayTitle(reason)), `${reason.rating <= _scale.min + 0.6 * (_scale.max - _scale.min) ? " only" : ""} ${starsInWords(reason.rating)}`]);
   return h("p", { class: "card-why" }, `Because ${who} gave `, parts.flat());
@@ -103,7 +106,7 @@ function filmCard(card, { forVisitor = true, why = null, given = null } = {}) {
   const facts = typeof card.stars !== "number" || ratingForm() === "heart" ? null : predictedStars(card, isPersonal);
   return h("article", { class: "card" }, poster(card, { link: true }),
     h("div", { class: "card-body" }, facts, why ?? reasons(card.because ?? [], forVisitor ? "you" : "they"),
-      given !== null && h("p", { class: "card-given" }, "Held out: they gave it ", starsShown(given)),
+      given !== null && h("p", { class: "card-given" }, ...(ratingForm() === "heart" ? ["Held out: they like it"] : ["Held out: they gave it ", starsShown(given)])),
       forVisitor && h("div", { class: "card-actions" }, starsInput(card),
         h("span", { class: "card-buttons" },
           h("button", { type: "button", class: "quiet", onclick: () => visitor.hide(card, "seen") }, `${capital(words.done)} it`),

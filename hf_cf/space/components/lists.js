@@ -16,11 +16,35 @@ function exportList() {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
+/** The visitor's list as [id, stars] pairs, as links carry it. */
+const ownPairs = () => visitor.asRatings().slice(0, MOST_IN_LINK).map(({ item, rating }) => [item, rating]);
+
+function packed(pairs) {
+  const bytes = new TextEncoder().encode(JSON.stringify(pairs));
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+function unpacked(text) {
+  const bytes = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
+  return JSON.parse(new TextDecoder().decode(bytes)).slice(0, MOST_IN_LINK);
+}
+
 function linkToList() {
   const pairs = visitor.ratings.slice(0, MOST_IN_LINK).map(({ film, stars }) => [film.item, stars]);
-  const bytes = new TextEncoder().encode(JSON.stringify(pairs));
-  const text = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
-  return `${location.href.split("#")[0]}#list=${text}`;
+  return `${location.href.split("#")[0]}#list=${packed(pairs)}`;
+}
+
+/** A link to recommendations for several people, whose lists it carries. */
+function linkToGroup(lists) {
+  return `${location.href.split("#")[0]}#together=${lists.map(packed).join(".")}`;
+}
+
+/** The lists of a link for several people, as ratings that the server takes; null where it is none. */
+function groupInAddress() {
+  const found = /^#together=([\w.-]{1,60000})$/.exec(location.hash);
+  if (!found) return null;
+  const isRating = ([item, stars]) => ["string", "number"].includes(typeof item) && Number.isFinite(stars);
+  return tried(() => found[1].split(".").slice(0, 8).map((text) => unpacked(text).filter(isRating))) ?? null;
 }
 
 /** The list in the page's address as the CSV that the server reads; null where there is none. */
@@ -28,8 +52,7 @@ function listInAddress() {
   const found = /^#list=([\w-]{1,20000})$/.exec(location.hash);
   if (!found) return null;
   try {
-    const bytes = Uint8Array.from(atob(found[1].replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
-    const pairs = JSON.parse(new TextDecoder().decode(bytes)).slice(0, MOST_IN_LINK);
+    const pairs = unpacked(found[1]);
     const cell = (value) => `"${String(value).replaceAll('"', '""')}"`;
     return ["Item,Rating", ...pairs.map(([item, stars]) => `${cell(item)},${Number(stars)}`)].join("\n");
   } catch {
@@ -53,17 +76,28 @@ function dialog(title, ...inside) {
   return box;
 }
 
-function shareList() {
-  const link = h("input", { type: "text", readonly: true, value: linkToList(), "aria-label": "Link to your list" });
+/** A line with a link and what copies it. */
+function linkLine(address, label) {
+  const link = h("input", { type: "text", readonly: true, value: address, "aria-label": label });
   const copy = h("button", { type: "button", class: "button button-strong", onclick: async () => {
     link.select();
     try { await navigator.clipboard.writeText(link.value); } catch { document.execCommand("copy"); }
     copy.textContent = "Copied";
   } }, "Copy link");
+  return h("div", { class: "dialog-line" }, link, copy);
+}
+
+function shareList() {
   dialog("A link to your list",
-    h("p", {}, "Whoever opens it sees your ratings and can take them over. The list is in the link itself; nothing is stored here.",
+    h("p", {}, `Whoever opens it sees your ${words.rating}s and can take them over, or find something for the two of you. The list is in the link itself; nothing is stored here.`,
       visitor.ratings.length > MOST_IN_LINK && ` It holds the latest ${MOST_IN_LINK}.`),
-    h("div", { class: "dialog-line" }, link, copy));
+    linkLine(linkToList(), "Link to your list"));
+}
+
+function shareGroup(lists) {
+  dialog("A link for all of you",
+    h("p", {}, `Whoever opens it sees what suits you all. Your ${words.rating}s are in the link itself; nothing is stored here.`),
+    linkLine(linkToGroup(lists), "Link for all of you"));
 }
 
 async function importFile(file) {
@@ -88,11 +122,11 @@ function offerFailure(message) {
 
 /** How much a list holds, in words. */
 function listSize(ratings, saved) {
-  return [(ratings > 0 || !saved) && plural(ratings, ratingForm() === "heart" ? "like" : "rating"), saved > 0 && `${saved} for later`].filter(Boolean).join(" and ");
+  return [(ratings > 0 || !saved) && plural(ratings, words.rating), saved > 0 && `${saved} for later`].filter(Boolean).join(" and ");
 }
 
 /** Show what a list holds, and take it over if the visitor says so. */
-async function offerList(text, title) {
+async function offerList(text, title, together = null) {
   let read;
   try {
     read = await ask("read_list", { text });
@@ -112,6 +146,10 @@ async function offerList(text, title) {
     read.missing.length > 0 && h("details", {}, h("summary", {}, `${plural(read.n_missing, "line")} left out`),
       h("ul", { class: "plain-list" }, ...read.missing.map(({ name, why }) => h("li", {}, name, h("span", { class: "hint" }, `: ${why}`))))),
     known && h("div", { class: "dialog-line" },
+      together && entries.length > 0 && h("button", { type: "button", class: "button", onclick: () => {
+        box.finish();
+        together(entries.map(({ film, stars }) => [film.item, stars]));
+      } }, "For us two"),
       h("button", { type: "button", class: "button button-strong", onclick: () => take(true) }, visitor.ratings.length ? "Add to my list" : "Use this list"),
       visitor.ratings.length > 0 && h("button", { type: "button", class: "button", onclick: () => take(false) }, "Replace my list")));
 }

@@ -16,6 +16,8 @@ const _listeners = new Set();
 const _past = []; // of each change the records as they were before
 let _unknown = new Set();
 let _storage = storageOf("");
+let _name = "";
+let _profile = {}; // what they said of themselves
 
 const keyOf = (kind, item) => `${kind} ${JSON.stringify(item)}`;
 
@@ -23,6 +25,8 @@ const visitor = {
   /** Read the list that this browser keeps under a name, and follow what other tabs do to it. */
   connect(name) {
     _storage = storageOf(name);
+    _name = name;
+    _profile = tried(() => JSON.parse(remember(`profile.${name}`))) ?? {};
     merge(_storage.read());
     _storage.watch((theirs) => { if (merge(theirs)) _storage.write(written()); });
     tell();
@@ -41,6 +45,19 @@ const visitor = {
   /** What the server takes as ratings: those of films that this model has. */
   asRatings: () => visitor.ratings.filter(({ film }) => !_unknown.has(film.item))
     .map(({ film, stars }) => ({ item: film.item, rating: stars })),
+  /** What they said of themselves, as far as the model knows such things; null for nothing. */
+  asProfile(known) {
+    const said = Object.entries(_profile).filter(([name, value]) => known.some((one) => one.name === name
+      && (one.kind === "number" ? Number.isFinite(value) : one.values.includes(value))));
+    return said.length ? Object.fromEntries(said) : null;
+  },
+  /** Say something of oneself; null takes it back. */
+  describe(name, value) {
+    _profile = { ..._profile, [name]: value };
+    if (value === null) delete _profile[name];
+    remember(`profile.${_name}`, JSON.stringify(_profile));
+    tell();
+  },
   asExcluded: () => itemsOf("hidden"),
   /** What not to ask about again, the latest last. */
   asPassed: () => [...itemsOf("saved"), ...itemsOf("passed")].reverse(),
@@ -51,7 +68,7 @@ const visitor = {
     if (visitor.ratingOf(film.item) === stars) return;
     if (stars === null) return visitor.remove(film);
     if (visitor.ratingOf(film.item) === null && view().rating.length >= MOST_RATINGS) {
-      return toast(`${MOST_RATINGS} ratings is as many as a list holds.`);
+      return toast(`${MOST_RATINGS} ${words.rating}s is as many as a list holds.`);
     }
     change([["rating", film, stars], ["hidden", film, null], ["saved", film, null]]);
     toast(`${displayTitle(film)}: ${starsInWords(stars)}`, visitor.undo);
@@ -88,7 +105,7 @@ const visitor = {
       ...given.flatMap(({ film, stars }) => [["rating", film, stars], ["hidden", film, null], ["saved", film, null]]),
       ...saved.filter((film) => visitor.ratingOf(film.item) === null || !keepOwn).map((film) => ["saved", film, true]),
     ]);
-    toast(given.length < entries.length ? `${plural(given.length, "rating")} taken over; a list holds ${MOST_RATINGS}.`
+    toast(given.length < entries.length ? `${plural(given.length, words.rating)} taken over; a list holds ${MOST_RATINGS}.`
       : `${listSize(given.length, saved.length)} taken over.`, visitor.undo);
   },
   undo() {

@@ -14,8 +14,9 @@ pages.behind = async (element) => {
   const value = (metric, system = "model") => all.find((one) => one.metric === metric && one.system === system)?.value;
   element.replaceChildren(h("div", { class: "page" },
     h("div", { class: "page-head" }, h("h2", {}, "Behind the model"),
-      h("p", { class: "subtitle" }, `${info.model} predicts the stars${info.ranking ? ", and a second model decides what comes first" : ""}. `,
-        `${info.ranking ? "They see" : "It sees"} who rated what${info.features.length ? `, and of people and ${words.plural}: ${info.features.join(", ")}.` : ", and nothing else: no plots, no actors, no genres."}`)),
+      h("p", { class: "subtitle" }, info.feedback === "implicit" ? "One model decides what comes first. "
+        : `${info.model} predicts the stars${info.ranking ? ", and a second model decides what comes first" : ""}. `,
+        `${info.ranking && info.feedback === "explicit" ? "They see" : "It sees"} who ${words.rated} what${info.features.length ? `, and of people and ${words.plural}: ${info.features.join(", ")}.` : ", and nothing else: no plots, no actors, no genres."}`)),
     h("div", { class: "figures" }, ...keyFigures(info, value)),
     h("div", { class: "panels" }, ...[
       starsPanel(all), rankingPanel(all, portrait.k), curvesPanel(info.epochs),
@@ -34,7 +35,7 @@ function keyFigures(info, value) {
   const stars = value("mae") ?? info.metrics.valid_mae;
   const hit = value("precision@10");
   return [
-    [info.n_ratings.toLocaleString("en"), "ratings to learn from"],
+    [info.n_ratings.toLocaleString("en"), `${words.rating}s to learn from`],
     [info.n_users.toLocaleString("en"), "people"],
     [info.n_items.toLocaleString("en"), words.plural],
     stars !== undefined && [`±${stars.toFixed(2)}`, "stars off, on average, for ratings it had not seen"],
@@ -69,9 +70,9 @@ function curvesPanel(epochs) {
 }
 
 function popularityPanel({ popularity }, shown) {
-  return panel(`Few ${words.plural} get most ratings`,
-    `The most rated tenth of the ${words.plural} has ${Math.round(100 * popularity.share_of_top_tenth)}% of all ratings; ${plural(popularity.n_rare, words.singular, words.plural)} of ${popularity.n_items.toLocaleString("en")} have fewer than 10.${shown === undefined ? "" : ` Half of what it puts into people’s first ten has ${Math.round(shown)} ratings or more.`} What is rarely rated is hard to know: choose “Lesser known” to see more of it.`,
-    columnChart(popularity.columns, { label: `Ratings of the ${words.plural}, from the most to the least rated` }));
+  return panel(`Few ${words.plural} get most ${words.rating}s`,
+    `The most ${words.rated} tenth of the ${words.plural} has ${Math.round(100 * popularity.share_of_top_tenth)}% of all ${words.rating}s; ${plural(popularity.n_rare, words.singular, words.plural)} of ${popularity.n_items.toLocaleString("en")} have fewer than 10.${shown === undefined ? "" : ` Half of what it puts into people’s first ten has ${Math.round(shown)} ${words.rating}s or more.`} What is rarely ${words.rated} is hard to know: choose “Lesser known” to see more of it.`,
+    columnChart(popularity.columns, { label: `${capital(words.rating)}s of the ${words.plural}, from the most to the least ${words.rated}` }));
 }
 
 function groupsPanel(measurements) {
@@ -88,8 +89,8 @@ function likedPanel(title, text, films) {
 function dataPanel(info) {
   const rows = [
     ["Data", info.dataset], ["Terms", info.licence], ["Please cite", info.citation],
-    ["Kept of known users", info.has_history ? "Numbers learned for them, and their ratings" : "Numbers learned for them; their ratings are not here"],
-    ["Kept of you", "Nothing. Your ratings stay in your browser; the Space computes with them and forgets them."],
+    ["Kept of known users", info.has_history ? `Numbers learned for them, and their ${words.rating}s` : `Numbers learned for them; their ${words.rating}s are not here`],
+    ["Kept of you", `Nothing. Your ${words.rating}s stay in your browser; the Space computes with them and forgets them.`],
   ];
   const link = /^https:\/\//.test(info.url ?? "") && h("p", {}, h("a", { href: info.url, rel: "noopener noreferrer", target: "_blank" }, "About the data"));
   return panel("Data, terms, privacy", null,

@@ -5,20 +5,25 @@ const MOST_SHOWN = 96;
 const READ_AFTER = 500; // milliseconds after which a question is taken to be read
 
 pages.discover = async (element) => {
-  const you = h("section", { class: "you discover-panel", "aria-label": "Your ratings" });
+  const you = h("section", { class: "you discover-panel", "aria-label": `Your ${words.rating}s` });
   const picks = h("section", { class: "picks", "aria-label": "Recommendations" });
   element.append(h("div", { class: "discover" }, you, picks));
   picks.append(h("div", { class: "cards" }, placeholders(6, "card")));
   you.append(...placeholders(2, "panel"));
   try {
     const info = await modelInfo();
-    const deck = questionDeck();
-    you.replaceChildren(...ratingPanel(deck));
-    picks.replaceChildren(...recommendations(picks, info, deck.avoid));
+    const deck = questionDeck(info);
+    you.replaceChildren(...ratingPanel(deck, info));
+    const others = await knownPairs(groupInAddress());
+    const list = recommendations(picks, info, deck.avoid, others);
+    picks.replaceChildren(...list.parts);
     const shared = listInAddress();
     if (shared !== null) {
       history.replaceState(history.state, "", location.href.split("#")[0]);
-      offerList(shared, "Somebody shared a list with you");
+      offerList(shared, "Somebody shared a list with you", (pairs) => {
+        history.pushState({ list: history.state?.list }, "", linkToGroup([pairs]));
+        list.with([pairs]);
+      });
     }
   } catch (error) {
     you.remove();
@@ -26,13 +31,41 @@ pages.discover = async (element) => {
   }
 };
 
-function ratingPanel(deck) {
+/** Lists of other people without what this model does not have. */
+async function knownPairs(lists) {
+  if (!lists) return null;
+  const unknown = new Set(await ask("unknown_items", { items: [...new Set(lists.flat().map(([item]) => item))] }));
+  return lists.map((pairs) => [...new Map(pairs.filter(([item]) => !unknown.has(item)))]);
+}
+
+function ratingPanel(deck, info) {
   const search = filmSearch({
-    label: `Search for ${words.withArticle} to rate`, hint: `Search for ${words.withArticle} to rate`, beside: (film) => starsInput(film),
+    label: `Search for ${words.withArticle} to ${words.rate}`, hint: `Search for ${words.withArticle} to ${words.rate}`, beside: (film) => starsInput(film),
   });
   return [
-    h("h2", {}, "Rate what you know"), search, deck, h("div", { class: "list-home" }, yourList()),
-  ];
+    h("h2", {}, words.rate === "like" ? "What do you like?" : "Rate what you know"), search, deck, info.profile.length > 0 && aboutYou(info.profile),
+    h("div", { class: "list-home" }, yourList()),
+  ].filter(Boolean);
+}
+
+/** What a visitor may say of themselves, where the model learned from such things. */
+function aboutYou(features) {
+  const said = visitor.asProfile(features) ?? {};
+  const field = ({ name, kind, values }) => {
+    const label = capital(name.replaceAll("_", " "));
+    const input = kind === "number"
+      ? h("input", { type: "number", min: values[0], max: values[1], inputmode: "decimal", value: said[name] })
+      : h("select", {}, h("option", { value: "" }, "–"), values.map((value) => h("option", { value, selected: said[name] === value }, String(value))));
+    input.addEventListener("change", () => {
+      const isFit = input.value !== "" && (kind !== "number" || Number.isFinite(Number(input.value)));
+      visitor.describe(name, !isFit ? null : kind === "number" ? Number(input.value) : input.value);
+    });
+    return h("label", { class: "menu" }, h("span", {}, label), input);
+  };
+  return h("details", { class: "about-you", open: Object.keys(said).length > 0 },
+    h("summary", {}, "About you, if you like"),
+    h("p", { class: "hint" }, `A first guess before you ${words.rate} anything; each ${words.rating} counts for more. It stays in this browser.`),
+    h("div", { class: "about-fields" }, features.map(field)));
 }
 
 let _yourList = null;
@@ -48,9 +81,9 @@ function yourList() {
  * Films to rate, one at a time: those whose rating would tell most. The next one is there at
  * once; which come after it follows from the answer.
  */
-function questionDeck() {
+function questionDeck(info) {
   const deck = h("div", { class: "deck" }, placeholders(1, "deck"));
-  const find = latest((excluded) => ask("next_questions", { ratings: visitor.asRatings(), n: 8, exclude: excluded }));
+  const find = latest((excluded) => ask("next_questions", { ratings: visitor.asRatings(), n: 8, exclude: excluded, profile: visitor.asProfile(info.profile) }));
   let current = null;
   let shownAt = 0;
   let coming = [];
@@ -65,10 +98,10 @@ function questionDeck() {
     current = film;
     shownAt = performance.now();
     deck.replaceChildren(
-      h("p", { class: "deck-ask" }, `Have you ${words.done} this one?`),
+      h("p", { class: "deck-ask" }, words.rate === "like" ? "Do you like this one?" : `Have you ${words.done} this one?`),
       h("div", { class: "deck-film" }, poster(film)),
       h("div", { class: "deck-answers" }, starsInput(film),
-        h("button", { type: "button", class: "button", onclick: () => visitor.pass(film) }, `Haven’t ${words.done} it`)));
+        h("button", { type: "button", class: "button", onclick: () => visitor.pass(film) }, words.rate === "like" ? "Pass" : `Haven’t ${words.done} it`)));
     if (hadFocus) deck.querySelector(RATES).focus({ preventScroll: true });
   };
   const showNext = () => {
@@ -87,7 +120,7 @@ function questionDeck() {
     }
     current = null;
     deck.replaceChildren(found.error ? errorNotice(found.error, refresh)
-      : notice("done", "No more questions.", `Search above for more ${words.plural} to rate.`));
+      : notice("done", "No more questions.", `Search above for more ${words.plural} to ${words.rate}.`));
   };
   visitor.watch(deck, refresh);
   deck.avoid = (item) => { recommended = item; refresh(); };
@@ -104,7 +137,7 @@ function ratedList() {
   const hiddenCount = h("summary");
   const hidden = h("details", { class: "hidden-films" }, hiddenCount, hiddenList);
   const box = h("div", { class: "rated" },
-    h("div", { class: "rated-head" }, h("h3", {}, "Your ratings ", count), h("span", {}, undo, clear)), empty, list, hidden);
+    h("div", { class: "rated-head" }, h("h3", {}, `Your ${words.rating}s `, count), h("span", {}, undo, clear)), empty, list, hidden);
   visitor.watch(box, () => {
     count.textContent = visitor.ratings.length || "";
     empty.hidden = visitor.ratings.length > 0;
@@ -135,7 +168,7 @@ function savedList() {
 }
 
 function listTools() {
-  const file = h("input", { type: "file", accept: ".csv,.tsv,.txt,.xml,.json,.gz,text/csv", class: "sr-only", tabindex: -1, "aria-label": "File of ratings", onchange: () => {
+  const file = h("input", { type: "file", accept: ".csv,.tsv,.txt,.xml,.json,.gz,text/csv", class: "sr-only", tabindex: -1, "aria-label": `File of ${words.rating}s`, onchange: () => {
     importFile(file.files[0]);
     file.value = "";
   } });
@@ -151,31 +184,54 @@ function listTools() {
 
 /**
  * What follows from the list, with its filters; `came` hears of the item that stands first, or of
- * null where nothing came.
+ * null where nothing came. `others` are lists of people with whom the visitor wants something
+ * together: one of the other, to which the visitor's own is added, or those of all.
  */
-function recommendations(section, info, came) {
+function recommendations(section, info, came, others = null) {
   const title = h("h2", {});
   const subtitle = h("p", { class: "subtitle" });
   const grid = h("div", { class: "cards" }, placeholders(6, "card"));
   const more = h("button", { type: "button", class: "button more", hidden: true, onclick: () => { wanted += PAGE_SIZE; refresh(); } }, "Show more");
   const said = h("p", { class: "sr-only", role: "status", "aria-live": "polite" });
-  const find = latest((request) => ask("recommend", request));
+  const find = latest((request) => ask(request.group ? "recommend_together" : "recommend", request));
+  const together = h("div", { class: "together", hidden: true },
+    h("button", { type: "button", class: "button", onclick: () => shareGroup(group()) }, icon(ICONS.link), "Share"),
+    h("button", { type: "button", class: "quiet", onclick: () => {
+      history.pushState({ list: history.state?.list }, "", location.href.split("#")[0]);
+      setOthers(null);
+    } }, "For me alone"));
+  const group = () => [...(others.length === 1 && visitor.ratings.length ? [ownPairs()] : []), ...others];
+  const setOthers = (lists) => {
+    others = lists;
+    wanted = PAGE_SIZE;
+    refresh();
+  };
   let wanted = PAGE_SIZE;
   let controls = {};
 
   const head = () => {
     const rated = visitor.ratings.length;
-    title.textContent = rated ? "For you" : "Loved by many";
-    subtitle.textContent = rated === 0 ? `Where most people start. Rate ${words.withArticle} or two, and this becomes yours.`
-      : rated < 3 ? `A first idea from ${plural(rated, "rating")}. Three or more make it yours.`
-        : `Chosen by what people with a taste like yours ${words.past} and liked, from ${plural(rated, "rating")}.`;
+    together.hidden = others === null;
+    if (others) {
+      const people = group().length;
+      title.textContent = people > 2 ? "For all of you" : "For you two";
+      subtitle.textContent = people === 1 ? `So far from the other’s list alone. ${capital(words.rate)} a few that you know, and it is for both.`
+        : "What suits the one whom it suits least comes first, so that nobody sits through something they would not like.";
+      return;
+    }
+    const isDescribed = visitor.asProfile(info.profile) !== null;
+    title.textContent = rated || isDescribed ? "For you" : "Loved by many";
+    subtitle.textContent = rated === 0 && isDescribed ? `A first guess from what you said of yourself. ${capital(words.rate)} ${words.withArticle} or two, and it becomes better.`
+      : rated === 0 ? `Where most people start. ${capital(words.rate)} ${words.withArticle} or two, and this becomes yours.`
+      : rated < 3 ? `A first idea from ${plural(rated, words.rating)}. Three or more make it yours.`
+        : `Chosen by what people with a taste like yours ${words.past} and liked, from ${plural(rated, words.rating)}.`;
   };
   const refresh = async () => {
     head();
     const slow = setTimeout(() => grid.classList.add("busy"), 200);
-    const found = await find({
-      ratings: visitor.asRatings(), exclude: visitor.asExcluded(), n: wanted, explain: true, ...controls,
-    });
+    const asked = { exclude: visitor.asExcluded(), n: wanted, ...controls };
+    const found = await find(others ? { group: group().map((pairs) => pairs.map(([item, rating]) => ({ item, rating }))), ...asked }
+      : { ratings: visitor.asRatings(), explain: true, profile: visitor.asProfile(info.profile), ...asked });
     clearTimeout(slow);
     if (!found) return;
     grid.classList.remove("busy");
@@ -191,11 +247,12 @@ function recommendations(section, info, came) {
     if (!cards.length) {
       grid.replaceChildren(controls.genres?.length || controls.years
         ? notice("empty", `No ${words.singular} fits all of that.`, "Allow more genres or years, and there will be some.")
-        : notice("empty", "Nothing better than what you rated.", `No other ${words.singular} is expected to reach your usual rating. Rate more ${words.plural}, and the list follows.`));
+        : notice("empty", `Nothing better than what you ${words.rated}.`, words.rate === "like" ? `Like more ${words.plural}, and the list follows.`
+          : `No other ${words.singular} is expected to reach your usual rating. Rate more ${words.plural}, and the list follows.`));
       return;
     }
-    const keyOf = (card) => `${card.item} ${card.stars?.toFixed(1)} ${(card.because ?? []).map((reason) => `${reason.item}:${reason.rating}`)}`;
-    follow(grid, cards, keyOf, filmCard);
+    const keyOf = (card) => `${card.item} ${card.stars?.toFixed(1)} ${(card.because ?? []).map((reason) => `${reason.item}:${reason.rating}`)} ${card.everyone ?? ""}`;
+    follow(grid, cards, keyOf, (card) => filmCard(card, { why: card.everyone ? forEach(card) : null }));
     more.hidden = cards.length < wanted || wanted >= MOST_SHOWN;
     said.textContent = `Recommendations: ${cards.slice(0, 3).map(displayTitle).join(", ")}`;
     // Who rated a card with the keyboard goes on at the card that took its place.
@@ -204,9 +261,15 @@ function recommendations(section, info, came) {
     }
   };
   visitor.watch(grid, () => refresh());
-  return [
-    h("div", { class: "picks-head" }, title, subtitle),
+  return { with: setOthers, parts: [
+    h("div", { class: "picks-head" }, title, subtitle, together),
     folded("Filters", [recommendationControls(info, (changed) => { controls = changed; wanted = PAGE_SIZE; refresh(); })]),
     grid, more, said,
-  ];
+  ] };
+}
+
+/** What each of several people may think of a film. */
+function forEach({ everyone }) {
+  if (everyone.length < 2 || everyone.some((stars) => typeof stars !== "number")) return null;
+  return h("p", { class: "card-why" }, "For each of you: ", everyone.map((stars) => stars.toFixed(1)).join(" and "));
 }

@@ -16,14 +16,14 @@ pages.film_map = async (element) => {
     place.replaceChildren(errorNotice(error, () => { element.replaceChildren(); pages.film_map(element); }));
     return;
   }
-  origin.textContent = info.features.length ? `, found from ratings and ${info.features.join(", ")}.`
-    : ", found from ratings alone. Nobody told the model what a genre is.";
+  origin.textContent = info.features.length ? `, found from ${words.rating}s and ${info.features.join(", ")}.`
+    : `, found from ${words.rating}s alone. Nobody told the model what a genre is.`;
   const side = h("aside", { class: "map-side", "aria-label": `The chosen ${words.singular}` });
-  const empty = () => side.replaceChildren(notice("empty", `Pick ${words.withArticle}.`, `Click a point to rate the ${words.singular} and to see which are near. Click into the map, and the wheel zooms.`));
+  const empty = () => side.replaceChildren(notice("empty", `Pick ${words.withArticle}.`, `Click a point to ${words.rate} the ${words.singular} and to see which are near. Click into the map, and the wheel zooms.`));
   const near = latest((film) => ask("similar", { item: film.item, n: 8 }));
   const show = async (film) => {
     const list = h("ul", { class: "film-list" }, placeholders(4, "row"));
-    side.replaceChildren(poster(film, { link: true }), h("div", { class: "map-rate" }, h("span", { class: "hint" }, "Your rating"), starsInput(film)),
+    side.replaceChildren(poster(film, { link: true }), h("div", { class: "map-rate" }, h("span", { class: "hint" }, `Your ${words.rating}`), starsInput(film)),
       h("h3", {}, "Liked by the same people"), list);
     const found = await near(film);
     if (!found) return;

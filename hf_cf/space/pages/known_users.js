@@ -12,7 +12,7 @@ pages.known_users = async (element) => {
   }
   if (!users.length) {
     element.replaceChildren(notice("empty", "This model came without its users.",
-      `It serves visitors only: rate a few ${words.plural}, and it works just as well for you.`));
+      `It serves visitors only: ${words.rate} a few ${words.plural}, and it works just as well for you.`));
     return;
   }
   const input = h("input", { type: "search", list: freshId("users"), placeholder: `such as ${users[0].user}`, maxlength: 100, "aria-label": "User" });
@@ -38,7 +38,7 @@ pages.known_users = async (element) => {
       h("section", { class: "you" }, ...userHistory(user, history), ...userHeldOut(heldOut)),
       h("section", { class: "picks" },
         h("div", { class: "picks-head" }, h("h2", {}, `What to ${words.verb} next`),
-          h("p", { class: "subtitle" }, history ? `Chosen among the ${words.plural} of which the model knows no rating by this person.`
+          h("p", { class: "subtitle" }, history ? `Chosen among the ${words.plural} of which the model knows no ${words.rating} by this person.`
             : `Some they may have ${words.done}: which, the model was not told.`,
           watched ? ` ${watched} of the ${cards.length} they have ${words.done}: see what was held out.` : "")),
         h("div", { class: "cards" }, cards.map((card) => filmCard(card, { forVisitor: false, given: given.get(card.item) }))))));
@@ -50,7 +50,7 @@ pages.known_users = async (element) => {
   const anybody = () => address.go("known_users", users[Math.floor(Math.random() * users.length)].user);
   element.replaceChildren(h("div", { class: "page" },
     h("div", { class: "page-head" }, h("h2", {}, "People the model learned from"),
-      h("p", { class: "subtitle" }, `${plural(info.n_users, "user")}, known by number only. Pick one to see ${info.has_history ? "their ratings and " : ""}what the model makes of them.`)),
+      h("p", { class: "subtitle" }, `${plural(info.n_users, "user")}, known by number only. Pick one to see ${info.has_history ? `their ${words.rating}s and ` : ""}what the model makes of them.`)),
     h("form", { class: "line", onsubmit: (event) => { event.preventDefault(); typed(); } },
       h("div", { class: "search-box" }, icon(ICONS.search), input), options,
       h("button", { type: "submit", class: "button button-strong" }, "Show"),
@@ -66,27 +66,28 @@ pages.known_users = async (element) => {
 
 function userHistory(user, history) {
   if (!history) {
-    return [h("div", { class: "picks-head" }, h("h2", {}, `User ${user}`)), notice("empty", "Their ratings are not here.",
+    return [h("div", { class: "picks-head" }, h("h2", {}, `User ${user}`)), notice("empty", `Their ${words.rating}s are not here.`,
       "The licence of the data does not allow passing them on. What they liked lives on in the model only.")];
   }
   const mean = history.reduce((sum, film) => sum + film.rating, 0) / Math.max(1, history.length);
   return [
     h("div", { class: "picks-head" }, h("h2", {}, `User ${user}`),
-      h("p", { class: "subtitle" }, `${plural(history.length, "rating")}, ${mean.toFixed(1)} stars on average`)),
-    h("ul", { class: "film-list long-list", tabindex: 0, "aria-label": "Ratings" },
-      history.map((film) => filmRow(film, starsShown(film.rating)))),
+      h("p", { class: "subtitle" }, `${plural(history.length, words.rating)}${words.rate === "like" ? "" : `, ${mean.toFixed(1)}${ratingForm() === "stars" ? " stars" : ""} on average`}`)),
+    h("ul", { class: "film-list long-list", tabindex: 0, "aria-label": `${capital(words.rating)}s` },
+      history.map((film) => filmRow(film, words.rate === "rate" && starsShown(film.rating)))),
   ];
 }
 
 /** What they rated unknown to the model, which shows how near it comes. */
 function userHeldOut(heldOut) {
   if (!heldOut.length) return [];
+  const isPredicted = heldOut.every((film) => typeof film.stars === "number");
   const off = heldOut.reduce((sum, film) => sum + Math.abs(film.rating - film.stars), 0) / heldOut.length;
   return [
     h("div", { class: "picks-head" }, h("h2", {}, "Held out of the training"),
-      h("p", { class: "subtitle" }, `${plural(heldOut.length, "rating")} that the model has not seen. It is off by ${off.toFixed(1)} stars on average.`)),
-    h("ul", { class: "film-list long-list held-out", tabindex: 0, "aria-label": "Ratings held out" },
-      heldOut.map((film) => filmRow(film, h("span", { class: "held-out-stars" },
+      h("p", { class: "subtitle" }, `${plural(heldOut.length, words.rating)} that the model has not seen.${isPredicted ? ` It is off by ${off.toFixed(1)}${ratingForm() === "stars" ? " stars" : ""} on average.` : ""}`)),
+    h("ul", { class: "film-list long-list held-out", tabindex: 0, "aria-label": `${capital(words.rating)}s held out` },
+      heldOut.map((film) => filmRow(film, isPredicted && h("span", { class: "held-out-stars" },
         starsShown(film.rating), h("span", { class: "film-row-facts" }, `predicted ${film.stars.toFixed(1)}`))))),
   ];
 }

@@ -50,7 +50,7 @@ function oneFilm(film, info) {
   fill();
   return h("div", { class: "similar" },
     h("div", { class: "similar-film" }, poster(film),
-      h("div", { class: "similar-rate" }, h("p", { class: "hint" }, "Your rating"), starsInput(film)),
+      h("div", { class: "similar-rate" }, h("p", { class: "hint" }, `Your ${words.rating}`), starsInput(film)),
       h("div", { class: "similar-tools" }, saveButton(film), ...film.links.map(({ name, url }) => h("a", {
         class: "quiet", href: url, target: "_blank", rel: "noopener noreferrer" }, name, icon(ICONS.out))))),
     h("div", { class: "similar-facts" },
@@ -62,12 +62,12 @@ function oneFilm(film, info) {
 function expected(film, info) {
   const said = h("div", { class: "expected" }, placeholders(1, "row"));
   const find = latest((ratings) => Promise.all([
-    info.feedback === "explicit" ? ask("predict", { items: [film.item], ratings }) : [{}],
+    info.feedback === "explicit" ? ask("predict", { items: [film.item], ratings, profile: visitor.asProfile(info.profile) }) : [{}],
     ask("explain", { item: film.item, ratings, n: 4 })]));
   const box = panel("For you", null, said);
   visitor.watch(box, async () => {
     const ratings = visitor.asRatings().filter(({ item }) => item !== film.item);
-    if (!ratings.length) return said.replaceChildren(h("p", { class: "hint" }, "Rate some that you know, and here stands what you may think of this one, and why."));
+    if (!ratings.length) return said.replaceChildren(h("p", { class: "hint" }, `${capital(words.rate)} some that you know, and here stands what you may think of this one, and why.`));
     const found = await find(ratings);
     if (!found) return;
     if (found.error) return said.replaceChildren(errorNotice(found.error));
@@ -78,7 +78,7 @@ function expected(film, info) {
       typeof stars === "number" && ratingForm() !== "heart" && predictedStars({ stars, std }),
       lines.length > 0 && h("ul", { class: "effects" }, lines.map((reason) => h("li", { class: reason.effect > 0 ? "effect-up" : "effect-down" },
         h("span", { class: "bar", "aria-hidden": "true" }, h("i", { style: { width: `${(100 * Math.abs(reason.effect)) / most}%` } })),
-        h("span", { class: "effect-words" }, reason.effect > 0 ? "for it: " : "against it: ", h("cite", {}, displayTitle(reason)), `, ${starsInWords(reason.rating)}`)))),
+        h("span", { class: "effect-words" }, reason.effect > 0 ? "for it: " : "against it: ", h("cite", {}, displayTitle(reason)), words.rate === "rate" && `, ${starsInWords(reason.rating)}`)))),
     ].filter(Boolean));
   });
   return box;
@@ -86,11 +86,11 @@ function expected(film, info) {
 
 /** How people rated it: how many gave what. */
 function ratedBy({ n_ratings: count, ratings }) {
-  const many = plural(count, "rating");
-  if (!ratings) return panel("How people rated it", null, h("p", { class: "hint" }, `The model learned from ${many} of it. Which they were, it does not tell.`));
+  const many = plural(count, words.rating);
+  if (!ratings) return panel(words.rate === "like" ? "Who likes it" : "How people rated it", null, h("p", { class: "hint" }, `The model learned from ${many} of it. Which they were, it does not tell.`));
   const all = ratings.reduce((sum, one) => sum + one.count, 0);
   const mean = ratings.reduce((sum, one) => sum + one.count * one.rating, 0) / Math.max(1, all);
-  if (ratingForm() === "heart") return panel("How people rated it", null, h("p", { class: "hint" }, `${plural(all, "person", "people")} liked it.`));
+  if (ratingForm() === "heart") return panel("Who likes it", null, h("p", { class: "hint" }, `${plural(all, "person", "people")} of those that the model learned from.`));
   return panel("How people rated it", all ? `${plural(all, "rating")}, ${mean.toFixed(1)} on average.` : "Nobody rated it yet.",
     all > 0 && barChart([...ratings].reverse().map((one) => ({
       name: starsInWords(one.rating), value: one.count, text: one.count.toLocaleString("en"),

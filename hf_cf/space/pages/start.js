@@ -3,7 +3,7 @@
 
 /** What each tab is called, and the part of it that a phone has room for. */
 const tabNames = () => ({
-  discover: ["Rate & discover", "Discover"],
+  discover: [`${capital(words.rate)} & discover`, "Discover"],
   known_users: ["Known users", "Users"],
   similar_films: [`Similar ${words.plural}`, "Similar"],
   film_map: [`Map of ${words.plural}`, "Map"],
@@ -19,7 +19,7 @@ pages.start = ({ name, failure, words: own }) => {
   if (failure) return pages.failure(root, failure);
   visitor.connect(name);
   history.scrollRestoration = "manual";
-  root.append(connection.note, masthead(), storageNote(), ...tabs(), footBar());
+  root.replaceChildren(connection.note, masthead(), storageNote(), ...tabs(), footBar());
 };
 
 function masthead() {
@@ -27,17 +27,17 @@ function masthead() {
     type: "button", class: "quiet icon-button", "aria-label": "Light or dark", title: "Light or dark",
     onclick: () => remember("theme", document.body.classList.toggle("dark") ? "dark" : "light"),
   }, icon(ICONS.theme));
-  const facts = h("p", { class: "masthead-facts" }, " ");
+  const facts = h("p", { class: "masthead-facts" }, document.querySelector(".masthead-facts")?.textContent ?? " ");
   const count = h("span", { class: "masthead-count" });
   const banner = h("div", {});
   visitor.watch(count, () => {
-    count.textContent = visitor.ratings.length ? `${plural(visitor.ratings.length, "rating")} in this browser` : "";
+    count.textContent = visitor.ratings.length ? `${plural(visitor.ratings.length, words.rating)} in this browser` : "";
   });
   modelInfo().then((info) => {
-    facts.textContent = `${info.n_items.toLocaleString("en")} ${words.plural}, learned from ${plural(info.n_ratings, "rating")} by ${plural(info.n_users, "person", "people")}`;
+    facts.textContent = `${info.n_items.toLocaleString("en")} ${words.plural}, learned from ${plural(info.n_ratings, words.rating)} by ${plural(info.n_users, "person", "people")}`;
     if (info.synthetic) {
-      banner.append(h("p", { class: "banner", role: "note" }, h("strong", {}, "Synthetic ratings. "),
-        `This model was trained on generated ratings of ${words.plural}, for trying things out. Its recommendations say nothing about anybody’s taste.`));
+      banner.append(h("p", { class: "banner", role: "note" }, h("strong", {}, `Synthetic ${words.rating}s. `),
+        `This model was trained on generated ${words.rating}s of ${words.plural}, for trying things out. Its recommendations say nothing about anybody’s taste.`));
     }
   }).catch((error) => banner.append(errorNotice(error)));
   return h("div", {}, h("header", { class: "masthead" },
@@ -110,7 +110,7 @@ function footBar() {
   const count = h("span", {});
   const bar = h("div", { class: "foot-bar" }, h("button", { type: "button", class: "foot-bar-button", onclick: openList }, count, icon(ICONS.more)));
   visitor.watch(bar, () => {
-    count.textContent = [plural(visitor.ratings.length, "rating"), visitor.saved.length && `${visitor.saved.length} saved`].filter(Boolean).join(" · ");
+    count.textContent = [plural(visitor.ratings.length, words.rating), visitor.saved.length && `${visitor.saved.length} saved`].filter(Boolean).join(" · ");
   });
   return bar;
 }

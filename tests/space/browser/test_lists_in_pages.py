@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
 from altered import altered
 from calling import served
-from conftest import Visit, open_tab, rate, row
+from conftest import Visit, open_tab, rate, recommended, row
 from playwright.sync_api import Page, expect
 
 import hf_cf
@@ -87,6 +88,39 @@ def test_a_link_carries_the_list(page: Page, visit: Visit) -> None:
     assert "#list" not in other.url
 
 
+def test_two_people_get_a_list_for_both_by_link(page: Page, visit: Visit) -> None:
+    rate(page, "Alien", 5)
+    rate(page, "Blade Runner", 5)
+    page.get_by_role("button", name="Share a link").click()
+    link = page.get_by_role("textbox", name="Link to your list").input_value()
+
+    other = visit()
+    rate(other, "Notting Hill", 5)
+    other.goto(link)
+    other.reload()
+    other.get_by_role("dialog").get_by_role("button", name="For us two").click()
+    expect(other.get_by_role("heading", name="For you two")).to_be_visible()
+    card = other.locator("#discover .card").first
+    expect(card).to_contain_text(re.compile(r"For each of you: \d\.\d and \d\.\d"))
+    expect(row(other, "Notting Hill").get_by_role("slider")).to_have_value("5")
+    expect(row(other, "Alien")).to_have_count(0)  # it is not their own list
+    other.get_by_role("button", name="Share", exact=True).click()
+    both = other.get_by_role("textbox", name="Link for all of you").input_value()
+    other.keyboard.press("Escape")
+    titles = recommended(other)
+
+    # Whoever opens the link for both sees the same, whatever they rated; back to their own is near.
+    third = visit(both)
+    expect(third.get_by_role("heading", name="For you two")).to_be_visible()
+    expect(third.locator("#discover .card").first).to_contain_text("For each of you")
+    assert recommended(third) == titles
+    third.reload()
+    expect(third.get_by_role("heading", name="For you two")).to_be_visible()
+    third.get_by_role("button", name="For me alone").click()
+    expect(third.get_by_role("heading", name="Loved by many")).to_be_visible()
+    assert "#together" not in third.url
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -113,7 +147,15 @@ def test_markup_in_a_file_is_text(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    "hash_", ["#list=!!!", "#list=AAAA", "#list=W1sxLDVdXQ", "#list=" + "A" * 30000]
+    "hash_",
+    [
+        "#list=!!!",
+        "#list=AAAA",
+        "#list=W1sxLDVdXQ",
+        "#list=" + "A" * 30000,
+        "#together=!",
+        "#together=AAAA.W10",
+    ],
 )
 def test_a_link_that_is_no_list(visit: Visit, space: str, hash_: str) -> None:
     page = visit(space + hash_)

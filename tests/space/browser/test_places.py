@@ -98,6 +98,7 @@ def test_a_question_that_is_being_read_stays(page: Page) -> None:
     assert recommended(page)[0] == asked
     page.locator(".deck input").press("5")
     expect(row(page, asked).get_by_role("slider")).to_have_value("5")
+    page.unroute_all(behavior="wait")
 
 
 def test_a_phone_opens_the_list_from_its_foot(visit: Visit) -> None:
@@ -170,5 +171,16 @@ def test_a_slow_network_sees_something_before_gradio_has_come(space: str, browse
     expect(slow.get_by_role("heading", name="What to watch next")).to_be_visible()
     expect(slow.locator("#discover .card")).to_have_count(12)
     slow.close()
+    waiting = browser.new_page()
+    waiting.route("**/assets/**", lambda route: None)  # it never comes
+    waiting.goto(space, wait_until="commit")
+    expect(waiting.locator("#discover .card")).to_have_count(12)
+    waiting.close()
+    # What can be read stands in the document before any script.
+    plain = browser.new_page(java_script_enabled=False)
+    plain.goto(space)
+    expect(plain.get_by_role("heading", name="What to watch next")).to_be_visible()
+    expect(plain.get_by_text("Rate a few films that you know")).to_be_visible()
+    plain.close()
     sent = httpx.get(space, headers={"accept-encoding": "gzip"})
     assert int(sent.headers["content-length"]) < 60_000  # 1.2 s at 400 kbit/s
