@@ -123,4 +123,6 @@ def test_the_lowest_versions_are_those_that_the_project_allows() -> None:
         bounds[canonicalize_name(one.name)] = min(
             Version(each.version) for each in one.specifier if each.operator == ">="
         )
-    assert {canonicalize_name(name): Version(low) for name, low in pins.items()} == bounds
+    found = {canonicalize_name(name): Version(low) for name, low in pins.items()}
+    assert found.pop("typer")  # which is huggingface_hub's own, see there
+    assert found == bounds

@@ -202,5 +202,5 @@ def _expected_factors(factors: Tensor, known: pd.DataFrame, new: pd.DataFrame) -
     """What the features of new items predict of their factors in the ranking head, (m, k)."""
     features = find_features(known)
     design, asked = (torch.from_numpy(design_matrix(features, t)) for t in (known, new))
-    counts = torch.from_numpy(known["n_ratings"].to_numpy(np.int64))
+    counts = torch.tensor(known["n_ratings"].to_numpy(np.int64))
     return factors_from_features(design, factors[1:].cpu(), counts, asked).to(factors)

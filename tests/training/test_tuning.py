@@ -76,9 +76,9 @@ def test_what_is_fixed_is_not_searched(few: Split, tmp_path: Path) -> None:
 
 def test_bad_trials_of_a_network_are_pruned(few: Split, tmp_path: Path) -> None:
     fixed = {"n_factors": 5, "epochs": 4, "batch_size": 2048}
-    found = tune(*few, tmp_path, "collab_learner", trials=14, progress=False, **fixed)
+    found = tune(*few, tmp_path, "collab_learner", trials=10, progress=False, **fixed)
     states = pd.read_csv(tmp_path / "tuning.csv")["state"]
-    assert found.n_trials == 14
+    assert found.n_trials == 10
     assert set(states) == {"complete", "pruned"}
     assert states[0] == "complete"
 

@@ -46,8 +46,13 @@ function filmSearch({ label, hint, beside = null, choose = null }) {
     const films = found.answer;
     listed = text;
     said.textContent = films.length ? `${plural(films.length, words.singular, words.plural)} found` : `No ${words.singular} found`;
-    if (films.length) follow(list, films, (film) => `${text}/${film.item}`, row);
+    const focused = list.contains(document.activeElement) && document.activeElement;
+    if (films.length) follow(list, films, (film) => film.item, row);
     else list.replaceChildren(h("li", { class: "found-none" }, `No ${words.singular} of that name here. Try a part of its title, initials, or a year.`));
+    // Whoever is in the list already stays there when it changes.
+    if (focused && !list.contains(document.activeElement)) {
+      (focused.isConnected ? focused : list.querySelector(choose ? "button" : RATES) ?? input).focus();
+    }
     takeFirst();
   };
   const searchSoon = later(search, 90);
