@@ -5,7 +5,7 @@ BIN := .venv/bin
 DATA ?= ../shared/data
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-lowest lint docs screenshots bench clean help
+.PHONY: demo test test-firefox test-lowest lint docs screenshots bench clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 14
@@ -18,6 +18,10 @@ models/sample/config.json: | .venv/demo
 
 test: .venv/dev .venv/browser ## run every test
 	$(BIN)/python -m pytest -n 2
+
+test-firefox: .venv/dev ## try the Space in Firefox: the system's, or the one that Playwright brings
+	command -v firefox-esr || command -v firefox || $(BIN)/playwright install firefox
+	PYTHONPATH=tests/space/firefox $(BIN)/python -m pytest -n 0 tests/space/firefox/smoke.py
 
 test-lowest: .venv/browser ## run every test on the lowest versions that pyproject.toml allows, in .venv-lowest
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
