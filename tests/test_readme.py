@@ -119,7 +119,14 @@ def page_at(address: str, server: subprocess.Popen[bytes]) -> str:
     raise AssertionError("no page after five minutes")
 
 
-@pytest.mark.parametrize("page", ["data.md", "implicit.md", "migrating.md", "training.md"])
+PAGES = [
+    path
+    for path in (ROOT / "docs").glob("*.md")
+    if "<!-- test: python -->" in path.read_text("utf-8")
+]
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in PAGES))
 def test_the_examples_of_the_docs(page: str, tmp_path: Path) -> None:
     text = (ROOT / "docs" / page).read_text("utf-8")
     codes = re.findall(r"<!-- test: python -->\n```python\n(.*?)```", text, re.DOTALL)
