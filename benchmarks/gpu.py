@@ -203,15 +203,6 @@ def threads_table(report: Report, ratings: hf_cf.Ratings) -> None:
     torch.set_num_threads(before)
 
 
-def precision_table(report: Report, ratings: hf_cf.Ratings) -> None:
-    """Whether float16 helps: an epoch after one that is not counted."""
-    report.add("", "## `collab_learner`, one epoch, on the GPU", "", "| numbers | s |", "|---|---|")
-    for name, mixed in (("float32", False), ("mixed_precision", True)):
-        work = partial(learner, ratings, report.device, epochs=1, mixed_precision=mixed)
-        report.seconds(work, 30)
-        report.add(f"| {name} | {report.seconds(lambda work=work: work() and 1.0, 30, 3)} |")
-
-
 def answers(report: Report, ratings: hf_cf.Ratings, n_users: int) -> None:
     """Answers of the same model on both devices: whether they agree, and how long they take."""
     train, valid = ratings.split(seed=0)
@@ -332,7 +323,6 @@ def main() -> None:
     parts: dict[str, Callable[[], None]] = {
         "small": partial(of_small, report),
         "large": partial(of_large, report, share),
-        "precision": lambda: precision_table(report, some(10)),
         "threads": lambda: threads_table(report, some(2)),
         "answers": lambda: answers(report, some(0.5), 6_000),
     }

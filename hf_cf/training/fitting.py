@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -258,12 +258,14 @@ def _settings_of(
     hyperparameters: dict[str, Any],
 ) -> TrainingSettings:
     """Settings of a model whose sampling goes on."""
-    own = rec.model.name
-    if own != "bayesian_mf" or model not in (None, own) or recipe is not None:
-        raise ValueError(f"sampling of a bayesian_mf can be resumed, not training of {own!r}")
+    name = rec.model.name
+    if name != "bayesian_mf" or model not in (None, name) or recipe is not None:
+        raise ValueError(f"sampling of a bayesian_mf can be resumed, not training of {name!r}")
     if rec.users != train.users or rec.items != train.items:
         raise ValueError("resume with the ratings that the model was trained on: the ids differ")
-    settings = {**rec.metadata.settings, **hyperparameters}
+    known = {field.name for field in fields(TrainingSettings)}  # earlier versions had others
+    own = {name: value for name, value in rec.metadata.settings.items() if name in known}
+    settings = {**own, **hyperparameters}
     fixed = ("n_factors", "features", "implicit", "noise_freedom", "dates", "seed")
     for name in fixed:
         if name in hyperparameters and hyperparameters[name] != rec.metadata.settings.get(name):

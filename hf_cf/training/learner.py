@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from fastai.callback import fp16  # noqa: F401  (gives Learner its to_fp16)
 from fastai.callback.schedule import Learner  # Learner, with fit_one_cycle patched in
 from fastai.collab import collab_learner
 from fastai.learner import AvgMetric, AvgSmoothLoss, CastToTensor
@@ -84,8 +83,6 @@ def build_learner(
     fastai's own model; the others train the pure module itself.
     """
     on_gpu = torch.device(device).type == "cuda"
-    if settings.mixed_precision and not on_gpu:
-        raise ValueError("mixed_precision=True needs a CUDA GPU: device='cuda'")
     scale = train.scale
     ranges = {"auto": scale.output_range, "scale": (scale.min, scale.max)}
     y_range = ranges[settings.y_range] if isinstance(settings.y_range, str) else settings.y_range
@@ -118,8 +115,6 @@ def build_learner(
         learn = Learner(dls, _TrainingOutput(model), loss_func=loss, **common)
     if any(part.share < 1 for part in dls.train.parts):
         learn.add_cb(SumOfParts())
-    if settings.mixed_precision:
-        learn.to_fp16()
     learn.remove_cb(CastToTensor)  # which the loaders yield already
     learn.recorder.smooth_loss = SmoothLoss()
     _initialise(learn.model, settings)

@@ -101,9 +101,6 @@ class TrainingSettings:
     )
     seed: int = _setting(42, "seed of weights and of the order of rows")
     keep_best: bool = _setting(True, "keep the epoch with the lowest validation error")
-    mixed_precision: bool = _setting(
-        False, "float16 where it is safe (fastai's to_fp16); needs a CUDA GPU"
-    )
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -7,11 +7,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-import torch
 
-from hf_cf import Ratings
 from hf_cf.models import RATING_MODELS
-from hf_cf.training import fit
 from hf_cf.training.settings import (
     MODEL_DEFAULTS,
     RECIPES,
@@ -184,11 +181,3 @@ def test_large_data_gets_fewer_sweeps_and_a_larger_file() -> None:
     given = settings_for("bayesian_mf", n_ratings=20_000_000, epochs=100, thin=5)
     assert (given.epochs, given.thin, given.n_factors) == (100, 5, 16)
     assert settings_for("als", n_ratings=10**7, epochs=9).epochs == 9
-
-
-def test_mixed_precision_without_a_gpu_is_refused(sample: Ratings) -> None:
-    if torch.cuda.is_available():
-        fit(sample, epochs=1, mixed_precision=True, ranking=None, progress=False)
-    else:
-        with pytest.raises(ValueError, match="mixed_precision=True needs a CUDA GPU"):
-            fit(sample, epochs=1, mixed_precision=True, progress=False)

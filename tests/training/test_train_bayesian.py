@@ -123,6 +123,7 @@ def test_resuming_is_the_same_as_never_having_stopped(few: hf_cf.Ratings, tmp_pa
     part = fit(few, few, "bayesian_mf", epochs=6, ranking=None, **QUICK)
     part.save_pretrained(tmp_path)
     part = hf_cf.Recommender.from_pretrained(tmp_path)
+    part.metadata.settings["mixed_precision"] = False  # a setting that 0.1.0 had
     resumed = fit(few, few, resume=part, ranking=None, progress=False)
     assert isinstance(resumed.model, BayesianFactorization)
     assert resumed.model.n_samples == 6
