@@ -92,7 +92,7 @@ function reasons(because, who) {
     return h("p", { class: "card-why" }, `Because ${who} like `, speaking.map((reason, at) => [at ? " and " : "", h("cite", {}, displayTitle(reason))]).flat());
   }
   const parts = speaking.map((reason, at) => [
-    at ? " and " : "", h("cite", {}, displayTitle(reason)), `${reason.rating <= _scale.min + 0.6 * (_scale.max - _scale.min) ? " only" : ""} ${starsInWords(reason.rating)}`]);
+    at ? " and " : "", h("cite", {}, displayTitle(reason)), `${reason.rating <= _scale.min + 0.6 * (_scale.max - _scale.min) ? " only" : ""} ${starsInWords(reason.rating).replace(" ", "\u00a0")}`]);
   return h("p", { class: "card-why" }, `Because ${who} gave `, parts.flat());
 }
 

@@ -251,7 +251,8 @@ function recommendations(section, info, came, others = null) {
           : `No other ${words.singular} is expected to reach your usual rating. Rate more ${words.plural}, and the list follows.`));
       return;
     }
-    const keyOf = (card) => `${card.item} ${card.stars?.toFixed(1)} ${(card.because ?? []).map((reason) => `${reason.item}:${reason.rating}`)} ${card.everyone ?? ""}`;
+    // How sure a prediction is stands on cards from a few ratings on.
+    const keyOf = (card) => `${card.item} ${visitor.ratings.length >= FEW} ${card.stars?.toFixed(1)} ${(card.because ?? []).map((reason) => `${reason.item}:${reason.rating}`)} ${card.everyone ?? ""}`;
     follow(grid, cards, keyOf, (card) => filmCard(card, { why: card.everyone ? forEach(card) : null }));
     more.hidden = cards.length < wanted || wanted >= MOST_SHOWN;
     said.textContent = `Recommendations: ${cards.slice(0, 3).map(displayTitle).join(", ")}`;

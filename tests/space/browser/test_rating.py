@@ -33,8 +33,10 @@ def test_three_ratings_change_what_is_recommended(page: Page) -> None:
     card = page.locator("#discover .card").first
     expect(card.locator(".card-stars strong")).to_have_text(re.compile(r"^\d\.\d$"))
     expect(card.locator(".card-sure")).to_contain_text("most likely")
+    # Also on cards that stood there already before the ratings were enough to say it.
+    expect(page.locator("#discover .card-sure")).to_have_count(12)
     reasons = page.locator("#discover .card-why").all_text_contents()
-    assert any(re.match(r"Because you gave .* 5 stars", reason) for reason in reasons)
+    assert any(re.match(r"Because you gave .* 5\sstars", reason) for reason in reasons)
 
 
 def test_a_reload_keeps_the_ratings_and_another_browser_sees_none(page: Page, visit: Visit) -> None:
