@@ -5,7 +5,7 @@ BIN := .venv/bin
 DATA ?= ../shared/data
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-firefox test-lowest lint docs screenshots bench clean help
+.PHONY: demo test test-firefox test-lowest live lint docs screenshots bench clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 14
@@ -27,6 +27,9 @@ test-lowest: .venv/browser ## run every test on the lowest versions that pyproje
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet -c constraints-lowest.txt -e '.[dev]'
 	.venv-lowest/bin/python -m pytest -n 2 -m "not developed"
+
+live: .venv/dev ## the round trips with the real Hub; HF_TOKEN is that of an account for tests
+	HF_CF_LIVE=1 $(BIN)/python -m pytest tests/live
 
 lint: .venv/dev ## ruff and mypy
 	$(BIN)/ruff check .

@@ -52,11 +52,26 @@ def run(arguments: list[str], folder: Path, variables: dict[str, str]) -> str:
     return done.stdout
 
 
-def test_the_nightly_script_publishes_loads_and_deletes(hub: HubServer, tmp_path: Path) -> None:
+LIVE = ["-m", "pytest", "-n", "0", "-W", "ignore", "-p", "no:cacheprovider", "tests/live"]
+
+
+@pytest.mark.slow
+def test_the_nightly_tests_publish_load_and_delete(hub: HubServer, tmp_path: Path) -> None:
     variables = {**environment(hub, tmp_path / "home", token=hub.token), "PYTHONPATH": str(ROOT)}
-    said = run([str(ROOT / ".github" / "live_hub.py"), "user/nightly"], tmp_path, variables)
-    assert "model.safetensors" in said
-    assert any(request.method == "DELETE" for request in hub.requests)
+    said = run(LIVE, ROOT, variables | {"HF_CF_LIVE": "1"})
+    assert "10 passed" in said and "deselected" not in said
+    deleted = [request for request in hub.requests if request.method == "DELETE"]
+    assert len(deleted) >= 9
+
+
+def test_the_nightly_tests_are_no_part_of_an_ordinary_run(tmp_path: Path) -> None:
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    variables.pop("HF_CF_LIVE", None)
+    done = subprocess.run(
+        [sys.executable, *LIVE], check=False, cwd=ROOT, env=variables, capture_output=True,
+        text=True, timeout=300,
+    )  # fmt: skip
+    assert "10 deselected" in done.stdout and "skipped" not in done.stdout
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)

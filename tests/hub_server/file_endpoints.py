@@ -180,7 +180,7 @@ def _apply(hub: Hub, files: dict[str, File], operation: str, value: dict[str, An
 def _resolve(
     hub: Hub, request: Request, kind: str, repo_id: str, revision: str, path: str
 ) -> Response:
-    repository = hub.readable(request, kind, repo_id)
+    repository = hub.downloadable(request, kind, repo_id)
     oid = commit_of(repository, revision)
     file = repository.files(oid).get(path)
     headers = {"X-Repo-Commit": oid}

@@ -189,6 +189,16 @@ class Hub:
         # The client knows a bare 401 for a missing repository by its https address, which we lack.
         raise Refusal(404 if user else 401, "Repository not found", "RepoNotFound")
 
+    def downloadable(self, request: Request, kind: str, repo_id: str) -> Repository:
+        """Return a repository whose files the asker may have; a gated one is described to all."""
+        repository = self.readable(request, kind, repo_id)
+        user = self.user(request)
+        if repository.settings.get("gated") and (
+            user is None or user.name != repo_id.partition("/")[0]
+        ):
+            raise Refusal(403 if user else 401, "Access to this model is restricted", "GatedRepo")
+        return repository
+
     def writable(self, request: Request, kind: str, repo_id: str) -> Repository:
         """Return a repository that the asker may change."""
         if self.user(request) is None:

@@ -83,9 +83,13 @@ def _delete(hub: Hub, request: Request) -> Response:
 
 @ROUTES("PUT", f"{Routes.REPO}/settings")
 def _settings(hub: Hub, request: Request, kind: str, repo_id: str) -> Response:
-    private = request.json.get("visibility") == "private"
-    hub.writable(request, kind, repo_id).update(private=private)
-    return Response.of({"private": private})
+    repository, changed = hub.writable(request, kind, repo_id), {}
+    if "visibility" in request.json:
+        changed["private"] = request.json["visibility"] == "private"
+    if "gated" in request.json:
+        changed["gated"] = request.json["gated"]
+    repository.update(**changed)
+    return Response.of(changed)
 
 
 @ROUTES("GET", f"{Routes.REPO}(?:/revision/(?P<revision>[^/]+))?")
@@ -108,7 +112,7 @@ def _info(hub: Hub, request: Request, kind: str, repo_id: str, revision: str | N
         "createdAt": settings["created"],
         "lastModified": repository.read_commit(oid)["date"],
         "private": settings["private"],
-        "gated": False,
+        "gated": settings.get("gated", False),
         "disabled": False,
         "tags": card.get("tags", []),
         "cardData": card,
