@@ -167,7 +167,7 @@ def main() -> None:
             "GRADIO_SERVER_PORT": str(port),
         }
         space = subprocess.Popen(
-            [sys.executable, str(ROOT / "space" / "app.py")], env=environment, 
+            [sys.executable, str(ROOT / "space" / "app.py")], env=environment,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         assert space.stdout is not None
