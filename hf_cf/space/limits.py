@@ -46,14 +46,7 @@ class Limits:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = ended = False
-
-        async def watched(message: Message) -> None:
-            nonlocal started, ended
-            started = started or message["type"] == "http.response.start"
-            ended = message["type"] == "http.response.body" and not message.get("more_body")
-            await send(message)
-
+        watched = _Watched(send, tells_status=_is_run(scope))
         try:
             if scope["method"] not in ("GET", "HEAD", "OPTIONS", "DELETE"):
                 body = await _body(scope, receive)
@@ -62,14 +55,52 @@ class Limits:
                 receive = _Replay(body, receive)
             await self.app(scope, receive, watched)
         except Exception as error:
-            if ended:  # it was answered, and raised so that a server would log it
+            if watched.ended:  # it was answered, and raised so that a server would log it
                 return
             problem = Problem.of(error, f"{scope['method']} {scope['path']}")
-            if started:  # an answer that has begun can only end
+            if watched.started:  # an answer that has begun can only end
                 await send({"type": "http.response.body", "body": b""})
             else:
                 answer = JSONResponse(problem.body, problem.status, problem.headers)
                 await answer(scope, receive, send)
+
+
+class _Watched:
+    """What sends an answer, and knows how far it is.
+
+    With `tells_status` an answer of 500 gets the status that its body tells: gradio's ``run``
+    answers every error so.
+    """
+
+    def __init__(self, send: Send, *, tells_status: bool) -> None:
+        self._send, self._tells_status = send, tells_status
+        self._held: Message | None = None
+        self.started = self.ended = False
+
+    async def __call__(self, message: Message) -> None:
+        start = message["type"] == "http.response.start"
+        if start and self._tells_status and message["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._held = message
+            return
+        self.started = True
+        if self._held is not None:
+            held, self._held = self._held, None
+            await self._send({**held, "status": _told_status(message.get("body", b""))})
+        self.ended = message["type"] == "http.response.body" and not message.get("more_body")
+        await self._send(message)
+
+
+def _is_run(scope: Scope) -> bool:
+    called = _CALL.search(scope["path"])
+    return called is not None and called[1] == "run"
+
+
+def _told_status(body: bytes) -> int:
+    """The status of an error of ours, which gradio answers with 500 and its words in the body."""
+    try:
+        return int(json.loads(body)["title"].split()[0])
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _filled_up(body: bytes, length: int) -> bytes:

@@ -94,3 +94,15 @@ def test_hostile_calls_are_answered_in_words(
     assert refused > N_CALLS / 2
     printed = capfd.readouterr()
     assert "Traceback" not in printed.err + printed.out
+
+
+@pytest.mark.parametrize("route", ["api", "gradio_api/run"])
+def test_a_call_that_is_wrong_is_a_400_whichever_way_it_comes(address: str, route: str) -> None:
+    with httpx.Client(base_url=address) as client:
+        for values in ({"user": 10**9}, {"user": 7, "n": 0}):
+            body = values if route == "api" else {"data": list(values.values())}
+            refused = client.post(f"{route}/recommend_for_user", json=body)
+            assert 400 <= refused.status_code < 500, refused.text
+            assert refused.json()["error"]
+        body = {"user": 7} if route == "api" else {"data": [7]}
+        assert client.post(f"{route}/recommend_for_user", json=body).status_code == 200
