@@ -73,6 +73,8 @@ def space(service: Service | str) -> FastAPI:
     title = f"What to {words.verb} next"
     demo = build(calls, title)
     demo.queue(max_size=MOST_AT_ONCE, default_concurrency_limit=None)
+    # Each call is a session of its own to gradio, which copies the page into it; none has a state.
+    demo.state_session_capacity = 2 * MOST_AT_ONCE
     app = gr.mount_gradio_app(
         app, demo, path="/", mcp_server=False, show_error=False, run_history=False,
         root_path=os.environ.get("GRADIO_ROOT_PATH"),
