@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import importlib.util
 import json
 import logging
@@ -256,10 +257,8 @@ def fuzz(name: str, minutes: float, keep: Path) -> None:
 
     logging.disable()
     with atheris.instrument_imports(include=["hf_cf"]):
-        import hf_cf.data.readers
-        import hf_cf.space.lists
-        import hf_cf.space.serving
-        import hf_cf.storage.model_folder  # noqa: F401
+        for part in ("data.readers", "space.lists", "space.serving", "storage.model_folder"):
+            importlib.import_module(f"hf_cf.{part}")
     target, seeds = TARGETS[name]()
     corpus = keep / f"corpus-{name}"
     corpus.mkdir(parents=True, exist_ok=True)
@@ -302,15 +301,18 @@ def folders(n: int) -> str:
     folder, files = _folder()
     began, rows = time.monotonic(), []
     examples = n // len(damaged.CHECKS)
-    for kind, (check, damages) in damaged.CHECKS.items():
 
+    def load_damaged(check: Callable[..., Any], damages: Any) -> None:
         @seed(int(time.time()))
         @settings(max_examples=examples, **damaged.COMMON)
         @given(damages)
         def run(drawn: Any) -> None:
-            check(folder, files, *drawn)  # noqa: B023 - it is run before the next is made
+            check(folder, files, *drawn)
 
         run()
+
+    for kind, (check, damages) in damaged.CHECKS.items():
+        load_damaged(check, damages)
         rows.append(f"| {kind} | {examples:,} | 0 |")
     head = ["| damage | folders | unexpected outcomes |", "|---|--:|--:|"]
     minutes = (time.monotonic() - began) / 60

@@ -38,9 +38,9 @@ GROUPS = (
 COLUMNS = "| given | new films | below a new one that is loved | nDCG@10 | new in a top 10 |"
 
 
-def trained(ratings: Ratings, **settings: float) -> Recommender:
+def trained(ratings: Ratings, ranking: ImplicitALSConfig | None = None) -> Recommender:
     """Train a recommender of which only the ranking head matters."""
-    ranking = ImplicitALSConfig(**settings)  # type: ignore[arg-type]
+    ranking = ranking or ImplicitALSConfig()
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # no draws, no stars
         return fit(
             ratings, None, "bayesian_mf", epochs=1, burn_in=1, ranking=ranking, progress=False
@@ -110,8 +110,12 @@ def by_popularity(whole: Ratings, seed: int) -> dict[str, list[float]]:
     train, test = whole.split(0.2, seed=seed)
     groups = np.digitize(train.item_counts()[1:], EDGES)
     results = {}
-    for name, share in (("without features", 0.0), ("with features", None)):
-        rec = trained(train, **({} if share is None else {"feature_share": share}))
+    configs = {
+        "without features": ImplicitALSConfig(feature_share=0.0),
+        "with features": ImplicitALSConfig(),
+    }
+    for name, config in configs.items():
+        rec = trained(train, config)
         below, ndcg, _ = found(rec, train, test, groups)
         results[name] = [*below.tolist(), ndcg]
     return results

@@ -36,11 +36,10 @@ from hf_cf.training.checkpoint import Checkpoint, describe_run
 from hf_cf.training.devices import chosen_device
 from hf_cf.training.ranking import ImplicitALSConfig, fit_implicit_als
 from hf_cf.training.report import with_report
-from hf_cf.training.settings import TrainingSettings, settings_for
+from hf_cf.training.settings import SOLVED, TrainingSettings, settings_for
 from hf_cf.training.subsampling import enough
 
 _LEAST_NOISE = 1e-3  # standard deviation of a rating, as a share of the scale
-_SOLVED = ("als", "bayesian_mf")  # models that have no epochs to choose from
 
 
 def fit(
@@ -131,7 +130,7 @@ def fit(
         settings = settings_for(model, recipe, n_ratings=len(train), **hyperparameters)
     else:
         settings = _settings_of(resume, train, model, recipe, hyperparameters)
-    if cbs and (settings.model in _SOLVED or train.feedback == "implicit"):
+    if cbs and (settings.model in SOLVED or train.feedback == "implicit"):
         raise InvalidArgument("cbs: fastai does not train this model, so it has no callbacks")
     chosen = chosen_device(device, len(train), settings.model)
     if threads is not None and threads < 1:
@@ -323,7 +322,7 @@ def _best_epoch(
     settings: TrainingSettings, epochs: list[dict[str, float]], *, progress: bool
 ) -> dict[str, float]:
     """Which epoch the weights are of, where it is not the last."""
-    if not settings.keep_best or settings.model in _SOLVED:
+    if not settings.keep_best or settings.model in SOLVED:
         return {}
     from hf_cf.training.epoch_log import best_epoch
 

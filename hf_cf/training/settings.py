@@ -209,6 +209,9 @@ MODEL_DEFAULTS: Mapping[str, TrainingSettings] = MappingProxyType(
 """What `fit` uses for each model unless told otherwise: tuned on validation data."""
 
 
+SOLVED = ("als", "bayesian_mf")
+"""Models that fastai does not train: they have no epochs to choose from or to stop after."""
+
 TUNED_ON = 100_000
 """Ratings of the data that `MODEL_DEFAULTS` were tuned on."""
 

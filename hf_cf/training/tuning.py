@@ -31,7 +31,7 @@ from hf_cf.errors import InvalidArgument
 from hf_cf.evaluation import evaluate
 from hf_cf.training.fitting import fit
 from hf_cf.training.ranking import FACTORS, ImplicitALSConfig
-from hf_cf.training.settings import settings_for
+from hf_cf.training.settings import SOLVED, settings_for
 
 Objective = Literal["stars", "lists"]
 
@@ -88,7 +88,7 @@ LISTS: Mapping[str, BaseDistribution] = MappingProxyType(
 
 
 _MEASURES = {"stars": "valid_rmse", "lists": "valid_ndcg@10"}
-_SOLVED = ("als", "bayesian_mf")  # they have no epochs to stop after
+_TRIED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class Tuned(NamedTuple):
@@ -222,7 +222,7 @@ class _Search:
 
     def _measured(self, trial: Trial, settings: dict[str, Any]) -> float:
         if self.objective == "stars":
-            callbacks = [] if self.model in _SOLVED else [_pruning(trial)]
+            callbacks = [] if self.model in SOLVED else [_pruning(trial)]
             rec = fit(
                 self.train, self.valid, self.model,
                 ranking=None, progress=False, cbs=callbacks, **settings,
@@ -249,6 +249,8 @@ def _search(
         raise InvalidArgument(f"objective={objective!r}; choose from stars, lists")
     if implicit and objective == "stars":
         raise InvalidArgument("these are interactions without stars; tune their lists")
+    if objective == "lists" and model is not None:
+        raise InvalidArgument("lists are the ranking head's, whatever the model; leave model out")
     if objective == "lists":
         config = ImplicitALSConfig.of_interactions() if implicit else ImplicitALSConfig()
         names = {field.name for field in fields(config)}
@@ -287,7 +289,6 @@ def _pruning(trial: Trial) -> Any:
 
 def _study(folder: Path, search: _Search, seed: int) -> optuna.Study:
     """The search of a folder, new or earlier."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     earlier = (folder / JOURNAL).exists()
     study = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))),
@@ -301,13 +302,14 @@ def _study(folder: Path, search: _Search, seed: int) -> optuna.Study:
             f"{folder} holds a search of other data or settings ({known}); choose another folder"
         )
     study.set_user_attr("question", search.question)
-    if not _tried(study):
-        study.enqueue_trial(search.default, skip_if_exists=True)
+    # A search that was interrupted in its first trial has not tried the defaults yet.
+    if not study.get_trials(deepcopy=False, states=(*_TRIED, TrialState.WAITING)):
+        study.enqueue_trial(search.default)
     return study
 
 
 def _tried(study: optuna.Study) -> list[FrozenTrial]:
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    return study.get_trials(deepcopy=False, states=_TRIED)
 
 
 def _best(study: optuna.Study, search: _Search) -> Tuned:

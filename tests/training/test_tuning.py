@@ -49,8 +49,6 @@ def test_it_goes_on_where_it_stopped(few: Split, tmp_path: Path) -> None:
 def test_an_interrupted_trial_is_not_lost_time_for_the_next_search(
     few: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tune(*few, tmp_path, "als", trials=1, progress=False)
-
     def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
@@ -58,7 +56,10 @@ def test_an_interrupted_trial_is_not_lost_time_for_the_next_search(
         patch.setattr("hf_cf.training.tuning.fit", interrupted)
         with pytest.raises(KeyboardInterrupt):
             tune(*few, tmp_path, "als", trials=2, progress=False)
-    assert tune(*few, tmp_path, "als", trials=2, progress=False).n_trials == 2
+    found = tune(*few, tmp_path, "als", trials=2, progress=False)
+    assert found.n_trials == 2
+    default = fit(*few, "als", ranking=None, progress=False)  # the first trial all the same
+    assert found.default_value == pytest.approx(default.metrics["valid_rmse"], rel=1e-6)
 
 
 def test_another_question_needs_another_folder(few: Split, tmp_path: Path) -> None:
@@ -102,6 +103,7 @@ def test_lists_are_tuned_by_ndcg_also_without_stars(few: Split, tmp_path: Path) 
         ({"trials": 0}, "at least 1"),
         ({"objective": "lists", "n_hidden": 3}, "no setting 'n_hidden'"),
         ({"model": "alls"}, "alls"),
+        ({"model": "als", "objective": "lists"}, "leave model out"),
     ],
 )
 def test_what_cannot_be_tuned_is_said_before_anything_is_written(
