@@ -33,9 +33,21 @@ _WITH_SLASH = (
     ' location.pathname + "/" + location.search + location.hash);'
 )
 
-_FIRST = (
-    '<header class="masthead"><div><h1>{title}</h1>'
-    '<p class="masthead-facts">{description}</p></div></header>'
+# The head of the page as it stays, so that nothing moves under a finger when the script has run.
+_HEAD = (
+    '<div><header class="masthead"><div><h1>{title}</h1><p class="masthead-facts">{facts}</p></div>'
+    '<div class="masthead-side"></div></header>{banner}</div>'
+)
+
+_SYNTHETIC = (
+    '<p class="banner" role="note"><strong>Synthetic {rating}s.</strong> This model was trained on'
+    " generated {rating}s of {plural}, for trying things out. Its recommendations say nothing about"
+    " anybody’s taste.</p>"
+)
+
+_FONTS = "".join(
+    f'<link rel="preload" as="font" type="font/woff2" crossorigin href="{file}" />\n'
+    for file in components.fonts()
 )
 
 _IN_THE_DARK = (
@@ -61,8 +73,12 @@ class FrontPage:
         Of the model's data; a browser keeps a visitor's list under it.
     words : ItemWords
         What the pages call the items.
+    facts : str
+        What stands below the title: of what the model was made.
     likes : bool
         Whether people like items rather than rate them.
+    synthetic : bool
+        Whether the model was trained on generated ratings; the page says so.
     failure : str, optional
         Why there is no model.
     """
@@ -74,7 +90,9 @@ class FrontPage:
         description: str,
         name: str,
         words: ItemWords,
+        facts: str = "",
         likes: bool = False,
+        synthetic: bool = False,
         failure: str | None = None,
     ) -> None:
         self.app = app
@@ -89,10 +107,14 @@ class FrontPage:
             f"<title>{self._title}</title>\n"
             f'<meta name="description" content="{self._description}" />\n'
             f"<script>{_WITH_SLASH}</script>\n"
-            f"<style>{components.stylesheet()}</style>\n"
+            f"{_FONTS}<style>{components.stylesheet()}</style>\n"
         )
         # What can be read stands before the script, which is most of the document.
-        first = "" if failure else _FIRST.format(title=self._title, description=self._description)
+        banner = _SYNTHETIC.format(rating=said.get("rating", "rating"), plural=escape(words.plural))
+        head = _HEAD.format(
+            title=self._title, facts=escape(facts), banner=banner if synthetic else ""
+        )
+        first = "" if failure else head
         self._body = (
             f'<script>{_IN_THE_DARK}</script><main id="hf-cf" class="hfcf">{first}</main>\n'
             f"<script>{components.script()}</script><script>hfcf.start({start});</script>"

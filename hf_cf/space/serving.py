@@ -81,12 +81,14 @@ def space(service: Service | str) -> FastAPI:
         app_kwargs={"exception_handlers": {Exception: _no_call}}, **appearance(),
     )  # fmt: skip
     lengths = {each.name: len(each.signature.parameters) for each in calls.endpoints.values()}
-    failure = service if isinstance(service, str) else None
-    name = "" if isinstance(service, str) else service.rec.source.name
+    of_model: dict[str, Any] = {"name": "", "failure": service}
+    if not isinstance(service, str):
+        source, likes = service.rec.source, service.rec.scale == LIKES
+        of_model = {"name": source.name, "synthetic": source.synthetic, "likes": likes,
+                    "facts": _facts(service)}  # fmt: skip
     app.add_middleware(
-        FrontPage, title=title, description=_summary(service), name=name, failure=failure,
-        words=words, likes=not isinstance(service, str) and service.rec.scale == LIKES,
-    )  # fmt: skip
+        FrontPage, title=title, description=_summary(service), words=words, **of_model
+    )
     app.add_middleware(Limits, lengths=lengths)
     return app
 
@@ -128,6 +130,18 @@ def _summary(service: Service | str) -> str:
     rate = "Like" if service.rec.scale == LIKES else "Rate"
     return (
         f"{rate} a few {words.plural} that you know, and see what to {words.verb} next, of {n:,}."
+    )
+
+
+def _facts(service: Service) -> str:
+    """Of what the model was made, for the head of the page."""
+    rec = service.rec
+    n_items, n_people = len(rec.items) - 1, len(rec.users) - 1
+    n_ratings = int(rec.catalogue["n_ratings"].sum())
+    rating = "like" if rec.scale == LIKES else "rating"
+    return (
+        f"{n_items:,} {service.words.plural}, learned from {n_ratings:,} {rating}"
+        f"{'' if n_ratings == 1 else 's'} by {n_people:,} {'person' if n_people == 1 else 'people'}"
     )
 
 

@@ -22,26 +22,18 @@ pages.start = ({ name, failure, words: own }) => {
   root.replaceChildren(connection.note, masthead(), storageNote(), ...tabs(), footBar());
 };
 
+/** The head of the page, which stands in the document, with what can be done there. */
 function masthead() {
-  const theme = h("button", {
+  const side = document.querySelector(".masthead-side");
+  const count = h("span", { class: "masthead-count" });
+  side.replaceChildren(count, h("button", {
     type: "button", class: "quiet icon-button", "aria-label": "Light or dark", title: "Light or dark",
     onclick: () => remember("theme", document.body.classList.toggle("dark") ? "dark" : "light"),
-  }, icon(ICONS.theme));
-  const facts = h("p", { class: "masthead-facts" }, document.querySelector(".masthead-facts")?.textContent ?? " ");
-  const count = h("span", { class: "masthead-count" });
-  const banner = h("div", {});
+  }, icon(ICONS.theme)));
   visitor.watch(count, () => {
     count.textContent = visitor.ratings.length ? `${plural(visitor.ratings.length, words.rating)} in this browser` : "";
   });
-  modelInfo().then((info) => {
-    facts.textContent = `${info.n_items.toLocaleString("en")} ${words.plural}, learned from ${plural(info.n_ratings, words.rating)} by ${plural(info.n_users, "person", "people")}`;
-    if (info.synthetic) {
-      banner.append(h("p", { class: "banner", role: "note" }, h("strong", {}, `Synthetic ${words.rating}s. `),
-        `This model was trained on generated ${words.rating}s of ${words.plural}, for trying things out. Its recommendations say nothing about anybody’s taste.`));
-    }
-  }).catch((error) => banner.append(errorNotice(error)));
-  return h("div", {}, h("header", { class: "masthead" },
-    h("div", {}, h("h1", {}, TITLE), facts), h("div", { class: "masthead-side" }, count, theme)), banner);
+  return side.closest("#hf-cf > div");
 }
 
 /** Light or dark as the visitor chose, or as their system has it; gradio sets it again later. */
