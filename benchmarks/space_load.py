@@ -210,7 +210,7 @@ work shared (load average {os.getloadavg()[1]:.1f} over five minutes), Python
 | median, 99th percentile | {p50 * 1000:.0f} ms, {p99 * 1000:.0f} ms |
 | hostile calls, by status | {json.dumps({str(k): v for k, v in sorted(seen.hostile.items())})} |
 | slow requests, by status | {json.dumps({str(k): v for k, v in sorted(seen.slow.items())})} |
-| memory at the start, at the end, most | {sizes[0]:.0f}, {sizes[-1]:.0f}, {max(sizes):.0f} MB |
+| memory, minute by minute | {", ".join(f"{size:.0f}" for size in sizes)} MB |
 | calls under way at SIGTERM that were answered | {answered} of {len(statuses)} |
 | exit status | {ended} |
 | tracebacks in what it printed | {printed.count("Traceback")} |

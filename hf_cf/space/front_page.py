@@ -42,7 +42,7 @@ _HEAD = (
 _SYNTHETIC = (
     '<p class="banner" role="note"><strong>Synthetic {rating}s.</strong> This model was trained on'
     " generated {rating}s of {plural}, for trying things out. Its recommendations say nothing about"
-    " anybody’s taste.</p>"
+    " the taste of anybody.</p>"
 )
 
 _FONTS = "".join(

@@ -205,7 +205,8 @@ def test_a_slow_network_sees_something_before_gradio_has_come(space: str, browse
     plain = browser.new_page(java_script_enabled=False)
     plain.goto(space)
     expect(plain.get_by_role("heading", name="What to watch next")).to_be_visible()
-    expect(plain.get_by_text("560 films, learned from 47,468 ratings by 600 people")).to_be_visible()
+    facts = "560 films, learned from 47,468 ratings by 600 people"
+    expect(plain.get_by_text(facts)).to_be_visible()
     expect(plain.get_by_text("Synthetic ratings.")).to_be_visible()
     plain.close()
     sent = httpx.get(space, headers={"accept-encoding": "gzip"})
