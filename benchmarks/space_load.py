@@ -123,7 +123,7 @@ async def load(address: str, port: int, titles: list[str], minutes: float, space
     async def watch() -> None:
         while time.monotonic() < until:
             sizes.append(memory(space))
-            await asyncio.sleep(5)
+            await asyncio.sleep(EVERY)
 
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=CLIENTS)
     async with httpx.AsyncClient(base_url=address, timeout=60, limits=limits) as client:
@@ -210,7 +210,7 @@ work shared (load average {os.getloadavg()[1]:.1f} over five minutes), Python
 | median, 99th percentile | {p50 * 1000:.0f} ms, {p99 * 1000:.0f} ms |
 | hostile calls, by status | {json.dumps({str(k): v for k, v in sorted(seen.hostile.items())})} |
 | slow requests, by status | {json.dumps({str(k): v for k, v in sorted(seen.slow.items())})} |
-| memory, minute by minute | {", ".join(f"{size:.0f}" for size in sizes)} MB |
+| memory at each minute, and the most | {", ".join(f"{size:.0f}" for size in [*sizes[:: 60 // EVERY], max(sizes)])} MB |
 | calls under way at SIGTERM that were answered | {answered} of {len(statuses)} |
 | exit status | {ended} |
 | tracebacks in what it printed | {printed.count("Traceback")} |
