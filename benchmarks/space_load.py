@@ -33,6 +33,7 @@ from hf_cf.training import fit
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "benchmarks" / "results" / "space_load.md"
 CLIENTS, HOSTILE, SLOW = 200, 0.01, 0.05
+EVERY = 5  # seconds between two looks at the memory
 THINKING = 5.0  # seconds, on average
 
 
@@ -196,6 +197,7 @@ def write(
     """Write the page of results."""
     p50, p99 = np.percentile(seen.seconds, [50, 99])
     answered = sum(status == 200 for status in statuses)
+    by_minute = ", ".join(f"{size:.0f}" for size in [*sizes[:: 60 // EVERY], max(sizes)])
     text = f"""# A Space under load
 
 Written by `benchmarks/space_load.py --minutes {minutes:g}` on {os.cpu_count()} cores that other
@@ -210,7 +212,7 @@ work shared (load average {os.getloadavg()[1]:.1f} over five minutes), Python
 | median, 99th percentile | {p50 * 1000:.0f} ms, {p99 * 1000:.0f} ms |
 | hostile calls, by status | {json.dumps({str(k): v for k, v in sorted(seen.hostile.items())})} |
 | slow requests, by status | {json.dumps({str(k): v for k, v in sorted(seen.slow.items())})} |
-| memory at each minute, and the most | {", ".join(f"{size:.0f}" for size in [*sizes[:: 60 // EVERY], max(sizes)])} MB |
+| memory at each minute, and the most | {by_minute} MB |
 | calls under way at SIGTERM that were answered | {answered} of {len(statuses)} |
 | exit status | {ended} |
 | tracebacks in what it printed | {printed.count("Traceback")} |
