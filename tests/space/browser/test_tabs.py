@@ -10,6 +10,10 @@ from calling import served
 from conftest import TABS, Visit, open_tab, rate
 from playwright.sync_api import Page, expect
 
+# Colours fade in, and cards are pale while others are on their way.
+STANDS_STILL = """() => !document.querySelector(".busy")
+    && document.getAnimations().every((each) => each.playState !== "running")"""
+
 
 def wait_for_content(page: Page) -> None:
     """Until nothing on the open tab is a placeholder."""
@@ -145,7 +149,7 @@ def test_axe_finds_nothing_serious(visit: Visit, scheme: str) -> None:
     for tab in TABS:
         open_tab(page, tab)
         wait_for_content(page)
-        page.wait_for_timeout(300)  # colours fade in
+        page.wait_for_function(STANDS_STILL)
         found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
         serious = [
             (one["id"], node["target"], node["failureSummary"])
