@@ -16,15 +16,17 @@ from hf_cf.inference.trained_model import TrainedModel
 from hf_cf.recommender import Recommender
 
 _RESAMPLES = 200
-_MOST_USERS = 10_000
+_MOST_USERS, _FEWEST_USERS = 10_000, 1_000
+_MOST_SCORES = 10**9
 _MOST_VISITORS = 1_000
 
 
 def with_report(model: TrainedModel, train: Ratings, valid: Ratings | None) -> TrainedModel:
     """Return a trained model with what its card shows.
 
-    The evaluation on held-out ratings is of 10,000 users at most, drawn at random. Where whole
-    users were held out, it is of what 1,000 of them are recommended after a few ratings.
+    The evaluation on held-out ratings is of 10,000 users at most, drawn at random, and of fewer
+    where more than 100,000 items are ranked for each: down to 1,000. Where whole users were held
+    out, it is of what 1,000 of them are recommended after a few ratings.
     """
     metadata = replace(model.metadata, hardware=_hardware(model.scorer.device))
     if valid is not None:
@@ -37,7 +39,8 @@ def with_report(model: TrainedModel, train: Ratings, valid: Ratings | None) -> T
 
 
 def _evaluation(rec: Recommender, train: Ratings, valid: Ratings) -> dict[str, Any]:
-    valid = _of_some(valid, _MOST_USERS)
+    at_most = min(_MOST_USERS, max(_FEWEST_USERS, _MOST_SCORES // len(rec.items)))
+    valid = _of_some(valid, at_most)
     try:
         return evaluate(rec, train, valid, resamples=_RESAMPLES).to_dict()
     except ValueError:  # the users drawn, or their items, are not known
