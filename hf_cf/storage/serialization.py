@@ -301,7 +301,5 @@ def _ratings(table: pd.DataFrame, n_users: int, n_items: int) -> History:
     later, same = users[1:] > users[:-1], users[1:] == users[:-1]
     if not (later | (same & (items[1:] > items[:-1]))).all():
         raise ValueError("the ratings are not sorted, or one stands twice")
-    starts = np.zeros(n_users + 1, np.int64)
-    np.cumsum(np.bincount(users, minlength=n_users), out=starts[1:])
     # Copies, because Arrow's memory is read-only, which PyTorch warns of.
-    return History(starts, items.copy(), stars.copy())
+    return History.from_lengths(np.bincount(users, minlength=n_users), items.copy(), stars.copy())
