@@ -176,7 +176,7 @@ def r_hat(model: BayesianFactorization, ratings: Ratings, *, seed: int = 0) -> f
         torch.from_numpy(codes[rows]).to(model.device).long()
         for codes in (ratings.user_codes, ratings.item_codes)
     )
-    stars = model.stars_of_draws(model.user_vectors(users), items)
+    stars = model.stars_of_samples(model.user_vectors(users), items)
     half = stars.shape[1] // 2
     if half < 2 or not len(rows):
         return 99.0  # two samples have no spread to speak of
