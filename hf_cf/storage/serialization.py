@@ -236,8 +236,7 @@ def _modules(config: dict[str, Any]) -> tuple[RatingModel, ImplicitALS | None]:
 
 def _fill(module: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:
     """Put the tensors of a prefix into a module, in evaluation mode."""
-    state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-    module.load_state_dict(state, assign=True)
+    module.load_state_dict(t.under(prefix, tensors), assign=True)
     module.eval().requires_grad_(False)
 
 

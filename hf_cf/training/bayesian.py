@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from hf_cf.data.ratings import Ratings
 from hf_cf.models import BayesianFactorization
 from hf_cf.models.threads import on_usable_threads
+from hf_cf.storage.tensors import under
 from hf_cf.training.checkpoint import Checkpoint, State
 from hf_cf.training.gibbs import Chain, dots, widened
 from hf_cf.training.settings import TrainingSettings
@@ -120,9 +121,9 @@ def train_bayesian(
 def most_samples(settings: TrainingSettings, single: BayesianFactorization) -> int:
     """How many samples fit in ``max_mb``, for a model with one: at least 1."""
     sizes = {name: t.numel() * t.element_size() for name, t in single.state_dict().items()}
-    sittings = sum(size for name, size in sizes.items() if name.startswith("sittings."))
-    room = settings.max_mb * 1e6 - sittings
-    return max(1, int(room / (sum(sizes.values()) - sittings)))
+    of_sessions = sum(size for name, size in sizes.items() if name.startswith("sittings."))
+    room = settings.max_mb * 1e6 - of_sessions
+    return max(1, int(room / (sum(sizes.values()) - of_sessions)))
 
 
 class _RunningErrors:
@@ -193,8 +194,8 @@ def _state_tensors(
     kept = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     if running is not None:
         kept["valid_total"] = running.total
-    if chain.sittings is not None:
-        kept |= {f"sittings.{name}": t for name, t in chain.sittings.running_means().items()}
+    if chain.sessions is not None:
+        kept |= {f"sittings.{name}": t for name, t in chain.sessions.running_means().items()}
     return kept
 
 
@@ -206,16 +207,12 @@ def _restore(
     n_draws: int,
 ) -> None:
     """Put what `_state_tensors` gave after so many samples where it was."""
-
-    def under(prefix: str) -> dict[str, Tensor]:
-        return {n.removeprefix(prefix): t for n, t in kept.items() if n.startswith(prefix)}
-
-    model.load_state_dict(under("model."))
+    model.load_state_dict(under("model.", kept))
     chain.go_back_to(model, n_draws)
     if running is not None:
         running.total, running.draws = kept["valid_total"].to(running.total.device), n_draws
-    if chain.sittings is not None:
-        chain.sittings.go_on_with(under("sittings."))
+    if chain.sessions is not None:
+        chain.sessions.go_on_with(under("sittings.", kept))
 
 
 def _copy_draws(old: BayesianFactorization, new: BayesianFactorization, last: int) -> None:
