@@ -174,7 +174,6 @@ def shown(value: Any) -> str:
 
 _ROWS = whole(1, 2**31 - 1)
 _WIDTH = whole(1, 2**16)
-_REAL = number(-1e9, 1e9)
 
 
 def _feature(value: Any, where: str) -> None:

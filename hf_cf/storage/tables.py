@@ -61,8 +61,7 @@ _LIMITS = {"thrift_string_size_limit": 10_000_000, "thrift_container_size_limit"
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table; columns that are neither numbers, text, flags nor dates are left out."""
-    arrow = _plain(table)
-    pq.write_table(arrow, path, compression="none")
+    pq.write_table(_plain(table), path, compression="none")
 
 
 def _plain(table: pd.DataFrame) -> pa.Table:

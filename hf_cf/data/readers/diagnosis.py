@@ -128,8 +128,8 @@ def _records(
     """Line number and values of each line that is not empty."""
     if not table_format.quoted or len(table_format.separator) > 1:
         for line, text in enumerate(_lines(file, table_format), start=1):
-            if values := text.rstrip("\r\n"):
-                yield line, values.split(table_format.separator)
+            if whole := text.rstrip("\r\n"):
+                yield line, whole.split(table_format.separator)
         return
     reader = csv.reader(_lines(file, table_format), delimiter=table_format.separator)
     while True:
