@@ -212,7 +212,7 @@ class _Index:
         members = [
             at for at, row in enumerate(rows) if self._years[row] and self._is_of(row, series)
         ]
-        # A remake, a set, a spin-off: what few know does not count.
+        # Titles that few people know, such as a box set or a spin-off, are not counted.
         least = max((self._crowd[rows[at]] for at in members), default=0) + math.log(_SHARE)
         members = [at for at in members if self._crowd[rows[at]] >= least]
         wanted = [at for at, numbers in enumerate(said) if number in numbers]

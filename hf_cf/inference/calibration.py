@@ -79,7 +79,8 @@ def calibrated_prior(
     prior = _stronger(prior, min(_STRENGTHS, key=errors.__getitem__))
     crowd = valid.take(np.arange(min(len(valid), _CROWD_RATINGS)))
     with limited_to(1):
-        # After the strength: a mean that has seen what is predicted would want too strong a prior.
+        # After the strength: this mean has seen the ratings whose errors choose the strength, and
+        # would let too strong a prior look good.
         prior = replace(prior, mean=_of_crowd(model, _stronger(prior, _CROWD), crowd))
         if isinstance(model, DotModel):
             prior = _reshaped(model, prior, history)
@@ -123,7 +124,8 @@ def _reshaped(model: RatingModel, prior: UserPrior, history: History) -> UserPri
         off = (vectors - prior.mean).double()
         spread = off.T @ off + noise * root.double() @ unknown @ root.double().T
         covariance = (_TRAINED_COUNT * started_from + spread) / (_TRAINED_COUNT + n_users)
-        # What a user's ratings tell takes as much off their errors as it takes off the variance.
+        # The residuals of fitted ratings are too small: by as much as these ratings reduce the
+        # variance of the user's vector.
         known = n_users * len(unknown) - float(unknown.trace())
         left = float((stars - predicted).double().square().sum())
         noise = (left + noise * known) / len(stars)

@@ -1,4 +1,4 @@
-"""Bayesian matrix factorization: many samples of the factors, and the average of what they say."""
+"""Bayesian matrix factorization: the mean prediction over posterior samples of the factors."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ class BayesianFactorization(RatingModel):
         return torch.cat(blocks) if blocks else empty
 
     def _fold_in_block(self, indptr: Tensor, items: Tensor, stars: Tensor) -> Tensor:
-        n_users, draws, size = len(indptr) - 1, self.n_samples, self.n_factors + 1
+        n_users, samples, size = len(indptr) - 1, self.n_samples, self.n_factors + 1
         counts, freedom = indptr.diff(), self.noise_freedom
         system = self._rows(indptr, items, stars)
         weight = self.mean.new_ones(n_users)
@@ -257,7 +257,7 @@ class BayesianFactorization(RatingModel):
             errors = system.expected_errors(solved, weight)
             weight = (freedom + counts) / (freedom + errors)
             solved = system.solve(row_weights=weight, cholesky=step < steps - 1)
-        found = solved.mean.view(n_users, draws, size)
+        found = solved.mean.view(n_users, samples, size)
         # The mean of 1 / weight under its Gamma distribution.
         spread = (freedom + errors) / (freedom + counts - 2) if freedom > 2 else 1 / weight
         variance = spread * (1 / self.rating_precision).mean()

@@ -232,7 +232,7 @@ class ImplicitALS(nn.Module):
             more, share, ridge = self._pulls(max(n, 1), mass)
             rows = SparseRows(indptr, columns, rows.values, more * weights)
             return rows, factors, Prior(ridge, self.gram, share * average)
-        # Rather than what a user has not mentioned all the rest is weighed, since that is per row.
+        # f differs by row and `gram` is shared: so all but the unobserved part is multiplied by f.
         counts = indptr.diff()
         more, share, ridge = self._pulls(counts.clamp_min(1), row_weights(rows))
         rows = replace(rows, weights=more.repeat_interleave(counts) * rows.weights)

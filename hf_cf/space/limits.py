@@ -85,7 +85,7 @@ class _Watched:
         self.started = True
         if self._held is not None:
             held, self._held = self._held, None
-            await self._send({**held, "status": _told_status(message.get("body", b""))})
+            await self._send({**held, "status": _status_in(message.get("body", b""))})
         self.ended = message["type"] == "http.response.body" and not message.get("more_body")
         await self._send(message)
 
@@ -95,7 +95,7 @@ def _is_run(scope: Scope) -> bool:
     return called is not None and called[1] == "run"
 
 
-def _told_status(body: bytes) -> int:
+def _status_in(body: bytes) -> int:
     """The status of an error of ours, which gradio answers with 500 and its words in the body."""
     try:
         return int(json.loads(body)["title"].split()[0])

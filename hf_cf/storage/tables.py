@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from hf_cf.errors import ModelFormatError
 from hf_cf.storage.parquet_footer import rows_in_footer
 
-_WHOLE = (pa.int64(),)
+_INTEGER = (pa.int64(),)
 _TEXT = (pa.string(), pa.large_string())
 _PLAIN = (
     *_TEXT, pa.bool_(), pa.date32(), pa.float32(), pa.float64(),
@@ -45,8 +45,8 @@ _RATINGS = {
     "rating": (pa.float32(),),
 }
 COLUMNS: Mapping[str, Mapping[str, tuple[pa.DataType, ...]]] = {
-    "users": {"id": _WHOLE + _TEXT},
-    "items": {"id": _WHOLE + _TEXT, "title": _TEXT, "n_ratings": _WHOLE},
+    "users": {"id": _INTEGER + _TEXT},
+    "items": {"id": _INTEGER + _TEXT, "title": _TEXT, "n_ratings": _INTEGER},
     "history": _RATINGS,
     "held_out": _RATINGS,
 }

@@ -90,7 +90,7 @@ def train_bayesian(
         _restore(state.tensors, model, chain, running, len(records))
         start = int(model.sweeps)
     elif resume is not None:
-        _copy_draws(resume, model, n_old)
+        _copy_samples(resume, model, n_old)
         chain.go_back_to(resume, resume.n_samples)
         start = first
         if running is not None:
@@ -133,22 +133,22 @@ class _RunningErrors:
         self.users = torch.from_numpy(valid.user_codes).to(device)
         self.items = torch.from_numpy(valid.item_codes).to(device)
         self.stars = torch.from_numpy(valid.stars).to(device)
-        self.total, self.draws, self.mean = torch.zeros(len(valid), device=device), 0, mean
+        self.total, self.n_samples, self.mean = torch.zeros(len(valid), device=device), 0, mean
 
     def count(self, model: BayesianFactorization) -> None:
         """Begin with all samples of a model."""
-        self.draws = model.n_samples
+        self.n_samples = model.n_samples
         for start in range(0, len(self.total), _ENTRIES // model.n_samples + 1):
             rows = slice(start, start + _ENTRIES // model.n_samples + 1)
             pairs = torch.stack([self.users[rows], self.items[rows]], 1).long()
-            self.total[rows] = model(pairs.to(model.device)).to(self.total.device) * self.draws
+            self.total[rows] = model(pairs.to(model.device)).to(self.total.device) * self.n_samples
 
     def after(self, users: Tensor, items: Tensor) -> dict[str, float]:
         """Errors after another sample, of which the factors are given."""
         users, items = widened(users, first=True), widened(items, first=False)
-        self.draws += 1
+        self.n_samples += 1
         self.total += dots(users, items, self.users, self.items) + self.mean
-        left = (self.total / self.draws - self.stars).double()
+        left = (self.total / self.n_samples - self.stars).double()
         mse = float(left.square().mean())
         return {"valid_loss": mse, "valid_mse": mse, "valid_mae": float(left.abs().mean())}
 
@@ -204,18 +204,18 @@ def _restore(
     model: BayesianFactorization,
     chain: Chain,
     running: _RunningErrors | None,
-    n_draws: int,
+    n_samples: int,
 ) -> None:
     """Put what `_state_tensors` gave after so many samples where it was."""
     model.load_state_dict(under("model.", kept))
-    chain.go_back_to(model, n_draws)
+    chain.go_back_to(model, n_samples)
     if running is not None:
-        running.total, running.draws = kept["valid_total"].to(running.total.device), n_draws
+        running.total, running.n_samples = kept["valid_total"].to(running.total.device), n_samples
     if chain.sessions is not None:
         chain.sessions.go_on_with(under("sittings.", kept))
 
 
-def _copy_draws(old: BayesianFactorization, new: BayesianFactorization, last: int) -> None:
+def _copy_samples(old: BayesianFactorization, new: BayesianFactorization, last: int) -> None:
     """Copy the last samples of a model into the first ones of another."""
     new.user_noise.weight.data.copy_(old.user_noise.weight)
     old_tables = [*old.tables()[0][:2], *old.tables()[1]]

@@ -72,7 +72,7 @@ class Chain:
             units,
             by_ratings=False,
         )
-        # Films that are asked about are films that people choose, and these are the better ones.
+        # People ask about items that they would choose, which are rated more often than most.
         self.items = _Side(
             by_item,
             self.implicit_users,
@@ -156,9 +156,9 @@ class Chain:
         if self.sessions is not None and model.sittings is not None:
             self.sessions.copy_to(model.sittings)
 
-    def go_back_to(self, model: BayesianFactorization, n_draws: int) -> None:
+    def go_back_to(self, model: BayesianFactorization, n_samples: int) -> None:
         """Take up the chain where a model had so many samples, the last of them after `sweeps`."""
-        draw = n_draws - 1
+        draw = n_samples - 1
         kept = {name: tensor.to(self.device) for name, tensor in model.state_dict().items()}
         factors = kept["item_factors.weight"].view(-1, model.n_samples, self.n_factors)[:, draw]
         biases = kept["item_bias.weight"][:, draw, None]
