@@ -77,7 +77,8 @@ def read_frame(
                 column=column,
             )
     if missing is not None and "rating" in frame:
-        frame = frame[~_equal(frame["rating"], missing)]
+        equal = pd.to_numeric(frame["rating"], errors="coerce").eq(missing).fillna(False)
+        frame = frame[~np.asarray(equal, bool)]
     if frame.empty:
         raise DataFormatError("there are no ratings")
     for column in ("user", "item"):
@@ -131,11 +132,6 @@ def _demand_ids(values: pd.Series[Any]) -> None:
                 line=row,
                 column=str(values.name),
             )
-
-
-def _equal(values: pd.Series[Any], wanted: float) -> npt.NDArray[np.bool_]:
-    numbers = pd.to_numeric(values, errors="coerce")
-    return np.asarray(numbers.eq(wanted).fillna(False), bool)
 
 
 def _numbers(values: pd.Series[Any]) -> Stars:

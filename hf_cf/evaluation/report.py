@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -96,10 +95,7 @@ class Evaluation:
 
         Bounds that do not exist are None.
         """
-        records = [
-            {name: _json(value) for name, value in asdict(one).items()} for one in self.measurements
-        ]
-        return {"protocol": dict(self.protocol), "measurements": records}
+        return {"protocol": dict(self.protocol), "measurements": _records(self.to_frame())}
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,9 +130,9 @@ class Curves:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values: ``protocol``, and the rows in ``measurements``; None for NaN."""
-        table = self.table.astype(object).where(self.table.notna(), None)
-        return {"protocol": dict(self.protocol), "measurements": table.to_dict("records")}
+        return {"protocol": dict(self.protocol), "measurements": _records(self.table)}
 
 
-def _json(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
+def _records(table: pd.DataFrame) -> list[dict[Hashable, Any]]:
+    """Rows as plain JSON values; None for NaN."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")

@@ -142,7 +142,8 @@ def _check_columns(schema: pa.Schema, table: str) -> None:
         raise ValueError(f"{len(names)} columns, of which some share a name or are too many")
     for column, kinds in COLUMNS[table].items():
         if column not in names:
-            raise ValueError(f"the column {column} is missing; there are {_listed(names)}")
+            have = ", ".join(f"{name!a:.40}" for name in names[:10])
+            raise ValueError(f"the column {column} is missing; there are {have}")
         found = schema.field(column).type
         if found not in kinds:
             expected = " or ".join(map(str, kinds))
@@ -186,7 +187,3 @@ def _to_pandas(column: pa.ChunkedArray) -> pd.Series:
     if nullable is None:
         return column.to_pandas()
     return column.to_pandas(types_mapper=lambda _: nullable)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(f"{name!a:.40}" for name in names[:10])

@@ -35,10 +35,6 @@ class EpochLog(Callback):
         if self.keep_best:
             self._start = (trained, start)
 
-    def go_on_from(self, epochs: list[dict[str, float]], best: dict[str, Tensor]) -> None:
-        """Take over the records of an interrupted run, and its best weights."""
-        self.epochs, self.best = epochs, best
-
     def before_fit(self) -> None:
         """Give every callback an empty method for each event that it does not handle.
 

@@ -63,7 +63,7 @@ class Resume(Callback):
         self.recorder.smooth_loss.val = (
             smooth.to(device) if device.type == "cuda" else smooth.item()
         )
-        self._record.go_on_from(metadata["epochs"], under("best.", tensors))
+        self._record.epochs, self._record.best = metadata["epochs"], under("best.", tensors)
 
     def after_epoch(self) -> None:
         """Keep the state."""

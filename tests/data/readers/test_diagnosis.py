@@ -190,13 +190,16 @@ def _mutated(content: bytes, changes: list[tuple[str, float, bytes]]) -> bytes:
     return content
 
 
-@pytest.mark.filterwarnings("ignore:.*ratings? dropped")
-@settings(
+FUZZING = settings(
     max_examples=250,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+
+
+@pytest.mark.filterwarnings("ignore:.*ratings? dropped")
+@FUZZING
 @given(
     target=st.sampled_from([(name, file) for name, files in FILES.items() for file in files]),
     changes=mutations,
@@ -221,12 +224,7 @@ TABLE = (
 
 
 @pytest.mark.filterwarnings("ignore:.*ratings? dropped")
-@settings(
-    max_examples=250,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZING
 @given(
     suffix=st.sampled_from([".csv", ".tsv", ".parquet", ".zip"]),
     changes=mutations,
