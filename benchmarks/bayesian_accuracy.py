@@ -223,7 +223,7 @@ def latest_small(whole: Ratings, data: Path) -> list[str]:
 
 SECTIONS: dict[str, tuple[str, Callable[[Ratings, Path], list[str]]]] = {
     "folds": ("MovieLens 100K, GroupLens' folds: RMSE on the test files", folds),
-    "dates": ("The same with dates: features, and effects of every user's sittings", dates),
+    "dates": ("The same with dates: features, and effects of every user's sessions", dates),
     "new": ("MovieLens 100K, films that nobody has rated", new_films),
     "small": ("ml-latest-small, random 80/20", latest_small),
     "parts": ("What each part earns: validation ratings of u1.base", parts),

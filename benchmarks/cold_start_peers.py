@@ -37,7 +37,6 @@ from hf_cf.data.vocab import Codes
 from hf_cf.evaluation import metrics
 from hf_cf.evaluation.baselines import popularity, same_order_for_all
 from hf_cf.evaluation.protocol import default_threshold
-from hf_cf.evaluation.simulated_visitors import part
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results/cold_start_peers.md"
@@ -70,11 +69,11 @@ class Case:
         history = History.from_ratings(shuffled)
         history = history.take(np.flatnonzero(np.diff(history.starts) >= 2))
         owners = history.user_codes()
-        place = np.arange(len(history)) - history.starts[owners]
+        place = history.places()
         first_half = place < (np.diff(history.starts) // 2)[owners]
-        self.given = part(history, first_half & (place < GIVEN))
-        self.target = part(history, ~first_half)
-        liked = part(self.target, self.target.stars >= default_threshold(train.scale))
+        self.given = history.where(first_half & (place < GIVEN))
+        self.target = history.where(~first_half)
+        liked = self.target.where(self.target.stars >= default_threshold(train.scale))
         self.ranked = np.flatnonzero(np.diff(liked.starts))
         self.relevant = liked.take(self.ranked)
         folder.mkdir(parents=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -17,3 +17,13 @@ def kept(folder: Path | None, name: str, measure: Callable[[], pd.DataFrame]) ->
     if not path.exists():
         measure().to_parquet(path, index=False)
     return pd.read_parquet(path)
+
+
+def kept_lines(lines: Iterable[str], out: Path) -> None:
+    """Print lines as they come, and write all of them to a file in the end."""
+    found = []
+    for line in lines:
+        print(line, flush=True)
+        found.append(line)
+    out.parent.mkdir(exist_ok=True)
+    out.write_text("\n".join(found) + "\n", "utf-8")

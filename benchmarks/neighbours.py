@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from kept import kept_lines
 
 import hf_cf
 from hf_cf.inference.similarity import ItemSimilarity
@@ -139,12 +140,8 @@ def main() -> None:
     results = Path(__file__).parent / "results" / "neighbours.md"
     parser.add_argument("--out", type=Path, default=results)
     options = parser.parse_args()
-    lines = []
     small = "ml-latest-small", options.ml_latest_small, 15
-    for line in report([("MovieLens 100K", options.ml_100k, 20), small]):
-        print(line, flush=True)
-        lines.append(line)
-    options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    kept_lines(report([("MovieLens 100K", options.ml_100k, 20), small]), options.out)
 
 
 if __name__ == "__main__":

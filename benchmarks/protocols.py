@@ -22,6 +22,7 @@ from pathlib import Path
 import implicit
 import numpy as np
 import pandas as pd
+from kept import kept_lines
 from scipy.sparse import csr_matrix
 
 import hf_cf
@@ -171,11 +172,7 @@ def main() -> None:
     results = Path(__file__).parent / "results" / "protocols.md"
     parser.add_argument("--out", type=Path, default=results)
     options = parser.parse_args()
-    lines = []
-    for line in report(options.data):
-        print(line, flush=True)
-        lines.append(line)
-    options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    kept_lines(report(options.data), options.out)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ import implicit
 import numpy as np
 import pandas as pd
 import torch
+from kept import kept_lines
 from lenskit.als import ImplicitMFScorer
 from lenskit.data import from_interactions_df
 from lenskit.training import TrainingOptions
@@ -311,16 +312,11 @@ def main() -> None:
     results = Path(__file__).parent / "results" / "ranking_accuracy.md"
     parser.add_argument("--out", type=Path, default=results)
     options = parser.parse_args()
-    lines = []
     tables = {
         "MovieLens 100K": read(options.ml_100k),
         "ml-latest-small": read(options.ml_latest_small),
     }
-    for line in report(tables):
-        print(line, flush=True)
-        lines.append(line)
-    options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    kept_lines(report(tables), options.out)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from kept import kept_lines
 from ratings_25m import SyntheticRatings, generate
 
 from hf_cf.models.solver import Prior, SparseRows, solve_rows
@@ -147,12 +148,7 @@ def main() -> None:
     results = Path(__file__).parent / "results" / "solver_speed.md"
     parser.add_argument("--out", type=Path, default=results)
     options = parser.parse_args()
-    lines = []
-    for text in report(options.threads, options.iterations, options.seed):
-        print(text, flush=True)
-        lines.append(text)
-    options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    kept_lines(report(options.threads, options.iterations, options.seed), options.out)
 
 
 if __name__ == "__main__":

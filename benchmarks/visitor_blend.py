@@ -22,7 +22,7 @@ import torch
 import hf_cf
 from hf_cf.data.history import History
 from hf_cf.evaluation import metrics
-from hf_cf.evaluation.simulated_visitors import SimulatedVisitors, part
+from hf_cf.evaluation.simulated_visitors import SimulatedVisitors
 from hf_cf.inference.top_n import discount_popularity, hide_rated
 from hf_cf.inference.users import Visitors
 from hf_cf.training import fit
@@ -42,9 +42,8 @@ def curve(path: Path, seed: int) -> dict[tuple[float, float], Pair]:
     train, valid = hf_cf.load_ratings(path).split(0.2, seed, by="user")
     rec = fit(train, None, progress=False)
     people = SimulatedVisitors.split(rec, train, valid, k=10, relevant_from=None, seed=seed)
-    liked = part(people.observed, people.observed.stars >= 4)
-    first = np.arange(len(liked)) - liked.starts[liked.user_codes()] < GIVEN
-    given = part(liked, first).take(people.ranked)
+    liked = people.observed.where(people.observed.stars >= 4)
+    given = liked.where(liked.places() < GIVEN).take(people.ranked)
     model = rec.trained
     vectors = model.scorer.vectors(Visitors(given))
     scores = model.scorer.scores(vectors, out=torch.empty(len(people.ranked), len(rec.items)))
@@ -68,7 +67,7 @@ def _likeness(rec: hf_cf.Recommender, given: History) -> torch.Tensor:
     vectors = rec.trained.item_vectors(torch.arange(len(rec.items)))
     middle = (rec.scale.min + rec.scale.max) / 2
     rows = []
-    for row in range(len(given.starts) - 1):
+    for row in range(given.n_rows):
         items, stars = given.of(row)
         weight = torch.from_numpy((stars - middle) / (rec.scale.max - middle)).float()
         profile = vectors[torch.from_numpy(items).long()].T @ weight

@@ -91,3 +91,9 @@ class UnknownItem(_UnknownId):
 
 class InvalidArgument(ValueError):
     """A value that a caller gave is not one that is taken; the message says which, and what is."""
+
+
+def demand_at_least_1(n: int, name: str = "n") -> None:
+    """Raise InvalidArgument where a number of things is asked for that is none."""
+    if n < 1:
+        raise InvalidArgument(f"{name} is {n}; it must be at least 1")

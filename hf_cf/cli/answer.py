@@ -17,7 +17,9 @@ def add_parser(commands: Any) -> None:
     recommend = _command(commands, "recommend", "recommend to a known user or to a visitor")
     recommend.add_argument("--user", help="a known user's id")
     _add_rate(recommend)
-    _add_like(recommend)
+    recommend.add_argument(
+        "--like", action="append", metavar="ITEM", help="what a visitor likes, repeated"
+    )
     recommend.add_argument(
         "--all-users", action="store_true", help="all known users, into the file --out"
     )
@@ -93,12 +95,6 @@ def _add_rate(parser: argparse.ArgumentParser) -> None:
         "--rate", nargs=2, action="append", metavar=("ITEM", "STARS"),
         help='a visitor\'s rating, repeated: --rate "Heat (1995)" 4',
     )  # fmt: skip
-
-
-def _add_like(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--like", action="append", metavar="ITEM", help="what a visitor likes, repeated"
-    )
 
 
 _OPTIONS = (

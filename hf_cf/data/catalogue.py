@@ -13,7 +13,7 @@ import pandas as pd
 from hf_cf.data.title_search import TitleIndex
 from hf_cf.data.titles import series_of
 from hf_cf.data.vocab import Codes, Vocab
-from hf_cf.errors import InvalidArgument, UnknownItem
+from hf_cf.errors import UnknownItem, demand_at_least_1
 
 _FEW = 10_000
 _CREATORS = ("creator", "author", "artist", "director", "band", "developer", "brand")
@@ -104,8 +104,7 @@ class Catalogue:
 
     def find(self, text: str, n: int) -> pd.DataFrame:
         """Rows of the table that are nearest to `text`, best first, and ``likeness``."""
-        if n < 1:
-            raise InvalidArgument(f"n is {n}; it must be at least 1")
+        demand_at_least_1(n)
         codes, likeness = self._titles.nearest(str(text), n)
         return self.table.loc[codes].reset_index(drop=True).assign(likeness=likeness)
 

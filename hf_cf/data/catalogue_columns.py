@@ -23,9 +23,7 @@ def checked_columns(table: pd.DataFrame) -> pd.DataFrame:
     DataFormatError
         Two columns have the same name.
     """
-    repeated = table.columns[table.columns.duplicated()]
-    if len(repeated):
-        raise DataFormatError("two columns have this name; leave one out", column=str(repeated[0]))
+    demand_distinct_names(table)
     changed: dict[str, Any] = {}
     if "title" in table:
         changed["title"] = _titles(table["title"])
@@ -34,6 +32,13 @@ def checked_columns(table: pd.DataFrame) -> pd.DataFrame:
     if "genres" in table:
         changed["genres"] = _genres(table["genres"])
     return table.assign(**changed) if changed else table
+
+
+def demand_distinct_names(table: pd.DataFrame) -> None:
+    """Raise DataFormatError where two columns of a table have the same name."""
+    repeated = table.columns[table.columns.duplicated()]
+    if len(repeated):
+        raise DataFormatError("two columns have this name; leave one out", column=str(repeated[0]))
 
 
 def wrong_columns(table: pd.DataFrame) -> str | None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hf_cf.data.catalogue_columns import demand_distinct_names
 from hf_cf.data.guesses import Feedback, read_feedback, scale_of
 from hf_cf.data.scale import RatingScale, Stars
 from hf_cf.data.times import Timestamps, seconds
@@ -53,9 +54,7 @@ def as_frame(table: Any, what: str = "ratings") -> pd.DataFrame:
         It is none that can be read, or two of its columns have one name.
     """
     frame = _as_frame(table, what)
-    repeated = frame.columns[frame.columns.duplicated()]
-    if len(repeated):
-        raise DataFormatError("two columns have this name; leave one out", column=str(repeated[0]))
+    demand_distinct_names(frame)
     return frame
 
 
@@ -78,7 +77,8 @@ def read_frame(
                 column=column,
             )
     if missing is not None and "rating" in frame:
-        frame = frame[~_equal(frame["rating"], missing)]
+        equal = pd.to_numeric(frame["rating"], errors="coerce").eq(missing).fillna(False)
+        frame = frame[~np.asarray(equal, bool)]
     if frame.empty:
         raise DataFormatError("there are no ratings")
     for column in ("user", "item"):
@@ -132,11 +132,6 @@ def _demand_ids(values: pd.Series[Any]) -> None:
                 line=row,
                 column=str(values.name),
             )
-
-
-def _equal(values: pd.Series[Any], wanted: float) -> npt.NDArray[np.bool_]:
-    numbers = pd.to_numeric(values, errors="coerce")
-    return np.asarray(numbers.eq(wanted).fillna(False), bool)
 
 
 def _numbers(values: pd.Series[Any]) -> Stars:

@@ -42,7 +42,7 @@ def read_feedback(values: Stars | None, wanted: str | None) -> Feedback:
         why = "there is no column of ratings, so each row is taken as a like"
     elif len(values) and (values == values[0]).all():
         why = f"all ratings are {values[0]:g}, so they are taken as likes"
-    elif len(values) and values.min() >= 0 and _is_whole(values) and _reach_far(values):
+    elif len(values) and values.min() >= 0 and _are_integers(values) and _reach_far(values):
         why = (
             f"ratings are integers up to {values.max():,.0f}, so they are taken as strengths, "
             "such as how often something was played"
@@ -131,7 +131,7 @@ def _reach_far(values: Stars) -> bool:
     return bool(len(beyond)) and not np.isin(beyond, (999, 9999)).all()
 
 
-def _is_whole(values: npt.NDArray[Any]) -> bool:
+def _are_integers(values: npt.NDArray[Any]) -> bool:
     return bool((values == np.rint(values)).all())
 
 

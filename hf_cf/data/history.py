@@ -35,9 +35,16 @@ class History:
     def from_codes(cls, users: Codes, items: Codes, stars: Stars, n_users: int) -> History:
         """Build from three columns of equal length, in any order."""
         order = np.argsort(users, kind="stable")
-        starts = np.zeros(n_users + 1, np.int64)
-        np.cumsum(np.bincount(users, minlength=n_users), out=starts[1:])
-        return cls(starts, items[order], stars[order])
+        lengths = np.bincount(users, minlength=n_users)
+        return cls.from_lengths(lengths, items[order], stars[order])
+
+    @classmethod
+    def from_lengths(
+        cls, lengths: npt.NDArray[np.integer[Any]], items: Codes, stars: Stars
+    ) -> History:
+        """Build from rows that stand one after another; their lengths have shape (n_rows,)."""
+        starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        return cls(starts, items, stars)
 
     @classmethod
     def from_ratings(cls, ratings: Ratings) -> History:
@@ -53,10 +60,18 @@ class History:
     def __len__(self) -> int:
         return len(self.items)
 
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, that of ``#na#`` included."""
+        return len(self.starts) - 1
+
     def user_codes(self) -> Codes:
         """The user code of each rating, shape (n,)."""
-        users = np.arange(len(self.starts) - 1, dtype=np.int32)
-        return np.repeat(users, np.diff(self.starts))
+        return np.repeat(np.arange(self.n_rows, dtype=np.int32), np.diff(self.starts))
+
+    def places(self) -> npt.NDArray[np.int64]:
+        """The place of each rating in its row, from 0, shape (n,)."""
+        return np.arange(len(self)) - self.starts[self.user_codes()]
 
     def of(self, user: int) -> tuple[Codes, Stars]:
         """Item codes and stars of one user code."""
@@ -83,7 +98,12 @@ class History:
         own, theirs = (h.user_codes().astype(np.int64) * width + h.items for h in (self, other))
         left = ~np.isin(own, theirs)
         owners = self.user_codes()[left]
-        return History.from_codes(owners, self.items[left], self.stars[left], len(other.starts) - 1)
+        return History.from_codes(owners, self.items[left], self.stars[left], other.n_rows)
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> History:
+        """The chosen ratings, bool, shape (n,), in the same rows."""
+        owners, items, stars = self.user_codes()[chosen], self.items[chosen], self.stars[chosen]
+        return History.from_codes(owners, items, stars, self.n_rows)
 
     def take(self, users: npt.NDArray[np.integer[Any]]) -> History:
         """The rows of some user codes, in their order: row 0 is that of ``users[0]``."""

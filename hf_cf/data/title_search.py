@@ -16,6 +16,7 @@ from hf_cf.data.titles import normalise, series_of
 from hf_cf.data.trigrams import N_INITIALS, Trigrams, initials
 
 _LONGEST = 300
+_LEAST_LIKENESS = 60.0  # of 100, for what is found
 _CANDIDATES = 1000
 _INITIALED = 200  # of the titles that begin with initials, those that are looked at
 _SURE = 90.0  # likeness from which on a text is taken to name what it is compared with
@@ -65,17 +66,19 @@ class TitleIndex:
         self._titles = titles
         self._popularity = popularity
         self._years, self._creators = years, creators
-        self._by_title: dict[str, list[int]] | None = None
 
     def exact(self, title: str) -> list[int]:
         """Codes of the items with exactly this title; more than one where items share it."""
-        if self._by_title is None:
-            self._by_title = {}
-            for code, own in zip(self._codes.tolist(), self._titles.tolist(), strict=True):
-                self._by_title.setdefault(own, []).append(code)
         return self._by_title.get(title, [])
 
-    def nearest(self, text: str, n: int = 5, cutoff: float = 60.0) -> tuple[Codes, Floats]:
+    @cached_property
+    def _by_title(self) -> dict[str, list[int]]:
+        codes: dict[str, list[int]] = {}
+        for code, own in zip(self._codes.tolist(), self._titles.tolist(), strict=True):
+            codes.setdefault(own, []).append(code)
+        return codes
+
+    def nearest(self, text: str, n: int = 5) -> tuple[Codes, Floats]:
         """Codes of the items that are nearest to `text`, best first, and how near.
 
         Parameters
@@ -85,8 +88,6 @@ class TitleIndex:
             initials (``lotr``); a series and a number (``harry potter 3``); a year; a maker.
         n : int
             Most items to return.
-        cutoff : float
-            Least likeness, from 0 to 100.
         """
         words, year = normalise(text[:_LONGEST])
         if not words or not len(self._codes):
@@ -103,7 +104,7 @@ class TitleIndex:
             if spelt:
                 found += [index.titled(spelt, year), index.numbered(spelt, year)]
         rows, likeness, score = (np.concatenate(each) for each in zip(*found, strict=True))
-        order = np.flatnonzero(likeness >= cutoff)
+        order = np.flatnonzero(likeness >= _LEAST_LIKENESS)
         order = order[np.argsort(-score[order], kind="stable")]
         _, first = np.unique(rows[order], return_index=True)
         best = order[np.sort(first)[:n]]
@@ -211,7 +212,7 @@ class _Index:
         members = [
             at for at, row in enumerate(rows) if self._years[row] and self._is_of(row, series)
         ]
-        # A remake, a set, a spin-off: what few know does not count.
+        # Titles that few people know, such as a box set or a spin-off, are not counted.
         least = max((self._crowd[rows[at]] for at in members), default=0) + math.log(_SHARE)
         members = [at for at in members if self._crowd[rows[at]] >= least]
         wanted = [at for at, numbers in enumerate(said) if number in numbers]

@@ -95,7 +95,7 @@ def _occurrences(texts: Sequence[str]) -> Iterator[tuple[npt.NDArray[np.uint16],
     for start, points in _code_points(texts):
         rows = start + np.cumsum(points == _END)[1:-1]
         inside = (points[:-2] != _END) & (points[1:-1] != _END) & (points[2:] != _END)
-        # What lies over the space between two words says nothing of either.
+        # A trigram across the space between two words says nothing of either word.
         inside &= points[1:-1] != _SPACE
         kinds = (points[:-2] * 31_337 + points[1:-1] * 911 + points[2:]) % _N_KINDS
         kinds, rows = kinds[inside].astype(np.uint16), rows[inside]

@@ -15,7 +15,7 @@ NA = "#na#"
 
 Codes = npt.NDArray[np.int32]
 
-_SPELLED = re.compile(r"0|-?[1-9]\d{0,18}")
+_INTEGER = re.compile(r"0|-?[1-9]\d{0,18}")
 _EXACT = 2**53  # beyond it not every integer is a float64
 
 
@@ -76,13 +76,13 @@ class Vocab:
         """
         values = pd.Index(raw if isinstance(raw, (np.ndarray, pd.Index, pd.Series)) else list(raw))
         if self.is_integer and not pd.api.types.is_signed_integer_dtype(values.dtype):
-            # What is no integer becomes a number that no id is.
             return self._codes_of([_integer(value) for value in values.tolist()])
         if not self.is_integer:
             values = pd.Index([str(value) for value in values.tolist()], dtype=object)
         return (self._index.get_indexer(values) + 1).astype(np.int32)
 
     def _codes_of(self, integers: list[int | None]) -> Codes:
+        """Codes of integer ids, (n,); 0 for None."""
         known = np.array([value is not None for value in integers], bool)
         codes = np.zeros(len(integers), np.int32)
         values = np.array([value for value in integers if value is not None], np.int64)
@@ -142,7 +142,7 @@ def _as_ids(values: Any) -> pd.Index:
 def _integer(value: Any) -> int | None:
     """The integer id that a value names; None where it names none."""
     if isinstance(value, str):
-        found = int(value) if _SPELLED.fullmatch(value) else None
+        found = int(value) if _INTEGER.fullmatch(value) else None
     elif isinstance(value, float):
         found = int(value) if value.is_integer() and abs(value) <= _EXACT else None
     else:

@@ -92,12 +92,8 @@ class Damping(NamedTuple):
     item: float
     rmse: float
 
-    def biases(self, train: Ratings) -> Biases:
-        """`damped_biases` with this damping."""
-        return damped_biases(train, user_damping=self.user, item_damping=self.item)
 
-
-def chosen_damping(train: Ratings, *, seed: int = 0) -> Damping:
+def chosen_damping(train: Ratings) -> Damping:
     """Damping of `damped_biases` with the lowest squared error in cross-validation.
 
     Users' and items' damping are chosen in turn from powers of two. More than 200,000 ratings are
@@ -107,15 +103,13 @@ def chosen_damping(train: Ratings, *, seed: int = 0) -> Damping:
     ----------
     train : Ratings
         Nothing else is looked at.
-    seed : int
-        Seed of the folds.
 
     Returns
     -------
     Damping
         With fewer than two ratings 4 and 4, and an RMSE of 0.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     rows = rng.permutation(np.flatnonzero((train.user_codes > 0) & (train.item_codes > 0)))
     rows = rows[:_MOST_TO_CHOOSE_ON]
     found = {"user_damping": 4.0, "item_damping": 4.0}
@@ -173,10 +167,10 @@ def same_order_for_all(scores: npt.NDArray[Any], rated: History, n: int) -> Code
     places = places[np.lexsort((places, users))]
     # A rated item at place p with r rated ones before it has p - r unrated ones before it, so the
     # j-th unrated item stands as many places behind j as there are rated ones with p - r <= j.
-    unrated_before = places - (np.arange(len(places)) - rated.starts[users])
+    unrated_before = places - rated.places()
     keys = users * len(scores) + unrated_before
     wanted = np.arange(n)
-    rows = np.arange(len(rated.starts) - 1)[:, None] * len(scores)
+    rows = np.arange(rated.n_rows)[:, None] * len(scores)
     behind = np.searchsorted(keys, rows + wanted, side="right") - rated.starts[:-1, None]
     at = wanted + behind
     return np.where(at < len(order), order[np.minimum(at, len(order) - 1)], np.int32(0))

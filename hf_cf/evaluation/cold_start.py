@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from hf_cf.evaluation.baselines import (
     popularity,
     same_order_for_all,
 )
-from hf_cf.evaluation.simulated_visitors import SimulatedVisitors, plain_table
+from hf_cf.evaluation.report import Curves
+from hf_cf.evaluation.simulated_visitors import SimulatedVisitors
 from hf_cf.inference.metadata import BIASES, ITEM_MEAN, MODEL, MOST_POPULAR, RETRAINED, WITH_PROFILE
 from hf_cf.recommender import Recommender
 
@@ -26,32 +27,14 @@ GIVEN = (0, 1, 2, 3, 5, 10, 20, 50)
 USER_DAMPING = 5.0
 
 
-@dataclass(frozen=True, eq=False)
-class ColdStart:
-    """What `cold_start` found.
+class ColdStart(Curves):
+    """What `cold_start` found, by the number of ratings given.
 
-    Attributes
-    ----------
-    table : DataFrame
-        One row a number of ratings given and a system: ``given``, ``system``, ``rmse`` (stars;
-        NaN for what predicts none) and ``ndcg`` (at k; NaN for what does not rank).
-    protocol : dict
-        How it was measured, plain JSON values.
+    The columns of its table are ``given``, ``system``, ``rmse`` (stars; NaN for what predicts none)
+    and ``ndcg`` (at k; NaN for what does not rank).
     """
 
-    table: pd.DataFrame
-    protocol: Mapping[str, Any]
-
-    def value(self, metric: str, given: int, system: str = MODEL) -> float:
-        """One number: ``value("rmse", 10)`` or ``value("ndcg", 3, "most popular")``."""
-        rows = self.table[(self.table["given"] == given) & (self.table["system"] == system)]
-        if not len(rows):
-            raise KeyError(f"{system!r} was not measured with {given} ratings")
-        return float(rows[metric].iloc[0])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values: ``protocol`` and ``measurements``; None for NaN."""
-        return {"protocol": dict(self.protocol), "measurements": plain_table(self.table)}
+    by, unit = "given", "ratings"
 
 
 def cold_start(
@@ -152,7 +135,7 @@ def _of_known(rec: Recommender, visitors: SimulatedVisitors) -> tuple[float, flo
 
 def _with_users(biases: Biases, given: History) -> Biases:
     """The same biases of items, with those of other people, taken from what they gave."""
-    owners, n = given.user_codes(), len(given.starts) - 1
+    owners, n = given.user_codes(), given.n_rows
     left = given.stars - biases.mean - biases.items[given.items]
     counts = np.bincount(owners, minlength=n)
     return replace(biases, users=np.bincount(owners, left, n) / (counts + USER_DAMPING))

@@ -141,8 +141,7 @@ def propensity_weighted(top: Codes, relevant: History, weights: Values) -> dict[
     k, n_users = top.shape[1], len(top)
     hits = find_hits(top, relevant) * weights[top]
     users, own = relevant.user_codes(), weights[relevant.items]
-    order = np.lexsort((-own, users))
-    place = np.arange(len(order)) - relevant.starts[users]
+    order, place = np.lexsort((-own, users)), relevant.places()
     discounts = 1 / np.log2(np.arange(2, k + 2))
     best = np.where(place < k, discounts[np.minimum(place, k - 1)] * own[order], 0.0)
     return {

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from hf_cf.data.ratings import Ratings
 from hf_cf.data.scale import RatingScale, Stars
 from hf_cf.data.vocab import Codes
+from hf_cf.errors import demand_at_least_1
 from hf_cf.evaluation.baselines import damped_biases, item_mean, popularity, same_order_for_all
 from hf_cf.evaluation.bootstrap import Estimates, ratios_of_sums
 from hf_cf.evaluation.groups import ITEM_EDGES, USER_EDGES
@@ -94,8 +95,7 @@ def evaluate(
     ValueError
         There are no training ratings, or no held-out ratings are left to measure on.
     """
-    if k < 1:
-        raise ValueError(f"k is {k}; it must be at least 1")
+    demand_at_least_1(k, "k")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; it must lie between 0 and 1")
     data = HeldOut.prepare(rec, train, test)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,7 +12,8 @@ import pandas as pd
 from hf_cf.data.history import History
 from hf_cf.data.ratings import Ratings
 from hf_cf.evaluation.baselines import popularity
-from hf_cf.evaluation.simulated_visitors import SimulatedVisitors, part, plain_table
+from hf_cf.evaluation.report import Curves
+from hf_cf.evaluation.simulated_visitors import SimulatedVisitors
 from hf_cf.inference.metadata import MODEL, MOST_POPULAR
 from hf_cf.recommender import Recommender
 
@@ -24,32 +24,14 @@ Asked: TypeAlias = npt.NDArray[np.int32]
 """Item codes, one row a person and one column a question."""
 
 
-@dataclass(frozen=True, eq=False)
-class Questions:
-    """What `questions` found.
+class Questions(Curves):
+    """What `questions` found, by the number of questions asked.
 
-    Attributes
-    ----------
-    table : DataFrame
-        One row a number of questions and a way of choosing them: ``asked``, ``system``,
-        ``answered`` (mean number of answers), ``rmse`` (stars), ``ndcg`` (at k).
-    protocol : dict
-        How it was measured, plain JSON values.
+    The columns of its table are ``asked``, ``system`` (the way of choosing questions), ``answered``
+    (mean number of answers), ``rmse`` (stars) and ``ndcg`` (at k).
     """
 
-    table: pd.DataFrame
-    protocol: Mapping[str, Any]
-
-    def value(self, metric: str, asked: int, system: str = MODEL) -> float:
-        """One number: ``value("rmse", 5)`` or ``value("ndcg", 3, "most popular")``."""
-        rows = self.table[(self.table["asked"] == asked) & (self.table["system"] == system)]
-        if not len(rows):
-            raise KeyError(f"{system!r} was not measured with {asked} questions")
-        return float(rows[metric].iloc[0])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values: ``protocol`` and ``measurements``."""
-        return {"protocol": dict(self.protocol), "measurements": plain_table(self.table)}
+    by, unit = "asked", "questions"
 
 
 def questions(
@@ -122,8 +104,8 @@ def _answers(observed: History, asked: Asked) -> History:
     """What people tell of the items that they are asked about."""
     n_items = int(max(observed.items.max(initial=0), asked.max(initial=0))) + 1
     pairs = np.arange(len(asked))[:, None] * n_items + asked
-    return part(
-        observed, np.isin(observed.user_codes().astype(np.int64) * n_items + observed.items, pairs)
+    return observed.where(
+        np.isin(observed.user_codes().astype(np.int64) * n_items + observed.items, pairs)
     )
 
 

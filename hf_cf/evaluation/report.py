@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -96,11 +95,44 @@ class Evaluation:
 
         Bounds that do not exist are None.
         """
-        records = [
-            {name: _json(value) for name, value in asdict(one).items()} for one in self.measurements
-        ]
-        return {"protocol": dict(self.protocol), "measurements": records}
+        return {"protocol": dict(self.protocol), "measurements": _records(self.to_frame())}
 
 
-def _json(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Figures of several systems, each at several numbers: of ratings, or of questions.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a number and a system: the number in the column `by`, ``system``, and its figures.
+    protocol : dict
+        How it was measured, plain JSON values.
+    """
+
+    by: ClassVar[str]
+    unit: ClassVar[str]
+    table: pd.DataFrame
+    protocol: Mapping[str, Any]
+
+    def value(self, metric: str, number: int, system: str = MODEL) -> float:
+        """One figure: ``value("rmse", 10)`` or ``value("ndcg", 3, "most popular")``.
+
+        Raises
+        ------
+        KeyError
+            It was not measured.
+        """
+        rows = self.table[(self.table[self.by] == number) & (self.table["system"] == system)]
+        if not len(rows):
+            raise KeyError(f"{system!r} was not measured with {number} {self.unit}")
+        return float(rows[metric].iloc[0])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: ``protocol``, and the rows in ``measurements``; None for NaN."""
+        return {"protocol": dict(self.protocol), "measurements": _records(self.table)}
+
+
+def _records(table: pd.DataFrame) -> list[dict[Hashable, Any]]:
+    """Rows as plain JSON values; None for NaN."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")

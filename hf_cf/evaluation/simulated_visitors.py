@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,19 +78,15 @@ class SimulatedVisitors:
         test = test.take(test.user_counts()[test.user_codes] >= 2)
         if not len(test):
             raise ValueError("nobody has two ratings to measure with")
-        history = History.from_ratings(
-            test.take(np.random.default_rng(seed).permutation(len(test)))
-        )
-        people = np.flatnonzero(np.diff(history.starts))
-        history = history.take(people)
+        history, people = shuffled(test, seed)
         owners = history.user_codes()
-        first = _position(history) < (np.diff(history.starts) // 2)[owners]
+        first = history.places() < (np.diff(history.starts) // 2)[owners]
         threshold = threshold_of(rec, relevant_from)
-        target = part(history, ~first)
-        relevant = part(target, target.stars >= np.float32(threshold))
+        target = history.where(~first)
+        relevant = target.where(target.stars >= np.float32(threshold))
         ranked = np.flatnonzero(np.diff(relevant.starts))
         return cls(
-            rec, train, people, part(history, first), target, relevant.take(ranked), ranked,
+            rec, train, people, history.where(first), target, relevant.take(ranked), ranked,
             k, threshold,
         )  # fmt: skip
 
@@ -102,7 +97,7 @@ class SimulatedVisitors:
 
     def first(self, n: int) -> History:
         """The first n of what each may tell, or all where there are fewer."""
-        return part(self.observed, _position(self.observed) < n)
+        return self.observed.where(self.observed.places() < n)
 
     def features(self) -> Tensor | None:
         """What is known of the people besides ratings, (n, p); None where the model takes none."""
@@ -177,20 +172,9 @@ def unseen_users(rec: Recommender, train: Ratings, test: Ratings) -> tuple[Ratin
     return train, test
 
 
-def plain_table(table: pd.DataFrame) -> list[dict[Hashable, Any]]:
-    """Rows of a table as plain JSON values; None for NaN."""
-    return table.astype(object).where(table.notna(), None).to_dict("records")
-
-
-def part(history: History, chosen: npt.NDArray[np.bool_]) -> History:
-    """Some of the ratings, in the same rows."""
-    return History.from_codes(
-        history.user_codes()[chosen],
-        history.items[chosen],
-        history.stars[chosen],
-        len(history.starts) - 1,
-    )
-
-
-def _position(history: History) -> npt.NDArray[np.int64]:
-    return np.arange(len(history)) - history.starts[history.user_codes()]
+def shuffled(test: Ratings, seed: int) -> tuple[History, npt.NDArray[np.int64]]:
+    """Each user's ratings in a random order, without empty rows, and the user code of each row."""
+    rows = np.random.default_rng(seed).permutation(len(test))
+    history = History.from_ratings(test.take(rows))
+    people = np.flatnonzero(np.diff(history.starts))
+    return history.take(people), people

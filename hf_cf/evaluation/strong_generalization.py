@@ -14,7 +14,7 @@ from hf_cf.evaluation.measurement import interval
 from hf_cf.evaluation.metrics import Values
 from hf_cf.evaluation.protocol import default_threshold
 from hf_cf.evaluation.report import OVERALL, Evaluation, Measurement
-from hf_cf.evaluation.simulated_visitors import part, unseen_users
+from hf_cf.evaluation.simulated_visitors import shuffled, unseen_users
 from hf_cf.inference.answers import recommend
 from hf_cf.inference.metadata import MODEL, MOST_POPULAR
 from hf_cf.inference.users import Visitors
@@ -87,16 +87,14 @@ def strong_generalization(
             f"no held-out user has {at_least} ratings of {threshold:g} and more, of items in "
             "training"
         )
-    rng = np.random.default_rng(seed)
-    history = History.from_ratings(test.take(rng.permutation(len(test))))
-    history = history.take(np.flatnonzero(np.diff(history.starts)))
-    profiles, held_out = _fold_in(history, observed)
+    profiles, held_out = _fold_in(shuffled(test, seed)[0], observed)
+    n_users = held_out.n_rows
     lists = {
-        MODEL: _lists(rec, profiles),
+        MODEL: recommend(rec.trained, Visitors(profiles), LENGTH).lists(n_users, LENGTH),
         MOST_POPULAR: same_order_for_all(popularity(train, at_least=threshold), profiles, LENGTH),
     }
     weights = metrics.inverse_propensities(train.item_counts())
-    n_users, found = len(held_out.starts) - 1, list[Measurement]()
+    found: list[Measurement] = []
     for system, top in lists.items():
         values = _values(top, held_out, weights)
         estimates = ratios_of_sums(
@@ -129,15 +127,8 @@ def _fold_in(history: History, share: float) -> tuple[History, History]:
     """The observed ratings of each user, and the held-out ones: at least one of both."""
     counts = np.diff(history.starts)
     n_held_out = np.clip(((1 - share) * counts + 1e-9).astype(int), 1, counts - 1)
-    users = history.user_codes()
-    place = np.arange(len(history)) - history.starts[users]
-    first = place < (counts - n_held_out)[users]
-    return part(history, first), part(history, ~first)
-
-
-def _lists(rec: Recommender, profiles: History) -> Codes:
-    n_users = len(profiles.starts) - 1
-    return recommend(rec.trained, Visitors(profiles), LENGTH).lists(n_users, LENGTH)
+    first = history.places() < (counts - n_held_out)[history.user_codes()]
+    return history.where(first), history.where(~first)
 
 
 def _values(top: Codes, held_out: History, weights: Values) -> dict[str, Values]:

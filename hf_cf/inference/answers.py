@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hf_cf.data.vocab import Codes
-from hf_cf.errors import InvalidArgument
+from hf_cf.errors import InvalidArgument, demand_at_least_1
 from hf_cf.inference.familiarity import believable, outside
 from hf_cf.inference.filters import Filters
 from hf_cf.inference.questions import next_questions
@@ -121,8 +121,7 @@ def recommend(
     UnknownItem
         The filters name an item that the catalogue does not have.
     """
-    if n < 1:
-        raise InvalidArgument(f"n is {n}; it must be at least 1")
+    demand_at_least_1(n)
     search = _search_index(model, approximate, options) and filters.items is None
     hidden = torch.from_numpy(filters.hidden(model.catalogue))
     if options.familiarity is not None:
@@ -231,8 +230,7 @@ def explain(model: TrainedModel, user: Users, items: Codes, n: int) -> Reasons:
     ValueError
         A known user is asked about without a history.
     """
-    if n < 1:
-        raise InvalidArgument(f"n is {n}; it must be at least 1")
+    demand_at_least_1(n)
     return _reasons(model.scorer, _as_visitor(user), model.scorer.rows(items), n)
 
 
@@ -248,8 +246,7 @@ def questions(
     items, chances, gains : arrays, shape (at most n,)
         Codes, best first; see `hf_cf.inference.questions.next_questions`.
     """
-    if n < 1:
-        raise InvalidArgument(f"n is {n}; it must be at least 1")
+    demand_at_least_1(n)
     hidden = Filters(exclude=exclude).hidden(model.catalogue)
     hidden[visitor.observed.items] = True
     scorer = model.scorer
@@ -269,8 +266,7 @@ def questions(
 @torch.inference_mode()
 def similar(model: TrainedModel, code: int, n: int) -> tuple[Ints, Floats]:
     """Codes of the n items most like one, and how alike they are, best first."""
-    if n < 1:
-        raise InvalidArgument(f"n is {n}; it must be at least 1")
+    demand_at_least_1(n)
     with limited_to(_threads(model, 1)):
         similarity = model.similarity.to_item(code)
         similarity[[0, code]] = -torch.inf

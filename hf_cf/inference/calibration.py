@@ -79,7 +79,8 @@ def calibrated_prior(
     prior = _stronger(prior, min(_STRENGTHS, key=errors.__getitem__))
     crowd = valid.take(np.arange(min(len(valid), _CROWD_RATINGS)))
     with limited_to(1):
-        # After the strength: a mean that has seen what is predicted would want too strong a prior.
+        # After the strength: this mean has seen the ratings whose errors choose the strength, and
+        # would let too strong a prior look good.
         prior = replace(prior, mean=_of_crowd(model, _stronger(prior, _CROWD), crowd))
         if isinstance(model, DotModel):
             prior = _reshaped(model, prior, history)
@@ -107,7 +108,7 @@ def _reshaped(model: RatingModel, prior: UserPrior, history: History) -> UserPri
     """
     assert prior.precision is not None and prior.noise is not None
     indptr, items, stars = _first(history, np.diff(history.starts), model.device)
-    n_users = len(history.starts) - 1
+    n_users = history.n_rows
     owner = torch.from_numpy(history.user_codes()).to(model.device).long()
     entries, noise = torch.arange(len(items), device=model.device), prior.noise
     started_from = noise * torch.linalg.inv(prior.precision.double())
@@ -123,7 +124,8 @@ def _reshaped(model: RatingModel, prior: UserPrior, history: History) -> UserPri
         off = (vectors - prior.mean).double()
         spread = off.T @ off + noise * root.double() @ unknown @ root.double().T
         covariance = (_TRAINED_COUNT * started_from + spread) / (_TRAINED_COUNT + n_users)
-        # What a user's ratings tell takes as much off their errors as it takes off the variance.
+        # The residuals of fitted ratings are too small: by as much as these ratings reduce the
+        # variance of the user's vector.
         known = n_users * len(unknown) - float(unknown.trace())
         left = float((stars - predicted).double().square().sum())
         noise = (left + noise * known) / len(stars)
@@ -137,10 +139,9 @@ def _squared_error(
 ) -> float:
     """Sum of squared errors for the second halves, over all numbers of ratings given."""
     total = 0.0
-    position = np.arange(len(history)) - history.starts[history.user_codes()]
-    held_out = position >= halves[history.user_codes()]
-    owner = torch.from_numpy(history.user_codes()[held_out]).to(model.device).long()
-    items, stars = _tensors(history.items[held_out], history.stars[held_out], model.device)
+    held_out = history.where(history.places() >= halves[history.user_codes()])
+    owner = torch.from_numpy(held_out.user_codes()).to(model.device).long()
+    items, stars = _tensors(held_out.items, held_out.stars, model.device)
     for n in GIVEN:
         vectors = fold_in(model, prior, *_first(history, np.minimum(halves, n), model.device))
         total += float((model.stars(vectors[owner], items) - stars).double().square().sum())
@@ -169,10 +170,8 @@ def _first(
     history: History, counts: np.ndarray, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The first so many ratings of each row: starts, items, stars."""
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    rows = np.arange(starts[-1]) + np.repeat(history.starts[:-1] - starts[:-1], counts)
-    columns = _tensors(history.items[rows], history.stars[rows], device)
-    return torch.from_numpy(starts).to(device), *columns
+    first = history.where(history.places() < counts[history.user_codes()])
+    return torch.from_numpy(first.starts).to(device), *_tensors(first.items, first.stars, device)
 
 
 def _tensors(items: np.ndarray, stars: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:

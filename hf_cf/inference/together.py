@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hf_cf.errors import InvalidArgument
+from hf_cf.errors import demand_at_least_1
 from hf_cf.inference.familiarity import judged, outside, picked
 from hf_cf.inference.filters import Filters
 from hf_cf.inference.top_n import ListOptions, top_n
@@ -69,8 +69,7 @@ def recommend_together(
     UnknownItem
         The filters name an item that the catalogue does not have.
     """
-    if n < 1:
-        raise InvalidArgument(f"n is {n}; it must be at least 1")
+    demand_at_least_1(n)
     assert options.familiarity is not None
     scorer = model.scorer
     users = scorer.vectors(group)

@@ -90,7 +90,6 @@ class TrainedModel:
         *,
         noise: float,
         ranking: RankingHead | None = None,
-        held_out: Ratings | None = None,
     ) -> TrainedModel:
         """Put modules and their ratings together, with a prior fitted to the trained users.
 
@@ -103,8 +102,6 @@ class TrainedModel:
             Variance of a rating around its prediction, in squared stars.
         ranking : RankingHead, optional
             Trained on `train`, too.
-        held_out : Ratings, optional
-            Ratings that were not trained on, in the codes of `train`.
         """
         model = model.eval().requires_grad_(False)
         prior = (
@@ -112,8 +109,7 @@ class TrainedModel:
             if model.has_own_prior
             else UserPrior.from_vectors(trained_vectors(model, train), noise)
         )
-        scorer = Scorer(RatingHead(model, prior), ranking, train.scale)
-        return cls.of_training(scorer, train, held_out=held_out)
+        return cls.of_training(Scorer(RatingHead(model, prior), ranking, train.scale), train)
 
     @property
     def items(self) -> Vocab:

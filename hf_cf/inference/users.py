@@ -58,7 +58,7 @@ class Visitors:
     features: Tensor | None = None
 
     def __len__(self) -> int:
-        return len(self.observed.starts) - 1
+        return self.observed.n_rows
 
     def take(self, rows: Rows) -> Visitors:
         """Some of them, in the order of `rows`."""

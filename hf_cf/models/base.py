@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import pandas as pd
 import torch
@@ -63,15 +63,12 @@ class RatingModel(nn.Module, ABC):
 
     def with_user_vectors(self, vectors: Tensor) -> RatingModel:
         """Return the same model with other users, by code: vectors of shape (n_users, d)."""
-        with torch.device("meta"):
-            copy = type(self)(**{**self.settings, "n_users": len(vectors)})
         names = {id(module): name for name, module in self.named_modules()}
         tables, state = self.tables()[0], dict(self.state_dict())
         parts = vectors.split([table.embedding_dim for table in tables], dim=1)
         for table, part in zip(tables, parts, strict=True):
             state[f"{names[id(table)]}.weight"] = part.contiguous()
-        copy.load_state_dict(state, assign=True)
-        return copy.eval().requires_grad_(False)
+        return rebuilt(self, {**self.settings, "n_users": len(vectors)}, state)
 
     @abstractmethod
     def item_embeddings(self) -> Tensor:
@@ -226,6 +223,17 @@ class RatingModel(nn.Module, ABC):
     def read_out(self, output: Tensor) -> Tensor:
         """Stars of what `training_output` gives."""
         return output
+
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def rebuilt(model: Model, settings: dict[str, Any], state: dict[str, Tensor]) -> Model:
+    """Build a model of the same class with other settings and tensors, in evaluation mode."""
+    with torch.device("meta"):
+        other = type(model)(**settings)
+    other.load_state_dict(state, assign=True)
+    return other.eval().requires_grad_(False)
 
 
 class SigmoidRange(nn.Module):

@@ -1,4 +1,4 @@
-"""Bayesian matrix factorization: many samples of the factors, and the average of what they say."""
+"""Bayesian matrix factorization: the mean prediction over posterior samples of the factors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hf_cf.data.features import design_matrix, from_json, n_columns, to_json
-from hf_cf.models.base import RatingModel, embedding
+from hf_cf.models.base import RatingModel, embedding, rebuilt
 from hf_cf.models.posterior_rows import SampledRows, of_pattern
 from hf_cf.models.sessions import Sessions
 from hf_cf.models.user_prior import UserPrior
@@ -179,17 +179,15 @@ class BayesianFactorization(RatingModel):
         return self.sittings(users, times)
 
     def without_times(self) -> BayesianFactorization:
-        """Return the same model without users' sittings."""
+        """Return the same model without the effects of users' sessions."""
         if self.sittings is None:
             return self
         dropped = ("windows", "n_sittings")
-        with torch.device("meta"):
-            copy = type(self)(**{k: v for k, v in self.settings.items() if k not in dropped})
+        settings = {k: v for k, v in self.settings.items() if k not in dropped}
         state = {k: v for k, v in self.state_dict().items() if not k.startswith("sittings.")}
-        copy.load_state_dict(state, assign=True)
-        return copy.eval().requires_grad_(False)
+        return rebuilt(self, settings, state)
 
-    def stars_of_draws(self, vectors: Tensor, items: Tensor) -> Tensor:
+    def stars_of_samples(self, vectors: Tensor, items: Tensor) -> Tensor:
         """Stars that every sample gives: (B, d) and (B,) to (B, S)."""
         factors, biases = (table.weight[items] for table in self.tables()[1])
         width = factors.shape[1]
@@ -208,17 +206,14 @@ class BayesianFactorization(RatingModel):
         device = self.mean.device
         features = torch.from_numpy(design_matrix(self.item_features, table)).to(device)
         found = _placed(self, features, indptr, users, stars)
-        with torch.device("meta"):
-            n_items = self.settings["n_items"] + len(table)
-            larger = type(self)(**{**self.settings, "n_items": n_items})
+        n_items = self.settings["n_items"] + len(table)
         state = dict(self.state_dict())
         for name, part in (
             ("item_factors.weight", found[:, :, :-1].flatten(1)),
             ("item_bias.weight", found[:, :, -1]),
         ):
             state[name] = torch.cat([state[name], part])
-        larger.load_state_dict(state, assign=True)
-        return larger.eval().requires_grad_(False)
+        return rebuilt(self, {**self.settings, "n_items": n_items}, state)
 
     # Somebody new: the same posterior as in training, given the items of every sample
 
@@ -251,7 +246,7 @@ class BayesianFactorization(RatingModel):
         return torch.cat(blocks) if blocks else empty
 
     def _fold_in_block(self, indptr: Tensor, items: Tensor, stars: Tensor) -> Tensor:
-        n_users, draws, size = len(indptr) - 1, self.n_samples, self.n_factors + 1
+        n_users, samples, size = len(indptr) - 1, self.n_samples, self.n_factors + 1
         counts, freedom = indptr.diff(), self.noise_freedom
         system = self._rows(indptr, items, stars)
         weight = self.mean.new_ones(n_users)
@@ -262,7 +257,7 @@ class BayesianFactorization(RatingModel):
             errors = system.expected_errors(solved, weight)
             weight = (freedom + counts) / (freedom + errors)
             solved = system.solve(row_weights=weight, cholesky=step < steps - 1)
-        found = solved.mean.view(n_users, draws, size)
+        found = solved.mean.view(n_users, samples, size)
         # The mean of 1 / weight under its Gamma distribution.
         spread = (freedom + errors) / (freedom + counts - 2) if freedom > 2 else 1 / weight
         variance = spread * (1 / self.rating_precision).mean()
@@ -278,12 +273,10 @@ class BayesianFactorization(RatingModel):
         The rating's own noise, that of an unknown session, what is not known of the user given
         the items, and how far the samples, each with its own items, lie apart.
         """
-        between = self.stars_of_draws(vector.expand(len(items), -1), items).var(1, correction=0)
-        lower = self._posterior(vector, rated)
-        table = self._design(items)
-        half = torch.linalg.solve_triangular(lower, table.permute(1, 2, 0), upper=False)
-        sitting = 0.0 if self.sittings is None else self.sittings.variances.sum()
-        return vector[-2] + sitting + between + half.square().sum(1).mean(0)
+        between = self.stars_of_samples(vector.expand(len(items), -1), items).var(1, correction=0)
+        half = self._standardized(vector, rated, items)
+        of_session = 0.0 if self.sittings is None else self.sittings.variances.sum()
+        return vector[-2] + of_session + between + half.square().sum(1).mean(0)
 
     def posterior_gradients(
         self, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
@@ -293,11 +286,7 @@ class BayesianFactorization(RatingModel):
         Given the items: those of at most `_GRADIENT_SAMPLES` samples in columns, so that products
         are means over them.
         """
-        lower = self._posterior(vector, rated)
-        half = torch.linalg.solve_triangular(
-            lower, self._design(items).permute(1, 2, 0), upper=False
-        )
-        half = half[:: -(-self.n_samples // _GRADIENT_SAMPLES)]
+        half = self._standardized(vector, rated, items)[:: -(-self.n_samples // _GRADIENT_SAMPLES)]
         return (half / (len(half) * vector[-2]).sqrt()).flatten(0, 1).T
 
     def effects(
@@ -351,6 +340,11 @@ class BayesianFactorization(RatingModel):
         gram = torch.einsum("nsk,nsl->skl", design, design)
         weights = self.rating_precision * vector[-1]
         return torch.linalg.cholesky(self.user_precision + weights[:, None, None] * gram)
+
+    def _standardized(self, vector: Tensor, rated: Tensor, items: Tensor) -> Tensor:
+        """The items' rows of `_design` where the user's posterior is N(0, I), (S, size, m)."""
+        design = self._design(items).permute(1, 2, 0)
+        return torch.linalg.solve_triangular(self._posterior(vector, rated), design, upper=False)
 
     def _bias(self, vectors: Tensor) -> Tensor:
         return vectors[:, -2 - self.n_samples : -2].mean(1)

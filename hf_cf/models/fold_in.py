@@ -12,7 +12,7 @@ from hf_cf.models.base import RatingModel
 from hf_cf.models.solver import Prior, SparseRows, solve_rows
 from hf_cf.models.user_prior import UserPrior
 
-STEPS = 12
+_STEPS = 12  # of Gauss-Newton, at most
 _HALVINGS = 8
 _GAIN = 1e-5  # of the objective; a step that gains less is the last
 
@@ -25,7 +25,6 @@ def fold_in(
     stars: Tensor,
     *,
     start: Tensor | None = None,
-    steps: int = STEPS,
 ) -> Tensor:
     """Maximum a posteriori vectors of users with the given ratings.
 
@@ -49,8 +48,6 @@ def fold_in(
         The ratings.
     start : Tensor, shape (B, d), optional
         Vectors that are near; the prior's mean where not given. It saves steps.
-    steps : int
-        Most Gauss-Newton steps.
 
     Returns
     -------
@@ -64,7 +61,7 @@ def fold_in(
         z = torch.linalg.solve(prior.root, (start - prior.mean).T).T
     elif n_users == 1 and 2 * len(items) <= model.vector_size:
         parts = model.linear_parts(items)
-        found = None if parts is None else _single_user(*parts, prior, stars, steps)
+        found = None if parts is None else _single_user(*parts, prior, stars)
         if found is not None:
             return found
     owner = torch.repeat_interleave(torch.arange(n_users, device=items.device), indptr.diff())
@@ -80,7 +77,7 @@ def fold_in(
         return left, design, at.square().sum(1).index_add_(0, owner, left.square())
 
     left, design, lowest = look(z)
-    for number in range(steps):
+    for number in range(_STEPS):
         # What the gradients should explain from the mean on, where the first step begins.
         values = left + (design * z[owner]).sum(1) if number or start is not None else left
         step = solve_rows(SparseRows(indptr, entries, values), design, Prior(1.0)).mean - z
@@ -103,7 +100,6 @@ def _single_user(
     link: Callable[[Tensor], tuple[Tensor, Tensor]],
     prior: UserPrior,
     stars: Tensor,
-    steps: int,
 ) -> Tensor | None:
     """What `fold_in` gives for one user, (1, d), where stars are a link of a linear function.
 
@@ -119,7 +115,7 @@ def _single_user(
     left = stars - predicted
     a = moved = torch.zeros_like(left)  # the function moves by gram @ a
     lowest = float(left.dot(left))
-    for _ in range(steps):
+    for _ in range(_STEPS):
         values = torch.addcmul(left, gradients, moved)
         lower, failed = torch.linalg.cholesky_ex(
             _plus_identity(gram * gradients * gradients[:, None])

@@ -257,10 +257,6 @@ class RatingClassifier(CollabNN):
         levels_in_stars = torch.tensor(self.settings["levels"], device="cpu")
         self.register_buffer("levels", levels_in_stars, persistent=False)
 
-    def distribution(self, vectors: Tensor, items: Tensor) -> Tensor:
-        """Probability of each level: (B, d) and (B,) to (B, n_levels)."""
-        return torch.softmax(self.output(vectors, items), -1)
-
     def read_out(self, output: Tensor) -> Tensor:
         """Stars of the network's output: (..., n_levels) to (...)."""
         return torch.softmax(output, -1) @ self.levels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Never
+from typing import Any, Never
 
 import pandas as pd
 import torch
@@ -57,43 +57,12 @@ class NoStars(RatingModel):
         """Return the same for more items."""
         return NoStars(self.settings["n_users"], self.settings["n_items"] + len(table))
 
-    def item_embeddings(self) -> Never:
-        """There are none."""
-        self._refuse()
-
-    def stars(self, vectors: Tensor, items: Tensor) -> Never:
-        """There are none."""
-        self._refuse()
-
-    def stars_grid(self, vectors: Tensor, items: Tensor | None = None) -> Never:
-        """There are none."""
-        self._refuse()
-
-    def predictive_variance(
-        self, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
-    ) -> Never:
-        """There is none."""
-        self._refuse()
-
-    def posterior_gradients(
-        self, prior: UserPrior, vector: Tensor, rated: Tensor, items: Tensor
-    ) -> Never:
-        """There are none."""
-        self._refuse()
-
-    def effects(
-        self,
-        prior: UserPrior,
-        rated: Tensor,
-        stars: Tensor,
-        items: Tensor,
-        vector: Tensor | None = None,
-    ) -> Never:
-        """There are none."""
-        self._refuse()
-
-    def _refuse(self) -> Never:
+    def _refuse(self, *inputs: Any, **options: Any) -> Never:
+        """There are no stars, and nothing that follows from them."""
         raise InvalidArgument(
             "this model predicts no stars: it was trained on likes, plays or purchases. Stars need "
             "ratings; order recommendations by score"
         )
+
+    item_embeddings = stars = stars_grid = _refuse
+    predictive_variance = posterior_gradients = effects = _refuse

@@ -79,13 +79,13 @@ class SampledRows:
         residuals = self.values - self.offsets[self.columns] - predicted
         sums = residuals.new_zeros(len(self.precision)).index_add_(0, self.row, residuals.square())
         # With A the posterior's precision and P the prior's, A - P sums the ratings' parts, so
-        # tr A^-1 (A - P) is what the doubt about the row adds to the errors.
+        # tr A^-1 (A - P) is what the row's posterior variance adds to the errors.
         covariance = torch.cholesky_inverse(solved.cholesky)
         size = covariance.shape[1]
-        doubt = size - (covariance * self.precision).sum((1, 2))
+        variance = size - (covariance * self.precision).sum((1, 2))
         samples = len(self.rating_precision)
         sums = sums.view(-1, samples) * self.rating_precision
-        return (sums + doubt.view(-1, samples) / row_weights[:, None]).mean(1)
+        return (sums + variance.view(-1, samples) / row_weights[:, None]).mean(1)
 
 
 def over_samples(indptr: Tensor, samples: int) -> tuple[Tensor, Tensor, Tensor]:

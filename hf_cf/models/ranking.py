@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from hf_cf.models.base import rebuilt
 from hf_cf.models.solver import Prior, SparseRows, solve_rows
 
 ENTRIES_AT_ONCE = 2**22
@@ -183,14 +184,9 @@ class ImplicitALS(nn.Module):
         The user has given `ratings`, (n,), to `items`, (n,); the gradients are those of the scores
         of `candidates`, (m,) to (m, k), in deviations of the noise of what a single item says.
         """
-        n = len(items)
-        indptr = torch.tensor([0, n], device=items.device)
-        entries, rated = torch.arange(n, device=items.device), self.item_factors[items]
-        equations = self._equations(indptr, entries, ratings, rated, self.average_user)
-        lower = solve_rows(*equations, cholesky=True).cholesky
-        assert lower is not None
+        *_, lower = self._posterior(items, ratings)
         factors = self.item_factors[candidates]
-        return torch.linalg.solve_triangular(lower[0], factors.T, upper=False).T
+        return torch.linalg.solve_triangular(lower, factors.T, upper=False).T
 
     def effects(self, items: Tensor, ratings: Tensor, targets: Tensor) -> Tensor:
         """How far each rating of a user moves the scores of items, (m, n).
@@ -199,15 +195,22 @@ class ImplicitALS(nn.Module):
         y the target's factor, and w, p and f the weight, preference and factor of a rating, its
         part of the score is ``w p y' A^-1 f``; the rest of the score comes from `average_user`.
         """
-        n = len(items)
-        indptr = torch.tensor([0, n], device=items.device)
-        entries, rated = torch.arange(n, device=items.device), self.item_factors[items]
-        rows, factors, prior = self._equations(indptr, entries, ratings, rated, self.average_user)
-        lower = solve_rows(rows, factors, prior, cholesky=True).cholesky
-        assert lower is not None
-        solved = torch.cholesky_solve(self.item_factors[targets].T, lower[0])
+        rows, rated, lower = self._posterior(items, ratings)
+        solved = torch.cholesky_solve(self.item_factors[targets].T, lower)
         weighted = rows.values.to(rated.dtype) * rows.weights
         return (rated @ solved * weighted[:, None]).T
+
+    def _posterior(self, items: Tensor, ratings: Tensor) -> tuple[SparseRows, Tensor, Tensor]:
+        """A user's equations, the rated factors, (n, k), and the matrix's Cholesky factor."""
+        n = len(items)
+        indptr = torch.tensor([0, n], device=items.device)
+        entries = torch.arange(n, device=items.device)
+        rows, factors, prior = self._equations(
+            indptr, entries, ratings, self.item_factors[items], self.average_user
+        )
+        lower = solve_rows(rows, factors, prior, cholesky=True).cholesky
+        assert lower is not None
+        return rows, factors, lower[0]
 
     def _equations(
         self,
@@ -229,7 +232,7 @@ class ImplicitALS(nn.Module):
             more, share, ridge = self._pulls(max(n, 1), mass)
             rows = SparseRows(indptr, columns, rows.values, more * weights)
             return rows, factors, Prior(ridge, self.gram, share * average)
-        # Rather than what a user has not mentioned all the rest is weighed, since that is per row.
+        # f differs by row and `gram` is shared: so all but the unobserved part is multiplied by f.
         counts = indptr.diff()
         more, share, ridge = self._pulls(counts.clamp_min(1), row_weights(rows))
         rows = replace(rows, weights=more.repeat_interleave(counts) * rows.weights)
@@ -254,10 +257,6 @@ class ImplicitALS(nn.Module):
         """
         factors = self.item_factors if items is None else self.item_factors[items]
         return torch.mm(vectors, factors.T, out=out)
-
-    def forward(self, vectors: Tensor) -> Tensor:
-        """Scores for all items: (B, k) to (B, n_items)."""
-        return self.scores(vectors)
 
     def set_items(self, item_factors: Tensor) -> None:
         """Take over trained item factors, (n_items, k)."""
@@ -295,12 +294,10 @@ class ImplicitALS(nn.Module):
         ridge = self._ridge(row_weights(rows), len(user_vectors)).to(expected.dtype)
         gram = self.settings["unobserved"] * user_vectors.T @ user_vectors
         new = solve_rows(rows, user_vectors, Prior(ridge, gram, expected)).mean
-        with torch.device("meta"):
-            settings = {**self.settings, "n_items": self.settings["n_items"] + len(new)}
-            larger = ImplicitALS(**settings)
+        n_items = self.settings["n_items"] + len(new)
         factors = torch.cat([self.item_factors, new])
-        larger.load_state_dict({**self.state_dict(), "item_factors": factors}, assign=True)
-        return larger.eval()
+        state = {**self.state_dict(), "item_factors": factors}
+        return rebuilt(self, {**self.settings, "n_items": n_items}, state)
 
     def graded(self, indptr: Tensor, columns: Tensor, ratings: Tensor) -> SparseRows:
         """Rows for the solver: ratings turned into preferences and weights."""

@@ -78,9 +78,8 @@ def effects(
     others = others[others != refitted[:, None]]
     indptr = torch.arange(len(refitted) + 1, device=rated.device) * (n - 1)
     near = None
-    if (
-        model.linear_parts(rated) is not None
-    ):  # by the same gradients: most need one step from there
+    if model.linear_parts(rated) is not None:
+        # By the same gradients; most vectors need one step from there.
         near = vector - (design * (left / remaining)[:, None])[refitted] @ spread.T
     without = fold_in(model, prior, indptr, rated[others], stars[others], start=near)
     found[:, refitted] = now[:, None] - model.stars_grid(without, items).T

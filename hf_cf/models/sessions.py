@@ -43,7 +43,7 @@ class Sessions(nn.Module):
     def __init__(self, windows: Sequence[int], counts: Sequence[int]) -> None:
         super().__init__()
         if len(windows) != len(counts):
-            raise ValueError(f"{len(windows)} windows and {len(counts)} counts of sittings")
+            raise ValueError(f"{len(windows)} windows and {len(counts)} counts of sessions")
         self.windows = tuple(windows)
         self.register_buffer("variances", torch.zeros(len(windows)))
         for level, count in enumerate(counts):

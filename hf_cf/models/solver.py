@@ -61,18 +61,15 @@ class RowSolutions:
         A draw from the posterior N(x, A^-1), if `noise` was given.
     cholesky : Tensor, shape (n_rows, k, k), optional
         Lower triangular L with L L' = A, the precision of the posterior.
-    variance : Tensor, shape (n_rows, k), optional
-        Diagonal of A^-1, the posterior's covariance.
     """
 
     mean: Tensor
     sample: Tensor | None = None
     cholesky: Tensor | None = None
-    variance: Tensor | None = None
 
     def put(self, rows: Tensor, others: RowSolutions) -> None:
         """Replace the solutions of some rows."""
-        for name in ("mean", "sample", "cholesky", "variance"):
+        for name in ("mean", "sample", "cholesky"):
             own, new = getattr(self, name), getattr(others, name)
             if own is not None:
                 own[rows] = new.to(own.dtype)
@@ -88,7 +85,6 @@ def solve_rows(
     offsets: Tensor | None = None,
     noise: Tensor | None = None,
     cholesky: bool = False,
-    variance: bool = False,
     budget_bytes: int | None = None,
 ) -> RowSolutions:
     """Solve the normal equations of every row (see the module's first lines).
@@ -107,8 +103,8 @@ def solve_rows(
         Taken off the values of a column's entries, such as the biases of items.
     noise : Tensor, shape (n_rows, k), optional
         Standard normal draws; asks for `sample`.
-    cholesky, variance : bool
-        Ask for those parts of the result. ``cholesky`` needs n_rows * k * k numbers.
+    cholesky : bool
+        Asks for `cholesky`, which needs n_rows * k * k numbers.
     budget_bytes : int, optional
         Working memory of each thread beyond the result and a copy of `factors`. At least what a
         single row's matrices need is used in any case. By default 4 MiB, on a GPU 1 GiB.
@@ -125,7 +121,7 @@ def solve_rows(
     """
     n_rows = rows.n_rows
     # In the space of the entries there is no matrix A, and only a ridge above 0 is invertible.
-    mean_alone = noise is None and not (cholesky or variance)
+    mean_alone = noise is None and not cholesky
     shortens = mean_alone and prior.precision is None and _positive(prior.ridge)
     shortens = shortens and (gram is None or prior.mean is None)
     if n_rows == 1 and mean_alone and offsets is None and 0 < len(rows.columns) <= FEW_ENTRIES:
@@ -133,7 +129,7 @@ def solve_rows(
         solved = _single_row(rows, factors, prior, gram, shortens)
         if solved is not None:
             return RowSolutions(solved)
-    asked = _Asked(gram, offsets, cholesky, variance, budget_bytes)
+    asked = _Asked(gram, offsets, cholesky, budget_bytes)
     solutions, failed = _solve(rows, factors, prior, noise, asked, shortens)
     again = failed.nonzero()[:, 0]  # asked once, so that a GPU never waits for an answer
     if len(again) and factors.dtype != torch.float64:
@@ -158,7 +154,6 @@ class _Asked:
     gram: Tensor | None
     offsets: Tensor | None
     cholesky: bool
-    variance: bool
     budget_bytes: int | None
 
 
@@ -176,7 +171,6 @@ def _solve(
         mean=factors.new_empty(n_rows, k),
         sample=None if noise is None else factors.new_empty(n_rows, k),
         cholesky=factors.new_empty(n_rows, k, k) if asked.cholesky else None,
-        variance=factors.new_empty(n_rows, k) if asked.variance else None,
     )
     failed = torch.zeros(n_rows, dtype=torch.int32, device=factors.device)
     gram, spread, axes = asked.gram, None, None
@@ -211,7 +205,7 @@ def _solve(
             matrices, right = with_prior(*workspace.systems(rows, batch, longest), own, gram)
             drawn = None if noise is None else noise[batch]
             lower, failed[batch] = torch.linalg.cholesky_ex(matrices)
-            solutions.put(batch, _finished(lower, right, drawn, asked))
+            solutions.put(batch, _finished(lower, right, drawn))
 
         return solve
 
@@ -296,21 +290,12 @@ def _positive(ridge: Tensor | float) -> bool:
     return bool((ridge > 0).all()) if isinstance(ridge, Tensor) else ridge > 0
 
 
-def _finished(
-    lower: Tensor,
-    right: Tensor,
-    noise: Tensor | None,
-    asked: _Asked,
-) -> RowSolutions:
+def _finished(lower: Tensor, right: Tensor, noise: Tensor | None) -> RowSolutions:
     """Solutions of rows from the Cholesky factors of their matrices."""
     half = torch.linalg.solve_triangular(lower, right.unsqueeze(-1), upper=False)
     mean = torch.linalg.solve_triangular(lower.mT, half, upper=True).squeeze(-1)
-    sample = variances = None
+    sample = None
     if noise is not None:
         drawn = half + noise.to(lower.dtype).unsqueeze(-1)
         sample = torch.linalg.solve_triangular(lower.mT, drawn, upper=True).squeeze(-1)
-    if asked.variance:
-        identity = torch.eye(lower.shape[-1], dtype=lower.dtype, device=lower.device)
-        inverse = torch.linalg.solve_triangular(lower, identity.expand_as(lower), upper=False)
-        variances = inverse.square().sum(1)
-    return RowSolutions(mean, sample, lower if asked.cholesky else None, variances)
+    return RowSolutions(mean, sample, lower)

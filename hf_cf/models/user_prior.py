@@ -45,7 +45,7 @@ class UserPrior:
         return UserPrior(self.mean.to(device), precision, self.noise)
 
     @classmethod
-    def from_vectors(cls, vectors: Tensor, noise: float, *, strength: float = 1.0) -> UserPrior:
+    def from_vectors(cls, vectors: Tensor, noise: float) -> UserPrior:
         """Prior fitted to trained users.
 
         Parameters
@@ -54,8 +54,6 @@ class UserPrior:
             Vectors of users that were trained.
         noise : float
             Variance of one rating around its prediction, in squared stars.
-        strength : float
-            How much the prior counts beyond what the spread of the vectors says.
         """
         vectors = vectors.detach().double().cpu()
         mean = vectors.mean(0)
@@ -66,5 +64,5 @@ class UserPrior:
         floor = covariance.diagonal().mean().clamp_min(1e-6)
         covariance += 0.1 * floor * torch.eye(len(mean), dtype=torch.float64)
         # The inverse comes column by column; products of rows round as they will after loading.
-        precision = (strength * noise * torch.linalg.inv(covariance)).contiguous()
+        precision = (noise * torch.linalg.inv(covariance)).contiguous()
         return cls(mean.float(), precision.float(), noise)

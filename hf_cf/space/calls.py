@@ -13,6 +13,7 @@ from hf_cf.space.endpoints import Endpoint, Values
 from hf_cf.space.errors import BUSY, InvalidInput
 
 MOST_AT_ONCE = 100
+"""Calls in progress, waiting ones included; the next is refused."""
 
 
 class Calls:
@@ -26,13 +27,11 @@ class Calls:
     ----------
     endpoints : mapping of str to Endpoint
         What may be called, by name; none where there is no model.
-    most : int
-        Calls in progress, waiting ones included; the next is refused.
     """
 
-    def __init__(self, endpoints: Mapping[str, Endpoint], most: int | None = None) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
         self.endpoints = endpoints
-        self._room = threading.BoundedSemaphore(most or MOST_AT_ONCE)
+        self._room = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="answers")
 
     def answer(self, name: str, values: Values) -> Any:

@@ -105,12 +105,10 @@ def _of_ours(folder: Path) -> list[Path]:
         path
         for path in folder.rglob("*")
         if path.is_file()
-        and not any(part[0] == "." or part == "__pycache__" for part in _parts(path, folder))
+        and not any(
+            part[0] == "." or part == "__pycache__" for part in path.relative_to(folder).parts
+        )
     )
-
-
-def _parts(path: Path, folder: Path) -> tuple[str, ...]:
-    return path.relative_to(folder).parts
 
 
 def _is_space(folder: Path) -> bool:

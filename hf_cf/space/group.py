@@ -13,10 +13,9 @@ from hf_cf.inference.users import Visitors
 from hf_cf.space import inputs
 from hf_cf.space.errors import InvalidInput, quoted
 from hf_cf.space.films import Json
-from hf_cf.space.service import GivenRatings, Item, Service
+from hf_cf.space.service import GivenRatings, Item, Service, numbers
 
 MOST_PEOPLE = 8
-_DIGITS = 6
 
 
 class GroupFunctions:
@@ -81,19 +80,18 @@ class GroupFunctions:
         )
         stars: list[Any] = [None] * len(found.items)
         if found.stars is not None:
-            stars = np.round(found.stars.T.astype(float), _DIGITS).tolist()
-        films = self._service.films(trained.items.decode(found.items).tolist())
+            stars = [numbers(each) for each in found.stars.T]
+        films = self._service.films_of(found.items)
         return [
-            film | {"everyone": each, "stars": each and min(each), "score": round(score, _DIGITS)}
-            for film, each, score in zip(films, stars, found.scores.tolist(), strict=True)
+            film | {"everyone": each, "stars": each and min(each), "score": score}
+            for film, each, score in zip(films, stars, numbers(found.scores), strict=True)
         ]
 
 
 def _rows(people: list[History]) -> History:
     """Several visitors' ratings as rows of one."""
-    counts = [len(person.items) for person in people]
-    return History(
-        np.concatenate([[0], np.cumsum(counts)]),
+    return History.from_lengths(
+        np.array([len(person) for person in people]),
         np.concatenate([person.items for person in people]),
         np.concatenate([person.stars for person in people]),
     )

@@ -46,11 +46,12 @@ class Limits:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        watched = _Watched(send, tells_status=_is_run(scope))
+        called = _CALL.search(scope["path"])
+        watched = _Watched(send, tells_status=called is not None and called[1] == "run")
         try:
             if scope["method"] not in ("GET", "HEAD", "OPTIONS", "DELETE"):
                 body = await _body(scope, receive)
-                if called := _CALL.search(scope["path"]):
+                if called:
                     body = _filled_up(body, self.lengths.get(called["name"], 0))
                 receive = _Replay(body, receive)
             await self.app(scope, receive, watched)
@@ -85,17 +86,12 @@ class _Watched:
         self.started = True
         if self._held is not None:
             held, self._held = self._held, None
-            await self._send({**held, "status": _told_status(message.get("body", b""))})
+            await self._send({**held, "status": _status_in(message.get("body", b""))})
         self.ended = message["type"] == "http.response.body" and not message.get("more_body")
         await self._send(message)
 
 
-def _is_run(scope: Scope) -> bool:
-    called = _CALL.search(scope["path"])
-    return called is not None and called[1] == "run"
-
-
-def _told_status(body: bytes) -> int:
+def _status_in(body: bytes) -> int:
     """The status of an error of ours, which gradio answers with 500 and its words in the body."""
     try:
         return int(json.loads(body)["title"].split()[0])

@@ -227,8 +227,8 @@ class ListReader:
         least = 0.0 if out_of is not None else min(0.0, scale.min)
         most = scale.max if out_of is None else out_of
         if not math.isfinite(stars) or not least <= stars <= most:
-            low = _plain_number(scale.min) if out_of is None else "0"
-            raise _NotFoundError(f"rating {text[:20]} is outside {low} to {_plain_number(most)}")
+            low = scale.min if out_of is None else 0
+            raise _NotFoundError(f"rating {text[:20]} is outside {low:g} to {most:g}")
         if scale == LIKES:
             if share < _LIKE:
                 raise _NotFoundError("rated low, and here are only likes")
@@ -239,11 +239,6 @@ class ListReader:
                 stars = scale.min + share * (scale.max - scale.min)
         steps = math.floor((stars - scale.min) / scale.step + 0.5)
         return min(scale.max, max(scale.min, scale.min + steps * scale.step))
-
-
-def _plain_number(value: float) -> str:
-    """A number without a needless ``.0``."""
-    return f"{value:g}"
 
 
 def _named(line: Mapping[str, str]) -> str:

@@ -36,8 +36,7 @@ def mcp_sessions(calls: Calls) -> StreamableHTTPSessionManager:
         text = types.TextContent(type="text", text=orjson.dumps(answer).decode())
         return types.CallToolResult(content=[text], structuredContent={"result": answer})
 
-    # The endpoints check their values themselves, so
-    # that a call is refused in the same words as everywhere else.
+    # The endpoints check their values, so that a call is refused in the same words everywhere.
     server.list_tools()(list_tools)
     server.call_tool(validate_input=False)(call_tool)
     return StreamableHTTPSessionManager(server, json_response=True, stateless=True)

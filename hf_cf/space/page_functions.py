@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hf_cf.data.history import History
+from hf_cf.data.scale import Stars
+from hf_cf.data.vocab import Codes
 from hf_cf.inference import answers
-from hf_cf.inference.asking import user_codes
+from hf_cf.inference.users import KnownUsers
 from hf_cf.space import inputs
 from hf_cf.space.films import Json
 from hf_cf.space.lists import ListReader
-from hf_cf.space.portrait import portrait
+from hf_cf.space.model_report import model_report
 from hf_cf.space.service import Service, numbers
 
 _PAGES = {
@@ -32,7 +35,7 @@ class PageFunctions:
 
     def portrait(self) -> Json:
         """Measurements, popularity and biases of the model, with films."""
-        found = portrait(self._service.rec)
+        found = model_report(self._service.rec)
         for name in ("most_liked", "least_liked"):
             films = self._service.films([item for item, _ in found[name]])
             found[name] = [
@@ -78,12 +81,11 @@ class PageFunctions:
 
     def user_history(self, user: Any, n: int = 100) -> list[Json]:
         """What a known user has rated, as films with their ``rating``, best liked first."""
-        if self._service.rec.history is None:
+        history = self._service.rec.history
+        if history is None:
             return []
-        (code,) = user_codes(self._service.rec.trained, [inputs.item(user, "user")])
-        codes, stars = self._service.rec.history.of(code)
-        best = np.argsort(-stars, kind="stable")[: inputs.integer(n, "n", most=1000)]
-        rated = zip(self._service.films_of(codes[best]), stars[best].tolist(), strict=True)
+        codes, stars = _best_liked(history, self._service.known(user), n)
+        rated = zip(self._service.films_of(codes), stars.tolist(), strict=True)
         return [film | {"rating": given} for film, given in rated]
 
     def user_held_out(self, user: Any, n: int = 100) -> list[Json]:
@@ -95,15 +97,12 @@ class PageFunctions:
         if trained.held_out is None:
             return []
         who = self._service.known(user)
-        codes, stars = trained.held_out.of(int(who.codes[0]))
-        best = np.argsort(-stars, kind="stable")[: inputs.integer(n, "n", most=1000)]
+        codes, stars = _best_liked(trained.held_out, who, n)
         own = None
         if trained.scorer.predicts_stars:
-            own = answers.predict(trained, who, codes[best]).stars
-        predicted = numbers(own, len(best))
-        rated = zip(
-            self._service.films_of(codes[best]), stars[best].tolist(), predicted, strict=True
-        )
+            own = answers.predict(trained, who, codes).stars
+        predicted = numbers(own, len(codes))
+        rated = zip(self._service.films_of(codes), stars.tolist(), predicted, strict=True)
         return [film | {"rating": given, "stars": each} for film, given, each in rated]
 
     def film_map(self, n: int = 500) -> list[Json]:
@@ -141,6 +140,13 @@ class PageFunctions:
     def _reader(self) -> ListReader:
         rec = self._service.rec
         return ListReader(rec.trained.catalogue, rec.scale)
+
+
+def _best_liked(history: History, user: KnownUsers, n: Any) -> tuple[Codes, Stars]:
+    """Item codes and ratings of a single user's n highest ratings, best first."""
+    codes, stars = history.of(int(user.codes[0]))
+    best = np.argsort(-stars, kind="stable")[: inputs.integer(n, "n", most=1000)]
+    return codes[best], stars[best]
 
 
 def _links(row: pd.Series[Any]) -> list[Json]:

@@ -105,14 +105,10 @@ def ratings_of(tables: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[tuple[in
     for table in tables:
         columns = (table[name] for name in ("block", *RATINGS))
         for number, lengths, items, stars in zip(*columns, strict=True):
-            starts = np.concatenate([[0], np.cumsum(from_bytes(lengths, np.int32), dtype=np.int64)])
+            counts = from_bytes(lengths, np.int32)
             # Copies, because Arrow's memory is read-only, which PyTorch warns of.
-            yield (
-                number.as_py(),
-                History(
-                    starts, from_bytes(items, np.int32).copy(), from_bytes(stars, np.float32).copy()
-                ),
-            )
+            rated, given = from_bytes(items, np.int32).copy(), from_bytes(stars, np.float32).copy()
+            yield number.as_py(), History.from_lengths(counts, rated, given)
 
 
 @dataclass(frozen=True)
@@ -144,10 +140,7 @@ class HeldOut:
 
     def without(self, first: int, ratings: History) -> History:
         """The ratings that are trained on, by as many users, whose codes begin with `first`."""
-        owners = ratings.user_codes()
-        kept = ~self.among(owners + np.int32(first), ratings.items)
-        n_users = len(ratings.starts) - 1
-        return History.from_codes(owners[kept], ratings.items[kept], ratings.stars[kept], n_users)
+        return ratings.where(~self.among(ratings.user_codes() + np.int32(first), ratings.items))
 
 
 def _uniform(numbers: npt.NDArray[Any], seed: int) -> npt.NDArray[np.float64]:

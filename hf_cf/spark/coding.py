@@ -30,7 +30,7 @@ from hf_cf.spark.blocks import (
     schema_of,
 )
 
-_WHOLE = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
+_INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 _AS_TEXT = (T.StringType, T.BooleanType, T.DateType, T.TimestampType)
 _LEVELS = 1_000
 _RATINGS_A_PARTITION = 4_000_000
@@ -148,7 +148,7 @@ def plain_table(
 
 
 def _id_type(kind: T.DataType, name: str) -> str:
-    if isinstance(kind, _WHOLE) or (
+    if isinstance(kind, _INTEGERS) or (
         isinstance(kind, T.DecimalType) and kind.scale == 0 and kind.precision <= 18
     ):
         return "bigint"
@@ -205,7 +205,7 @@ def check(
         if found := pc.sum(by_item[str(at)]).as_py():
             row = table.where(condition).first()
             raise DataFormatError(
-                f"{text}, in {found:,} of {n:,} ratings, such as {_told(row)}", column=names[role]
+                f"{text}, in {found:,} of {n:,} ratings, such as {_shown(row)}", column=names[role]
             )
     items, codes = Vocab.build(_as_array(by_item["item"]))
     counts = np.zeros(len(items), np.int64)
@@ -215,7 +215,7 @@ def check(
     return Checked(n, scale or _inferred(table), items, counts)
 
 
-def _told(row: Any) -> str:
+def _shown(row: Any) -> str:
     return ", ".join(f"{name} {value!r}" for name, value in row.asDict().items())
 
 
@@ -322,6 +322,6 @@ def _counted(blocks: DataFrame, n_items: int) -> npt.NDArray[np.int64]:
 
 
 def _as_array(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    whole = pa.types.is_integer(column.type)
-    array: npt.NDArray[Any] = column.to_numpy() if whole else np.array(column.to_pylist(), object)
-    return array
+    if pa.types.is_integer(column.type):
+        return column.to_numpy()
+    return np.array(column.to_pylist(), object)

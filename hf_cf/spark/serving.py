@@ -17,6 +17,7 @@ import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from hf_cf.errors import demand_at_least_1
 from hf_cf.recommender import Recommender
 from hf_cf.spark.batches import Batches, map_batches, whole_users
 from hf_cf.spark.coding import plain_table
@@ -73,8 +74,7 @@ def recommend(
     ImportError
         An executor lacks hf_cf, or has another version.
     """
-    if n < 1:
-        raise ValueError(f"n is {n}; it must be at least 1")
+    demand_at_least_1(n)
     unrated = item not in df.columns and rating not in df.columns
     if unrated:
         table = plain_table(df, user, user, None).withColumn("item", F.lit(None).cast("string"))

@@ -54,7 +54,7 @@ class CardContent:
         ``title``, ``bias`` and ``n_ratings``, most liked first.
     scale : RatingScale
     source : DataSource
-    training : TrainingFacts
+    training : TrainingMetadata
     pictures : collection of str
         Names of the pictures next to the card.
     """
@@ -74,7 +74,8 @@ class CardContent:
 
 def render_card(content: CardContent) -> str:
     """Render the model card: YAML content, then Markdown."""
-    return f"---\n{_metadata(content)}\n---\n\n{fill(_template(), values_of(content))}"
+    template = card_template().read_text("utf-8")
+    return f"---\n{_metadata(content)}\n---\n\n{fill(template, values_of(content))}"
 
 
 def fill(template: str, values: Values) -> str:
@@ -317,10 +318,6 @@ def _licence(source: DataSource) -> dict[str, Any]:
         return {"license": "unknown"}
     terms = {"license": "other", "license_name": f"{source.name}-terms"}
     return terms | ({"license_link": source.url} if source.url.startswith("https://") else {})
-
-
-def _template() -> str:
-    return card_template().read_text("utf-8")
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], align: str = "---:") -> str:

@@ -46,7 +46,7 @@ def number(low: float, high: float) -> Rule:
     return check
 
 
-def whole(low: int, high: int) -> Rule:
+def integer(low: int, high: int) -> Rule:
     """An integer within bounds."""
 
     def check(value: Any, where: str) -> None:
@@ -172,9 +172,8 @@ def shown(value: Any) -> str:
     return printed if len(printed) <= 60 else f"{printed[:57]}..."
 
 
-_ROWS = whole(1, 2**31 - 1)
-_WIDTH = whole(1, 2**16)
-_REAL = number(-1e9, 1e9)
+_ROWS = integer(1, 2**31 - 1)
+_WIDTH = integer(1, 2**16)
 
 
 def _feature(value: Any, where: str) -> None:
@@ -200,14 +199,14 @@ SETTINGS: Mapping[str, Rule] = {
     "layers": each(_WIDTH, 64),
     "levels": ascending(-1e6, 1e6, 10_001),
     "y_range": or_null(ascending(-1e6, 1e6)),
-    "n_samples": whole(1, 100_000),
-    "n_implicit_items": whole(0, 2**31 - 1),
-    "n_implicit_users": whole(0, 2**31 - 1),
+    "n_samples": integer(1, 100_000),
+    "n_implicit_items": integer(0, 2**31 - 1),
+    "n_implicit_users": integer(0, 2**31 - 1),
     "user_features": each(_feature, 1000),
     "item_features": each(_feature, 1000),
     "noise_freedom": number(0, 1e9),
-    "windows": each(whole(16, 2**31 - 1), 16),
-    "n_sittings": each(whole(0, 2**40), 16),
+    "windows": each(integer(16, 2**31 - 1), 16),
+    "n_sittings": each(integer(0, 2**40), 16),
     "dropout": number(0, 1),
     "preference": each(number(-1e3, 1e3), 5, 5),
     "weight": each(number(0, 1e6), 5, 5),
@@ -285,9 +284,9 @@ _measured = fields(
 
 _CONFIG = fields(
     required={
-        "format_version": whole(1, 10**6),
+        "format_version": integer(1, 10**6),
         "checksum": _SHA256,
-        "files": by_name(fields({"size": whole(1, 2**50), "sha256": _SHA256}), 10),
+        "files": by_name(fields({"size": integer(1, 2**50), "sha256": _SHA256}), 10),
         "rating": model_spec(STORED_MODELS),
         "scale": _scale,
         "source": fields(
@@ -321,6 +320,6 @@ _CONFIG = fields(
         "ranking": or_null(model_spec(RANKING_MODELS)),
         "prior": fields({"noise": number(1e-12, 1e12)}),
         "profiles": fields({"features": each(_feature, 1000, 1)}),
-        "index": fields({"n_lists": whole(1, 2**24), "margin": number(0, 10)}),
+        "index": fields({"n_lists": integer(1, 2**24), "margin": number(0, 10)}),
     },
 )

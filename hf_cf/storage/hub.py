@@ -21,7 +21,6 @@ from hf_cf.storage.model_folder import ALWAYS, FILES, RATINGS_TABLES, files_of
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, ModelInfo
-    from huggingface_hub.hf_api import RepoSibling
 
 _REPO_ID = re.compile(r"(?=.{1,96}$)(?:[\w-][\w.-]*/)?[\w-][\w.-]*", re.ASCII)
 _NO_TOKEN = (
@@ -369,17 +368,16 @@ def commit_files(
                 f"{reason}. Whether the files arrived could not be seen; look at the page of "
                 f"{repo_id}, or try again"
             ) from error
-        found = {file.rfilename: _content(file) for file in now.siblings or ()}
+        found = {
+            file.rfilename: file.lfs.sha256 if file.lfs else file.blob_id
+            for file in now.siblings or ()
+        }
         if found.keys() & set(stale) or not all(
             found.get(name) in _contents(content) for name, content in files.items()
         ):
             raise
         return None
     return commit.pr_url
-
-
-def _content(file: RepoSibling) -> str | None:
-    return file.lfs.sha256 if file.lfs else file.blob_id
 
 
 def _contents(content: Path | bytes) -> tuple[str, str]:

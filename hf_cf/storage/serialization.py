@@ -60,10 +60,8 @@ def to_model_folder(
         raise ValueError(f"dtype={dtype!r}; choose from float32, float16")
     scorer, users = model.scorer, model.users.ids
     rating = scorer.rating.model if include_users else scorer.rating.model.without_times()
-    modules: dict[str, nn.Module] = {t.RATING: rating}
-    if scorer.ranking is not None:
-        modules[t.RANKING] = scorer.ranking.model
-    tensors, settings = t.stored(scorer, modules), dict(rating.settings)
+    ranking = None if scorer.ranking is None else scorer.ranking.model
+    tensors, settings = t.stored(scorer, _by_prefix(rating, ranking)), dict(rating.settings)
     if not include_users:
         users, settings["n_users"] = users[:0], 1
         for name in _tables_of_users(rating) | {each.name for each in t.TENSORS if each.of_users}:
@@ -79,7 +77,7 @@ def to_model_folder(
     card = render_card(
         CardContent(
             model=rating.name,
-            ranking=None if scorer.ranking is None else scorer.ranking.model.name,
+            ranking=None if ranking is None else ranking.name,
             repo_id=repo_id,
             users=users.tolist(),
             ratings_kept=[name for name in RATINGS_TABLES if name in tables],
@@ -142,10 +140,7 @@ def layout_of(config: dict[str, Any]) -> Layout:
             features=n_columns(from_json(profiles["features"])) if profiles else None,
             lists=index["n_lists"] if index else None,
         )
-        modules: dict[str, nn.Module] = {t.RATING: rating}
-        if ranking is not None:
-            modules[t.RANKING] = ranking
-        tensors = t.expected(sizes, modules)
+        tensors = t.expected(sizes, _by_prefix(rating, ranking))
     pairs = (n_users - 1) * (n_items - 1)
     rows = {"users": n_users - 1, "items": n_items - 1}
     return Layout(tensors, rows | dict.fromkeys(RATINGS_TABLES, pairs))
@@ -234,10 +229,14 @@ def _modules(config: dict[str, Any]) -> tuple[RatingModel, ImplicitALS | None]:
     return rating, ranking
 
 
+def _by_prefix(rating: RatingModel, ranking: ImplicitALS | None) -> dict[str, nn.Module]:
+    """The modules by the prefixes of their tensors."""
+    return {t.RATING: rating} | ({} if ranking is None else {t.RANKING: ranking})
+
+
 def _fill(module: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:
     """Put the tensors of a prefix into a module, in evaluation mode."""
-    state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-    module.load_state_dict(state, assign=True)
+    module.load_state_dict(t.under(prefix, tensors), assign=True)
     module.eval().requires_grad_(False)
 
 
@@ -301,7 +300,5 @@ def _ratings(table: pd.DataFrame, n_users: int, n_items: int) -> History:
     later, same = users[1:] > users[:-1], users[1:] == users[:-1]
     if not (later | (same & (items[1:] > items[:-1]))).all():
         raise ValueError("the ratings are not sorted, or one stands twice")
-    starts = np.zeros(n_users + 1, np.int64)
-    np.cumsum(np.bincount(users, minlength=n_users), out=starts[1:])
     # Copies, because Arrow's memory is read-only, which PyTorch warns of.
-    return History(starts, items.copy(), stars.copy())
+    return History.from_lengths(np.bincount(users, minlength=n_users), items.copy(), stars.copy())

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from hf_cf.errors import ModelFormatError
 from hf_cf.storage.parquet_footer import rows_in_footer
 
-_WHOLE = (pa.int64(),)
+_INTEGER = (pa.int64(),)
 _TEXT = (pa.string(), pa.large_string())
 _PLAIN = (
     *_TEXT, pa.bool_(), pa.date32(), pa.float32(), pa.float64(),
@@ -45,8 +45,8 @@ _RATINGS = {
     "rating": (pa.float32(),),
 }
 COLUMNS: Mapping[str, Mapping[str, tuple[pa.DataType, ...]]] = {
-    "users": {"id": _WHOLE + _TEXT},
-    "items": {"id": _WHOLE + _TEXT, "title": _TEXT, "n_ratings": _WHOLE},
+    "users": {"id": _INTEGER + _TEXT},
+    "items": {"id": _INTEGER + _TEXT, "title": _TEXT, "n_ratings": _INTEGER},
     "history": _RATINGS,
     "held_out": _RATINGS,
 }
@@ -61,8 +61,7 @@ _LIMITS = {"thrift_string_size_limit": 10_000_000, "thrift_container_size_limit"
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table; columns that are neither numbers, text, flags nor dates are left out."""
-    arrow = _plain(table)
-    pq.write_table(arrow, path, compression="none")
+    pq.write_table(_plain(table), path, compression="none")
 
 
 def _plain(table: pd.DataFrame) -> pa.Table:
@@ -143,7 +142,8 @@ def _check_columns(schema: pa.Schema, table: str) -> None:
         raise ValueError(f"{len(names)} columns, of which some share a name or are too many")
     for column, kinds in COLUMNS[table].items():
         if column not in names:
-            raise ValueError(f"the column {column} is missing; there are {_listed(names)}")
+            have = ", ".join(f"{name!a:.40}" for name in names[:10])
+            raise ValueError(f"the column {column} is missing; there are {have}")
         found = schema.field(column).type
         if found not in kinds:
             expected = " or ".join(map(str, kinds))
@@ -187,7 +187,3 @@ def _to_pandas(column: pa.ChunkedArray) -> pd.Series:
     if nullable is None:
         return column.to_pandas()
     return column.to_pandas(types_mapper=lambda _: nullable)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(f"{name!a:.40}" for name in names[:10])

@@ -18,6 +18,11 @@ RATING, RANKING = "rating.", "ranking."
 """Prefixes of the tensors of either head."""
 
 
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, by the rest of their names."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
 @dataclass(frozen=True)
 class Sizes:
     """What the shapes of the tensors follow from.

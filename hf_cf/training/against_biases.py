@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hf_cf.data.ratings import Ratings
-from hf_cf.evaluation.baselines import Biases, chosen_damping
+from hf_cf.evaluation.baselines import Biases, chosen_damping, damped_biases
 from hf_cf.inference.star_errors import predicted_stars
 from hf_cf.models import BiasedFactorization, RatingModel
 
@@ -19,7 +19,8 @@ Floats = npt.NDArray[np.float64]
 
 def chosen_biases(train: Ratings) -> Biases:
     """Damped biases, the damping chosen on the training ratings."""
-    return chosen_damping(train).biases(train)
+    damping = chosen_damping(train)
+    return damped_biases(train, user_damping=damping.user, item_damping=damping.item)
 
 
 def blended_with_biases(model: RatingModel, biases: Biases, valid: Ratings) -> None:

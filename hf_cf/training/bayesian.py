@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from hf_cf.data.ratings import Ratings
 from hf_cf.models import BayesianFactorization
 from hf_cf.models.threads import on_usable_threads
+from hf_cf.storage.tensors import under
 from hf_cf.training.checkpoint import Checkpoint, State
 from hf_cf.training.gibbs import Chain, dots, widened
 from hf_cf.training.settings import TrainingSettings
@@ -89,7 +90,7 @@ def train_bayesian(
         _restore(state.tensors, model, chain, running, len(records))
         start = int(model.sweeps)
     elif resume is not None:
-        _copy_draws(resume, model, n_old)
+        _copy_samples(resume, model, n_old)
         chain.go_back_to(resume, resume.n_samples)
         start = first
         if running is not None:
@@ -120,9 +121,9 @@ def train_bayesian(
 def most_samples(settings: TrainingSettings, single: BayesianFactorization) -> int:
     """How many samples fit in ``max_mb``, for a model with one: at least 1."""
     sizes = {name: t.numel() * t.element_size() for name, t in single.state_dict().items()}
-    sittings = sum(size for name, size in sizes.items() if name.startswith("sittings."))
-    room = settings.max_mb * 1e6 - sittings
-    return max(1, int(room / (sum(sizes.values()) - sittings)))
+    of_sessions = sum(size for name, size in sizes.items() if name.startswith("sittings."))
+    room = settings.max_mb * 1e6 - of_sessions
+    return max(1, int(room / (sum(sizes.values()) - of_sessions)))
 
 
 class _RunningErrors:
@@ -132,22 +133,22 @@ class _RunningErrors:
         self.users = torch.from_numpy(valid.user_codes).to(device)
         self.items = torch.from_numpy(valid.item_codes).to(device)
         self.stars = torch.from_numpy(valid.stars).to(device)
-        self.total, self.draws, self.mean = torch.zeros(len(valid), device=device), 0, mean
+        self.total, self.n_samples, self.mean = torch.zeros(len(valid), device=device), 0, mean
 
     def count(self, model: BayesianFactorization) -> None:
         """Begin with all samples of a model."""
-        self.draws = model.n_samples
+        self.n_samples = model.n_samples
         for start in range(0, len(self.total), _ENTRIES // model.n_samples + 1):
             rows = slice(start, start + _ENTRIES // model.n_samples + 1)
             pairs = torch.stack([self.users[rows], self.items[rows]], 1).long()
-            self.total[rows] = model(pairs.to(model.device)).to(self.total.device) * self.draws
+            self.total[rows] = model(pairs.to(model.device)).to(self.total.device) * self.n_samples
 
     def after(self, users: Tensor, items: Tensor) -> dict[str, float]:
         """Errors after another sample, of which the factors are given."""
         users, items = widened(users, first=True), widened(items, first=False)
-        self.draws += 1
+        self.n_samples += 1
         self.total += dots(users, items, self.users, self.items) + self.mean
-        left = (self.total / self.draws - self.stars).double()
+        left = (self.total / self.n_samples - self.stars).double()
         mse = float(left.square().mean())
         return {"valid_loss": mse, "valid_mse": mse, "valid_mae": float(left.abs().mean())}
 
@@ -176,7 +177,7 @@ def r_hat(model: BayesianFactorization, ratings: Ratings, *, seed: int = 0) -> f
         torch.from_numpy(codes[rows]).to(model.device).long()
         for codes in (ratings.user_codes, ratings.item_codes)
     )
-    stars = model.stars_of_draws(model.user_vectors(users), items)
+    stars = model.stars_of_samples(model.user_vectors(users), items)
     half = stars.shape[1] // 2
     if half < 2 or not len(rows):
         return 99.0  # two samples have no spread to speak of
@@ -193,8 +194,8 @@ def _state_tensors(
     kept = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     if running is not None:
         kept["valid_total"] = running.total
-    if chain.sittings is not None:
-        kept |= {f"sittings.{name}": t for name, t in chain.sittings.running_means().items()}
+    if chain.sessions is not None:
+        kept |= {f"sittings.{name}": t for name, t in chain.sessions.running_means().items()}
     return kept
 
 
@@ -203,22 +204,18 @@ def _restore(
     model: BayesianFactorization,
     chain: Chain,
     running: _RunningErrors | None,
-    n_draws: int,
+    n_samples: int,
 ) -> None:
     """Put what `_state_tensors` gave after so many samples where it was."""
-
-    def under(prefix: str) -> dict[str, Tensor]:
-        return {n.removeprefix(prefix): t for n, t in kept.items() if n.startswith(prefix)}
-
-    model.load_state_dict(under("model."))
-    chain.go_back_to(model, n_draws)
+    model.load_state_dict(under("model.", kept))
+    chain.go_back_to(model, n_samples)
     if running is not None:
-        running.total, running.draws = kept["valid_total"].to(running.total.device), n_draws
-    if chain.sittings is not None:
-        chain.sittings.go_on_with(under("sittings."))
+        running.total, running.n_samples = kept["valid_total"].to(running.total.device), n_samples
+    if chain.sessions is not None:
+        chain.sessions.go_on_with(under("sittings.", kept))
 
 
-def _copy_draws(old: BayesianFactorization, new: BayesianFactorization, last: int) -> None:
+def _copy_samples(old: BayesianFactorization, new: BayesianFactorization, last: int) -> None:
     """Copy the last samples of a model into the first ones of another."""
     new.user_noise.weight.data.copy_(old.user_noise.weight)
     old_tables = [*old.tables()[0][:2], *old.tables()[1]]

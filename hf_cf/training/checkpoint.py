@@ -14,7 +14,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hf_cf.data.ratings import Ratings
-from hf_cf.data.vocab import Vocab
 from hf_cf.data.whole_writes import replacing
 from hf_cf.errors import ModelFormatError
 from hf_cf.training.settings import TrainingSettings
@@ -123,12 +122,9 @@ def _digest(ratings: Ratings) -> str:
     for column in (ratings.user_codes, ratings.item_codes, ratings.stars):
         digest.update(np.ascontiguousarray(column).data)
     for vocab in (ratings.users, ratings.items):
-        digest.update(_bytes(vocab))
+        ids = vocab.ids
+        digest.update(ids.tobytes() if vocab.is_integer else json.dumps(ids.tolist()).encode())
     return digest.hexdigest()
-
-
-def _bytes(vocab: Vocab) -> bytes:
-    return vocab.ids.tobytes() if vocab.is_integer else json.dumps(vocab.ids.tolist()).encode()
 
 
 def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:

@@ -35,15 +35,11 @@ class EpochLog(Callback):
         if self.keep_best:
             self._start = (trained, start)
 
-    def go_on_from(self, epochs: list[dict[str, float]], best: dict[str, Tensor]) -> None:
-        """Take over the records of an interrupted run, and its best weights."""
-        self.epochs, self.best = epochs, best
-
     def before_fit(self) -> None:
-        """Spare every batch fastai's long ways.
+        """Give every callback an empty method for each event that it does not handle.
 
-        A callback that has no method for an event is looked through, and then all that it knows,
-        ten thousand times an epoch: a third of the time of a small model's training.
+        Otherwise fastai looks for the method in the callback, and then in all that the callback
+        refers to, ten thousand times an epoch: a third of a small model's training time.
         """
         self._recorder = self.recorder
         for callback in self.learn.cbs:
@@ -57,8 +53,8 @@ class EpochLog(Callback):
     def after_batch(self) -> None:
         """Forget the losses of single batches, which fastai's ``Recorder`` keeps for a plot.
 
-        Thousands of small tensors that stay, each between large ones that go: the memory around
-        them is never in one piece again, and the process would grow by gigabytes.
+        Thousands of small tensors would stay between large ones that are freed. That fragments the
+        memory, and the process grows by gigabytes.
         """
         self._recorder.losses.clear()
         self._recorder.lrs.clear()

@@ -299,13 +299,10 @@ def _train(
     if settings.model == "bayesian_mf":
         return train_bayesian(settings, train, valid, **options)
     if settings.model == "als":
-        other: RatingModel
-        other, epochs = train_als(settings, train, valid, **options)
-    else:
-        from hf_cf.training.learner import train_with_fastai  # fastai's import takes seconds
+        return train_als(settings, train, valid, **options)
+    from hf_cf.training.learner import train_with_fastai  # fastai's import takes seconds
 
-        other, epochs = train_with_fastai(settings, train, valid, cbs=cbs, **options)
-    return other, epochs
+    return train_with_fastai(settings, train, valid, cbs=cbs, **options)
 
 
 def _valid_errors(

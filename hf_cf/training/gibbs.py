@@ -72,7 +72,7 @@ class Chain:
             units,
             by_ratings=False,
         )
-        # Films that are asked about are films that people choose, and these are the better ones.
+        # People ask about items that they would choose, which are rated more often than most.
         self.items = _Side(
             by_item,
             self.implicit_users,
@@ -90,15 +90,15 @@ class Chain:
         self.variance, self.precision = variance, 1 / variance
         self.user_weights = torch.ones(by_user.n_rows, device=device)
         self.thin, self.burn_in = settings.thin, settings.burn_in
-        self.sittings: SessionSampler | None = None
+        self.sessions: SessionSampler | None = None
         if settings.dates:
             if train.timestamps is None:
                 raise ValueError("dates=True needs ratings with times, and these have none")
             known = (train.user_codes > 0) & (train.item_codes > 0)
             times = train.timestamps[known][np.argsort(train.user_codes[known], kind="stable")]
             self.stars = by_user.values
-            self.sittings = SessionSampler(self.owner.numpy(force=True), times, start)
-            self._take_off_sittings()
+            self.sessions = SessionSampler(self.owner.numpy(force=True), times, start)
+            self._subtract_sessions()
 
     def empty_model(self, n_samples: int) -> BayesianFactorization:
         """Build the model that `n_samples` draws of this chain go into."""
@@ -107,7 +107,7 @@ class Chain:
                 len(self.users.factors), len(self.items.factors), self.n_factors, n_samples,
                 len(self.implicit_items), len(self.implicit_users),
                 to_json(self.features[0]), to_json(self.features[1]), self.freedom,
-                *(() if self.sittings is None else (WINDOWS, self.sittings.counts())),
+                *(() if self.sessions is None else (WINDOWS, self.sessions.counts())),
             )  # fmt: skip
         model.mean.fill_(self.mean)
         model.implicit_items.copy_(self.implicit_items)
@@ -125,12 +125,12 @@ class Chain:
         noise = self._item_noise(number, rng)
         self.items.solve(self.users.factors, weights, noise)
         self._draw_noise(rng)
-        if self.sittings is not None:
+        if self.sessions is not None:
             precisions = self.precision * self.user_weights.double().numpy(force=True)
-            self.sittings.sample(self._errors().numpy(force=True), precisions, rng)
+            self.sessions.sample(self._errors().numpy(force=True), precisions, rng)
             if number >= self.burn_in:
-                self.sittings.average()
-            self._take_off_sittings()
+                self.sessions.average()
+            self._subtract_sessions()
         self.users.prior.sample(self.users.factors, rng)
         return self._draw_users(number)
 
@@ -153,12 +153,12 @@ class Chain:
         variance = 1 / (self.precision * self.user_weights)
         noise[:, 0] += (variance - noise[:, 0]) / (draw + 1)  # the mean over the samples so far
         noise[:, 1] = self.user_weights
-        if self.sittings is not None and model.sittings is not None:
-            self.sittings.copy_to(model.sittings)
+        if self.sessions is not None and model.sittings is not None:
+            self.sessions.copy_to(model.sittings)
 
-    def go_back_to(self, model: BayesianFactorization, n_draws: int) -> None:
+    def go_back_to(self, model: BayesianFactorization, n_samples: int) -> None:
         """Take up the chain where a model had so many samples, the last of them after `sweeps`."""
-        draw = n_draws - 1
+        draw = n_samples - 1
         kept = {name: tensor.to(self.device) for name, tensor in model.state_dict().items()}
         factors = kept["item_factors.weight"].view(-1, model.n_samples, self.n_factors)[:, draw]
         biases = kept["item_bias.weight"][:, draw, None]
@@ -172,9 +172,9 @@ class Chain:
             prior.link_precision = float(kept["link_precision"][at, draw])
         self.precision = float(kept["rating_precision"][draw])
         self.user_weights = kept["user_noise.weight"][:, 1].clone()
-        if self.sittings is not None and model.sittings is not None:
-            self.sittings.go_back_to(model.sittings, int(model.sweeps) - self.burn_in)
-            self._take_off_sittings()
+        if self.sessions is not None and model.sittings is not None:
+            self.sessions.go_back_to(model.sittings, int(model.sweeps) - self.burn_in)
+            self._subtract_sessions()
         self._draw_users(int(model.sweeps) - 1)
 
     def _draw_users(self, number: int) -> Tensor:
@@ -227,10 +227,10 @@ class Chain:
         rows = self.users.rows
         return rows.values - dots(users, items, self.owner, rows.columns)
 
-    def _take_off_sittings(self) -> None:
+    def _subtract_sessions(self) -> None:
         """Let factors and biases explain each rating less its sessions' effects."""
-        assert self.sittings is not None
-        left = self.stars - torch.from_numpy(self.sittings.total).to(self.device)
+        assert self.sessions is not None
+        left = self.stars - torch.from_numpy(self.sessions.total).to(self.device)
         self.users.rows = replace(self.users.rows, values=left)
         self.items.rows = replace(self.items.rows, values=left[self.item_order])
 

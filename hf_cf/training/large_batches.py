@@ -1,4 +1,4 @@
-"""Steps whose cost follows the ratings in a batch, and whose memory neither batch nor tables."""
+"""Training steps whose time grows with the batch alone, and whose memory does not grow with it."""
 
 from __future__ import annotations
 

@@ -104,10 +104,9 @@ def build_learner(
         "splitter": _biases_apart,
         "metrics": [StarsMetric(model, "mse", F.mse_loss), StarsMetric(model, "mae", F.l1_loss)],
     }
-    if settings.model == "collab_learner":
-        learn = collab_learner(dls, loss_func=FlatMSE(), **options, **common)
-    elif settings.model == "embedding_nn":
-        learn = collab_learner(dls, use_nn=True, loss_func=FlatMSE(), **options, **common)
+    if settings.model in ("collab_learner", "embedding_nn"):
+        use_nn = settings.model == "embedding_nn"
+        learn = collab_learner(dls, use_nn=use_nn, loss_func=FlatMSE(), **options, **common)
     else:
         loss: nn.Module = FlatMSE()
         if isinstance(model, RatingClassifier):
@@ -163,12 +162,8 @@ def run(
         kept_gradients(learn.model) if learn.dls.device.type == "cpu" else nullcontext(),
     ):
         decay = [settings.wd, settings.wd if settings.decay_biases else 0.0]
-        if settings.schedule == "one_cycle":
-            learn.fit_one_cycle(
-                settings.epochs, settings.lr, wd=decay, cbs=callbacks, start_epoch=first
-            )
-        else:
-            learn.fit(settings.epochs, settings.lr, wd=decay, cbs=callbacks, start_epoch=first)
+        fit = learn.fit_one_cycle if settings.schedule == "one_cycle" else learn.fit
+        fit(settings.epochs, settings.lr, wd=decay, cbs=callbacks, start_epoch=first)
     trained = _trained_part(learn.model)
     if trained is not model:
         model.load_state_dict(trained.state_dict())

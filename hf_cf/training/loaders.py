@@ -68,7 +68,6 @@ class RatingsLoader:
 
     def cut(self, at_once: int) -> None:
         """Yield at most so many rows at once."""
-        self.at_once = at_once
         self.parts: list[Part] = []
         self._spans: list[slice] = []
         first = 0

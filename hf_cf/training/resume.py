@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 from fastai.callback.core import Callback
-from torch import Tensor
 
+from hf_cf.storage.tensors import under
 from hf_cf.training.checkpoint import Checkpoint, State
 from hf_cf.training.epoch_log import EpochLog
 
@@ -44,9 +44,9 @@ class Resume(Callback):
         tensors, metadata = self._state
         device = self.dls.device
         self._state = None
-        self.model.load_state_dict(_named("model.", tensors))
+        self.model.load_state_dict(under("model.", tensors))
         for position, parameter in enumerate(self._parameters()):
-            moments = _named(f"optimizer.{position}.", tensors)
+            moments = under(f"optimizer.{position}.", tensors)
             self.opt.opt.state[parameter] = {
                 # The count of steps stays in float32 on the processor or where Adam wants it.
                 name: moment.to(parameter.device)
@@ -63,7 +63,7 @@ class Resume(Callback):
         self.recorder.smooth_loss.val = (
             smooth.to(device) if device.type == "cuda" else smooth.item()
         )
-        self._record.go_on_from(metadata["epochs"], _named("best.", tensors))
+        self._record.epochs, self._record.best = metadata["epochs"], under("best.", tensors)
 
     def after_epoch(self) -> None:
         """Keep the state."""
@@ -89,7 +89,3 @@ class Resume(Callback):
 
     def _parameters(self) -> list[Any]:
         return [parameter for group in self.opt.opt.param_groups for parameter in group["params"]]
-
-
-def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

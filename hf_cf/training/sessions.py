@@ -90,21 +90,21 @@ class SessionSampler:
             self.means[level] += (new - self.means[level]) / self.n_kept
         self.variances += (1 / np.array(self.priors) - self.variances) / self.n_kept
 
-    def copy_to(self, sittings: Sessions) -> None:
+    def copy_to(self, sessions: Sessions) -> None:
         """Put the means and the last sample into a model."""
-        sittings.variances.copy_(torch.from_numpy(self.variances))
+        sessions.variances.copy_(torch.from_numpy(self.variances))
         for level, keys in enumerate(self.keys):
-            to_keys, effects = sittings.level(level)
+            to_keys, effects = sessions.level(level)
             to_keys.copy_(keys)
             effects[:, 0] = torch.from_numpy(self.means[level])
             effects[:, 1] = torch.from_numpy(self.draws[level])
 
-    def go_back_to(self, sittings: Sessions, n_kept: int) -> None:
+    def go_back_to(self, sessions: Sessions, n_kept: int) -> None:
         """Take up the last sample of a model, and its means over so many samples."""
         for level in range(len(self.keys)):
-            mean, last = sittings.level(level)[1].T.numpy(force=True)
+            mean, last = sessions.level(level)[1].T.numpy(force=True)
             self.means[level], self.draws[level] = mean.astype(np.float64), last.copy()
-        self.variances = sittings.variances.double().numpy(force=True).copy()
+        self.variances = sessions.variances.double().numpy(force=True).copy()
         self.n_kept, self.total = n_kept, self._sum()
 
     def running_means(self) -> dict[str, torch.Tensor]:

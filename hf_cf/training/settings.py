@@ -109,9 +109,9 @@ class TrainingSettings:
             if choices and value not in choices:
                 raise ValueError(f"{item.name}={value!r}; choose from {', '.join(choices)}")
         for name in ("epochs", "batch_size", "n_factors", "n_hidden", "thin"):
-            self._demand(_is_whole(getattr(self, name), 1), name, "be an integer above 0")
+            self._demand(_is_integer(getattr(self, name), 1), name, "be an integer above 0")
         for name in ("burn_in", "implicit"):
-            self._demand(_is_whole(getattr(self, name), 0), name, "be an integer not below 0")
+            self._demand(_is_integer(getattr(self, name), 0), name, "be an integer not below 0")
         for name in ("lr", "eps", "init_scale", "regularization", "bias_regularization", "max_mb"):
             value = getattr(self, name)
             self._demand(_is_number(value) and value > 0, name, "be a number above 0")
@@ -124,9 +124,9 @@ class TrainingSettings:
         self._demand(
             _is_number(self.dropout) and 0 <= self.dropout < 1, "dropout", "be at least 0, below 1"
         )
-        self._demand(_is_whole(self.seed), "seed", "be an integer")
+        self._demand(_is_integer(self.seed), "seed", "be an integer")
         self._demand(
-            isinstance(self.layers, Sequence) and all(_is_whole(n, 1) for n in self.layers),
+            isinstance(self.layers, Sequence) and all(_is_integer(n, 1) for n in self.layers),
             "layers", "be integers above 0",
         )  # fmt: skip
         self._demand(
@@ -148,7 +148,7 @@ class TrainingSettings:
         return asdict(self)
 
 
-def _is_whole(value: Any, least: float = -math.inf) -> bool:
+def _is_integer(value: Any, least: float = -math.inf) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 

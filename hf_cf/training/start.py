@@ -61,8 +61,8 @@ class Link:
 
     def at(self, inputs: Floats) -> tuple[Floats, Floats]:
         """Stars and their derivatives."""
-        slopes = np.gradient(self.stars, self.inputs)
-        return np.interp(inputs, self.inputs, self.stars), np.interp(inputs, self.inputs, slopes)
+        gradients = np.gradient(self.stars, self.inputs)
+        return np.interp(inputs, self.inputs, self.stars), np.interp(inputs, self.inputs, gradients)
 
 
 @dataclass(frozen=True)
@@ -101,15 +101,15 @@ def linked_biases(train: Ratings, stars: Floats, link: Link) -> LinkedBiases:
     stars = stars[known]
     biases = [np.zeros(len(train.users)), np.zeros(len(train.items))]
     constant = link.inverse(float(stars.mean()))
-    slope = max(float(link.at(np.array([constant]))[1][0]), 1e-6)
-    ridges = [damping.user * slope**2, damping.item * slope**2]
+    gradient = max(float(link.at(np.array([constant]))[1][0]), 1e-6)
+    ridges = [damping.user * gradient**2, damping.item * gradient**2]
     for _ in range(_STEPS if len(stars) <= _MANY else _STEPS_OF_MANY):
         for side in (1, 0):
             mine, size = codes[side], len(biases[side])
             inner = constant + biases[0][codes[0]] + biases[1][codes[1]]
-            predicted, slopes = link.at(inner)
-            pull = np.bincount(mine, slopes * (stars - predicted), size)
-            weight = np.bincount(mine, slopes**2, size) + ridges[side]
+            predicted, gradients = link.at(inner)
+            pull = np.bincount(mine, gradients * (stars - predicted), size)
+            weight = np.bincount(mine, gradients**2, size) + ridges[side]
             step = (pull - ridges[side] * biases[side]) / weight
             biases[side] += np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
     return LinkedBiases(constant, *biases)
@@ -170,7 +170,7 @@ def _start_classifier(model: RatingClassifier, train: Ratings, stars: Floats) ->
 
 
 def _pass_biases_through(
-    model: CollabNN, found: LinkedBiases, constant: float, slopes: Tensor
+    model: CollabNN, found: LinkedBiases, constant: float, weights: Tensor
 ) -> None:
     """Let one hidden unit of a network hand the sum of two biases on to its outputs.
 
@@ -188,7 +188,7 @@ def _pass_biases_through(
     first.weight[0] = 0
     first.weight[0, columns] = 1
     first.bias[0] = above
-    last.weight[:, 0] = slopes.to(last.weight)
+    last.weight[:, 0] = weights.to(last.weight)
     last.bias[:] = constant - last.weight @ first.bias.relu()
 
 

@@ -216,9 +216,8 @@ class _Search:
 
     def measured(self, trial: Trial) -> float:
         """Train with the settings of a trial, and measure."""
-        settings = {**self.fixed, **trial.params}
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # of a bad trial
-            return self._measured(trial, settings)
+            return self._measured(trial, {**self.fixed, **trial.params})
 
     def _measured(self, trial: Trial, settings: dict[str, Any]) -> float:
         if self.objective == "stars":

@@ -63,6 +63,15 @@ def test_any_separator_is_found(separator: str, tmp_path: Path) -> None:
     assert len(loaded(path)[0]) == 3
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", " ", "::"])
+def test_any_separator_is_found_below_names_of_columns(separator: str, tmp_path: Path) -> None:
+    path = tmp_path / "ratings.txt"
+    rows = [["user", "item", "rating"], *map(list, ("123", "135", "224"))]
+    path.write_text("\n".join(map(separator.join, rows)) + "\n")
+    expected = {"user": [1, 1, 2], "item": [2, 3, 2], "rating": [3.0, 5.0, 4.0]}
+    assert loaded(path)[0].to_frame().to_dict("list") == expected
+
+
 @pytest.mark.parametrize("kind", ["json", "jsonl", "parquet", "xlsx"])
 def test_other_tables_are_read(kind: str, tmp_path: Path) -> None:
     path, frame = tmp_path / f"ratings.{kind}", pd.DataFrame(THREE)

@@ -82,3 +82,14 @@ def test_without_leaves_the_pairs_that_only_the_first_has(
     assert len(left) == len(expected)
     for user in range(N_USERS):
         assert rows(left, user) == of_user(expected, user)
+
+
+def test_chosen_ratings_stay_in_their_rows_and_places_count_from_0_in_each() -> None:
+    history = History.from_lengths(
+        np.array([0, 2, 0, 3]), np.array([4, 5, 1, 2, 3], np.int32), np.ones(5, np.float32)
+    )
+    assert history.n_rows == 4
+    assert history.places().tolist() == [0, 1, 0, 1, 2]
+    second = history.where(history.places() == 1)
+    assert second.starts.tolist() == [0, 0, 1, 1, 2]
+    assert second.items.tolist() == [5, 2]

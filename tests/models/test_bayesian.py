@@ -92,7 +92,7 @@ def test_users_are_folded_in_alone_as_among_others(monkeypatch: pytest.MonkeyPat
 def test_stars_are_the_mean_over_draws() -> None:
     model = bayesian()
     vectors = model.user_vectors(torch.arange(5))
-    draws = model.stars_of_draws(vectors, ITEMS)
+    draws = model.stars_of_samples(vectors, ITEMS)
     assert draws.std(1).min() > 0.05
     torch.testing.assert_close(model.stars(vectors, ITEMS), draws.mean(1), rtol=1e-5, atol=1e-5)
 

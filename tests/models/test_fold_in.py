@@ -99,8 +99,8 @@ def test_numbers_beyond_float32_are_left_to_the_solver() -> None:
     items = ITEMS[:2]
     inner, fixed, link = model.linear_parts(items)
     prior, stars = prior_for(model), torch.tensor([4.0, 2.0])
-    assert _single_user(inner, fixed, link, prior, stars, 8) is not None
-    assert _single_user(inner * 1e25, fixed, link, prior, stars, 8) is None
+    assert _single_user(inner, fixed, link, prior, stars) is not None
+    assert _single_user(inner * 1e25, fixed, link, prior, stars) is None
 
 
 @every_model

@@ -12,7 +12,7 @@ from hf_cf.models.sessions import Sessions, checked_times, session_keys
 
 
 @pytest.fixture
-def sittings() -> Sessions:
+def sessions() -> Sessions:
     """User 2 on day 1 and in minutes 1445 and 1447, user 5 on day 1."""
     found = Sessions([86_400, 60], [2, 2])
     users, times = torch.tensor([2, 5]), torch.tensor([86_400, 86_400])
@@ -23,7 +23,7 @@ def sittings() -> Sessions:
     return found
 
 
-def test_effects_of_the_windows_that_a_time_falls_into_add_up(sittings: Sessions) -> None:
+def test_effects_of_the_windows_that_a_time_falls_into_add_up(sessions: Sessions) -> None:
     times = {
         86_399: 0.0,  # the last second of the day before
         86_400: 0.5,  # the first of the day
@@ -36,9 +36,9 @@ def test_effects_of_the_windows_that_a_time_falls_into_add_up(sittings: Sessions
         172_800: 0.0,
     }
     seconds = torch.tensor(list(times))
-    found = sittings(torch.full_like(seconds, 2), seconds)
+    found = sessions(torch.full_like(seconds, 2), seconds)
     assert found.tolist() == list(times.values())
-    assert sittings(torch.tensor([5, 4, 6]), torch.tensor([86_700] * 3)).tolist() == [-0.25, 0, 0]
+    assert sessions(torch.tensor([5, 4, 6]), torch.tensor([86_700] * 3)).tolist() == [-0.25, 0, 0]
 
 
 def test_keys_are_the_same_numbers_whatever_the_type_of_the_codes() -> None:

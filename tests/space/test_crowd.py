@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
 import httpx
@@ -56,13 +56,19 @@ def http(address: str) -> Iterator[httpx.Client]:
         yield client
 
 
+def crowd(pool: ThreadPoolExecutor, http: httpx.Client) -> list[Future[httpx.Response]]:
+    """Twelve calls at once, when the nine that are too many have been answered."""
+    calls = [pool.submit(http.post, "api/search", json=HEAT) for _ in range(12)]
+    deadline = time.monotonic() + 60
+    while sum(call.done() for call in calls) < 9:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return calls
+
+
 def test_calls_beyond_a_bound_are_refused_at_once(slow: Slow, http: httpx.Client) -> None:
     with ThreadPoolExecutor(12) as pool:
-        calls = [pool.submit(http.post, "api/search", json=HEAT) for _ in range(12)]
-        deadline = time.monotonic() + 60
-        while sum(call.done() for call in calls) < 9:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        calls = crowd(pool, http)
         refused = [call.result() for call in calls if call.done()]
         waiting = [call for call in calls if not call.done()]
         assert len(waiting) == 3
@@ -75,11 +81,7 @@ def test_calls_beyond_a_bound_are_refused_at_once(slow: Slow, http: httpx.Client
 
 def test_the_bound_is_the_same_whichever_way_a_call_comes(slow: Slow, http: httpx.Client) -> None:
     with ThreadPoolExecutor(12) as pool:
-        calls = [pool.submit(http.post, "api/search", json=HEAT) for _ in range(12)]
-        deadline = time.monotonic() + 60
-        while sum(call.done() for call in calls) < 9:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        crowd(pool, http)
         event, said = call(http, "search", HEAT)
         assert event == "error"
         assert said["error"] == BUSY

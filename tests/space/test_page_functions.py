@@ -15,8 +15,8 @@ from hf_cf.data.catalogue import Catalogue
 from hf_cf.space.calls import Calls
 from hf_cf.space.endpoints import endpoints_of
 from hf_cf.space.errors import Problem
+from hf_cf.space.model_report import popularity
 from hf_cf.space.page_functions import PageFunctions
-from hf_cf.space.portrait import popularity
 from hf_cf.space.service import Service
 from hf_cf.training import fit
 

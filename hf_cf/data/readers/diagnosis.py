@@ -61,14 +61,14 @@ def line_of_row(
     return None
 
 
-def split_line(text: str, table_format: TableFormat) -> list[str]:
-    """The values of one line."""
-    if not table_format.quoted:
-        return text.split(table_format.separator)
-    try:
-        return next(csv.reader([text], delimiter=table_format.separator), [])
-    except csv.Error:
-        return text.split(table_format.separator)
+def split_line(text: str, separator: str, *, quoted: bool = True) -> list[str]:
+    """The values of one line; Python takes quotes off where the separator is one character."""
+    if quoted and len(separator) == 1:
+        try:
+            return next(csv.reader([text], delimiter=separator), [])
+        except csv.Error:
+            pass
+    return text.split(separator)
 
 
 def explain_columns(
@@ -126,10 +126,10 @@ def _records(
     file: Path | zipfile.Path | PackedFile, table_format: TableFormat
 ) -> Iterator[tuple[int, list[str]]]:
     """Line number and values of each line that is not empty."""
-    if not table_format.quoted:
+    if not table_format.quoted or len(table_format.separator) > 1:
         for line, text in enumerate(_lines(file, table_format), start=1):
-            if text:
-                yield line, text.split(table_format.separator)
+            if whole := text.rstrip("\r\n"):
+                yield line, whole.split(table_format.separator)
         return
     reader = csv.reader(_lines(file, table_format), delimiter=table_format.separator)
     while True:

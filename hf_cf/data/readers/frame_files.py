@@ -32,11 +32,10 @@ def load_frame(path: Path) -> pd.DataFrame:
             return pd.read_excel(path)
         file = look_at(path)
         with file.open() as stream:
-            if suffix in FRAMES:
-                text = stream.read().decode("utf-8-sig")
-                is_lines = suffix != ".json" or not text.lstrip().startswith("[")
-                return pd.read_json(io.StringIO(text), lines=is_lines, dtype=False)
             text = stream.read().decode("utf-8-sig")
+        if suffix in FRAMES:
+            is_lines = suffix != ".json" or not text.lstrip().startswith("[")
+            return pd.read_json(io.StringIO(text), lines=is_lines, dtype=False)
         return _text_frame(text, sniff(file))
     except ImportError as error:
         raise DataFormatError(

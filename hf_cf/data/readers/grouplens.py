@@ -100,7 +100,7 @@ def find_layout(folder: Folder) -> Layout:
     """
     layout = _best_layout(folder)
     if layout is None:
-        expected = "; or ".join(", ".join(known.required) for known in _distinct())
+        expected = "; or ".join(dict.fromkeys(", ".join(known.required) for known in LAYOUTS))
         raise DataFormatError(
             f"there is no MovieLens data here. A folder as GroupLens ships it has {expected}",
             file=str(folder),
@@ -129,10 +129,6 @@ def _best_layout(folder: Folder) -> Layout | None:
 
     best = max(LAYOUTS, key=fit)
     return best if _count(folder, best) else None
-
-
-def _distinct() -> list[Layout]:
-    return list({tuple(layout.required): layout for layout in LAYOUTS}.values())
 
 
 @contextmanager

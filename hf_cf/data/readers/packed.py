@@ -43,6 +43,8 @@ class PackedFile:
         How it is compressed: ``gzip``, ``bz2``, ``xz``, ``zstd`` or ``zip``.
     encoding : str
         Of the text.
+    bare_returns : bool
+        Whether lines end in a carriage return alone.
     """
 
     path: Path
@@ -103,10 +105,12 @@ def look_at(path: Path) -> PackedFile:
         raise
     except Exception as error:  # whatever a damaged file makes a library raise
         raise DataFormatError(f"the file cannot be opened: {error}", file=path) from error
+    # On old Macs lines end in a carriage return alone.
+    bare_returns = b"\r" in start and b"\n" not in start
     encoding = _encoding(start)
-    if encoding == "utf-8-sig":
-        return PackedFile(path, packing, "utf-8", bare_returns=_has_bare_returns(start))
-    return PackedFile(path, packing, encoding, bare_returns=_has_bare_returns(start))
+    return PackedFile(
+        path, packing, "utf-8" if encoding == "utf-8-sig" else encoding, bare_returns=bare_returns
+    )
 
 
 def _unpacked(path: Path, packing: str | None) -> Any:
@@ -140,11 +144,6 @@ def _only_member(path: Path) -> Any:
             file=path,
         )
     return archive.open(names[0])
-
-
-def _has_bare_returns(start: bytes) -> bool:
-    """Whether lines end in a carriage return alone, as on old Macs."""
-    return b"\r" in start and b"\n" not in start
 
 
 def _encoding(start: bytes) -> str:

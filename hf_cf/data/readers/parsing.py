@@ -6,7 +6,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,8 @@ def read_header(file: File, table_format: TableFormat) -> list[str]:
         text = line.decode("utf-8-sig" if table_format.encoding == "utf-8" else "latin-1")
     except UnicodeDecodeError as error:
         raise diagnose(file, table_format, str(error)) from error
-    return [name.strip() for name in split_line(text.rstrip("\r\n"), table_format)]
+    text, quoted = text.rstrip("\r\n"), table_format.quoted
+    return [name.strip() for name in split_line(text, table_format.separator, quoted=quoted)]
 
 
 @contextmanager
@@ -172,9 +173,10 @@ def _parse(
     names = [f"unread {position}" for position in range(width)]
     for name, position in positions.items():
         names[position] = name
-    two_characters = len(table_format.separator) > 1
+    separator = table_format.separator
+    two_characters = len(separator) > 1
     parse_options = csv.ParseOptions(
-        delimiter=_ONE_SEPARATOR.decode() if two_characters else table_format.separator,
+        delimiter=_ONE_SEPARATOR.decode() if two_characters else separator,
         quote_char='"' if table_format.quoted else False,
     )
     read_options = csv.ReadOptions(
@@ -194,11 +196,12 @@ def _parse(
     def parse() -> pa.Table:
         with open_bytes(file) as raw:
             total = _size(file)
-            stream = _Reading(raw, total, file.name) if total >= _SHOW_PROGRESS_FROM else raw
-            if two_characters:
-                stream = _OneSeparator(stream, table_format.separator.encode())
-            with stream:
-                return csv.read_csv(stream, read_options, parse_options, convert_options)
+            shown: AbstractContextManager[Any] = nullcontext(raw)
+            if total >= _SHOW_PROGRESS_FROM:
+                shown = tqdm.wrapattr(raw, "read", total=total, desc=file.name, disable=None)
+            with shown as stream:
+                separated = _OneSeparator(stream, separator.encode()) if two_characters else stream
+                return csv.read_csv(separated, read_options, parse_options, convert_options)
 
     try:
         return parse()
@@ -214,26 +217,6 @@ def _size(file: File) -> int:
     if isinstance(file, (Path, PackedFile)):
         return file.stat().st_size
     return file.root.getinfo(file.at).file_size
-
-
-class _Reading(io.RawIOBase):
-    """A stream that shows how much of it has been read."""
-
-    def __init__(self, stream: Any, total: int, name: str) -> None:
-        self._stream = stream
-        self._bar = tqdm(total=total, unit="B", unit_scale=True, desc=name, disable=None)
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        part: bytes = self._stream.read(size)
-        self._bar.update(len(part))
-        return part
-
-    def close(self) -> None:
-        self._bar.close()
-        super().close()
 
 
 class _OneSeparator(io.RawIOBase):

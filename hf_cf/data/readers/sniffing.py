@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 
 from hf_cf.data.readers.column_names import is_usual_name
-from hf_cf.data.readers.diagnosis import SEPARATORS
+from hf_cf.data.readers.diagnosis import SEPARATORS, split_line
 from hf_cf.data.readers.packed import PackedFile
 from hf_cf.errors import DataFormatError
 
@@ -61,7 +60,7 @@ def sniff(file: PackedFile) -> Dialect:
     if not lines:
         raise DataFormatError("the file is empty", file=str(file), line=1)
     separator = _separator(file, lines)
-    rows = [_split(line, separator) for line in lines]
+    rows = [split_line(line, separator) for line in lines]
     first, rest = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
     has_header = _is_header(first, rest)
     if not has_header:
@@ -76,7 +75,7 @@ def _separator(file: PackedFile, lines: list[str]) -> str:
     """The separator by which most lines have the same number of columns, and the most of them."""
     best, found = (0.0, 0), ""
     for separator in SEPARATORS:
-        widths = [len(_split(line, separator)) for line in lines]
+        widths = [len(split_line(line, separator)) for line in lines]
         width = max(set(widths), key=widths.count)
         if width < 2:
             continue
@@ -94,15 +93,6 @@ def _separator(file: PackedFile, lines: list[str]) -> str:
             line=1,
         )
     return found
-
-
-def _split(line: str, separator: str) -> list[str]:
-    if len(separator) > 1:
-        return line.split(separator)
-    try:
-        return next(csv.reader([line], delimiter=separator), [])
-    except csv.Error:
-        return line.split(separator)
 
 
 def _is_header(first: list[str], rest: list[list[str]]) -> bool:

@@ -34,7 +34,7 @@ from hf_cf.data.words import noun_of_columns
 from hf_cf.errors import DataFormatError
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
-_WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})(\.0+)?")
+_INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})(\.0+)?")
 _NUMBER_KINDS = {
     r"\s*[+-]?\d+\s*": pa.int64(),
     r"\s*[+-]?\d+(\.\d*([eE][+-]?\d+)?|[eE][+-]?\d+)\s*": pa.float64(),
@@ -55,7 +55,7 @@ def read_file(path: Path, wanted: Wanted) -> Ratings:
     table, file, table_format = read(path, wanted.columns)
     if wanted.missing is not None and "rating" in table.column_names:
         table = table.filter(pc.not_equal(table["rating"], pa.scalar(wanted.missing, pa.float32())))
-        table_format = None  # rows are no lines any more
+        table_format = None  # the rows that are left do not count the lines
     if not len(table):
         raise DataFormatError("there are no ratings in this file", file=path)
     if wanted.title_required and "title" not in table.column_names:
@@ -227,7 +227,7 @@ def _parquet_column(path: Path, name: str, column: pa.ChunkedArray) -> pa.Chunke
         column = column.cast(column.type.value_type)
     try:
         if wanted == _TEXT:
-            return _spelt(column)
+            return _as_text(column)
         # Half stars are exact in float32; other scores may lose digits that nobody gave.
         return pc.cast(column, wanted, safe=False)
     except pa.ArrowException as error:
@@ -238,14 +238,14 @@ def _parquet_column(path: Path, name: str, column: pa.ChunkedArray) -> pa.Chunke
         ) from error
 
 
-def _spelt(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Values as text, each different one converted once."""
     if not column.num_chunks:
         return column.cast(_TEXT)
     parts = []
     for chunk in column.dictionary_encode().chunks:
-        spelt = chunk.dictionary.cast(pa.string())
-        parts.append(pa.DictionaryArray.from_arrays(chunk.indices, spelt))
+        texts = chunk.dictionary.cast(pa.string())
+        parts.append(pa.DictionaryArray.from_arrays(chunk.indices, texts))
     return pa.chunked_array(parts)
 
 
@@ -257,12 +257,12 @@ def _ids(column: pa.ChunkedArray) -> pd.Categorical[Any]:
     if not column.num_chunks:
         return pd.Categorical([])
     codes = np.concatenate([chunk.indices.to_numpy() for chunk in column.chunks])
-    spelt = column.chunk(0).dictionary.to_pylist()
-    if all(text is not None and _WHOLE.fullmatch(text) for text in spelt):
-        whole = np.array([int(text.partition(".")[0]) for text in spelt], dtype=np.int64)
-        ids, code_of = np.unique(whole, return_inverse=True)
+    texts = column.chunk(0).dictionary.to_pylist()
+    if all(text is not None and _INTEGER.fullmatch(text) for text in texts):
+        integers = np.array([int(text.partition(".")[0]) for text in texts], dtype=np.int64)
+        ids, code_of = np.unique(integers, return_inverse=True)
         return pd.Categorical.from_codes(code_of.astype(np.int32).take(codes), pd.Index(ids))
-    return pd.Categorical.from_codes(codes, categories=pd.Index(spelt, dtype=object))
+    return pd.Categorical.from_codes(codes, categories=pd.Index(texts, dtype=object))
 
 
 def _is_blank(ids: pd.Categorical[Any]) -> npt.NDArray[np.bool_]:

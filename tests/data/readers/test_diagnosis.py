@@ -108,6 +108,10 @@ BAD_TABLES = {
     "no user": (b"userId,item,rating\n1,2,3\n,3,4\n", 3, "userId", "missing"),
     "no rating": (b"user,item,rating\n1,2,3\n1,3,\n", 3, "rating", "missing"),
     "too few values": (b"user,item,rating\n1,2,3\n1,2\n", 3, None, "3 values.*it has 2"),
+    "a line without the separator of two characters": (
+        *(b"user::item::rating\n1::2::3\n1:2\n", 3, None),
+        "3 values separated by '::', but it has 1: '1:2'",
+    ),
     "undecodable": (
         b"user,item,rating\n" + b"1,2,3\n" * 30_000 + b"1,\xe9,3\n",
         *(30_002, None, "byte 3 of the line .0xe9.*utf-8"),
@@ -186,13 +190,16 @@ def _mutated(content: bytes, changes: list[tuple[str, float, bytes]]) -> bytes:
     return content
 
 
-@pytest.mark.filterwarnings("ignore:.*ratings? dropped")
-@settings(
+FUZZING = settings(
     max_examples=250,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+
+
+@pytest.mark.filterwarnings("ignore:.*ratings? dropped")
+@FUZZING
 @given(
     target=st.sampled_from([(name, file) for name, files in FILES.items() for file in files]),
     changes=mutations,
@@ -217,12 +224,7 @@ TABLE = (
 
 
 @pytest.mark.filterwarnings("ignore:.*ratings? dropped")
-@settings(
-    max_examples=250,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@FUZZING
 @given(
     suffix=st.sampled_from([".csv", ".tsv", ".parquet", ".zip"]),
     changes=mutations,

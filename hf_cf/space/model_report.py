@@ -42,7 +42,7 @@ def popularity(n_ratings: npt.NDArray[np.int64]) -> dict[str, Any]:
     }
 
 
-def portrait(rec: Recommender) -> dict[str, Any]:
+def model_report(rec: Recommender) -> dict[str, Any]:
     """Measurements, popularity, and the items liked most and least beyond taste.
 
     Returns
