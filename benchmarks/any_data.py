@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 import hf_cf
-from hf_cf.evaluation.baselines import chosen_damping
 from hf_cf.training import fit
+from hf_cf.training.against_biases import chosen_biases
 
 RESULT = Path(__file__).parent / "results" / "any_data.md"
 MODELS = ("collab_learner", "collab_nn", "als", "bayesian_mf", "rating_classifier")
@@ -94,7 +94,7 @@ def rmse(predicted: np.ndarray, valid: hf_cf.Ratings) -> float:
 
 def errors(train: hf_cf.Ratings, valid: hf_cf.Ratings, models: tuple[str, ...]) -> dict[str, float]:
     """RMSE of every model on one split."""
-    biases = chosen_damping(train).biases(train)
+    biases = chosen_biases(train)
     found = {
         "constant": rmse(np.full(len(valid), train.stars.mean(dtype=np.float64)), valid),
         "damped biases": rmse(biases.predict(valid.user_codes, valid.item_codes), valid),

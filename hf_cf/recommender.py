@@ -378,15 +378,21 @@ class Recommender:
         """
         return Recommender(updates.update_users(self.trained, ratings))
 
-    def add_items(self, items: pd.DataFrame, ratings: pd.DataFrame | None = None) -> Recommender:
+    def add_items(
+        self,
+        items: pd.DataFrame,
+        ratings: pd.DataFrame | None = None,
+        text_model: str | Path | None = None,
+    ) -> Recommender:
         """Place new items by their features, and by a few ratings, without training.
 
         Both heads place them: how they are liked, and who would choose them, is what their
         features let expect, until ratings say more. The rating model must be a ``bayesian_mf``.
         `items` has a column ``id`` and what the catalogue has, such as ``title``, ``year``,
-        ``genres``; `ratings` are known users', for the new items. Returns what `add_users` does.
+        ``genres``; `ratings` are known users', for the new items; `text_model` is where the text
+        model of the training is now, if it has moved. Returns what `add_users` does.
         """
-        return Recommender(updates.add_items(self.trained, items, ratings))
+        return Recommender(updates.add_items(self.trained, items, ratings, text_model))
 
     # Where it comes from and goes to
 
@@ -419,16 +425,10 @@ class Recommender:
     ) -> Self:
         """Load a model from a folder or from the Hugging Face Hub; neither needs to be trusted.
 
-        Parameters
-        ----------
-        folder_or_repo : str or Path
-            A model's folder, or a repository such as ``"user/movies"``.
-        device : str or torch.device
-            Where to compute.
-        **options
-            ``revision``, ``token``, ``cache_dir``, ...: see `storage.hub.DownloadOptions`.
-
-        A broken folder raises `ModelFormatError`, a repository that cannot be had `HubError`.
+        It is a model's folder, or a repository such as ``"user/movies"``; `device` is where to
+        compute. `options` are ``revision``, ``token``, ``cache_dir``, ...: see
+        `storage.hub.DownloadOptions`. A broken folder raises `ModelFormatError`, a repository that
+        cannot be had `HubError`.
         """
         return cls(read_model(local_folder(folder_or_repo, **options)).to(device))
 

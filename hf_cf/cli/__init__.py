@@ -29,6 +29,7 @@ _EXTRAS = {
     "gradio": "space",
     "optuna": "tune",
     "pyspark": "spark",
+    "model2vec": "text",
 }
 
 

@@ -40,6 +40,15 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--threads", type=int, help="threads to take; as many as there are cores")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    text = parser.add_argument_group("text of the catalogue as features of the items")
+    text.add_argument(
+        "--text", nargs="+", default=[], metavar="COLUMN",
+        help="columns of the catalogue to embed, such as title description",
+    )  # fmt: skip
+    text.add_argument(
+        "--text-model", metavar="MODEL",
+        help="static model of model2vec: a folder or a repository, minishlab/potion-base-8M",
+    )  # fmt: skip
     add_contents(parser)
     hub = parser.add_argument_group("publishing")
     hub.add_argument("--push-to-hub", metavar="REPO", help="publish the model, such as user/movies")
@@ -111,7 +120,8 @@ def _run(arguments: argparse.Namespace) -> None:
     rec = fit(
         train, valid, chosen.pop("model", None), recipe=arguments.recipe,
         progress=not arguments.quiet, checkpoint=arguments.out if arguments.resume else None,
-        device=arguments.device, threads=arguments.threads, **ranking, **chosen,
+        device=arguments.device, threads=arguments.threads, text=arguments.text,
+        text_model=arguments.text_model, **ranking, **chosen,
     )  # fmt: skip
     save(rec, arguments.out, **contents(arguments))
     if arguments.index:  # which may fail, of millions of items, when the training is safe

@@ -10,7 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-KINDS = ("number", "category", "tags")
+KINDS = ("number", "category", "tags", "vector")
+TEXT = "text embedding"
+"""The column of the vectors that stand for an item's text; see `text_embedding`."""
+
 MOST_VALUES = 100
 MOST_KNOTS = 16
 _NAMES = ("id", "title", "n_ratings")  # who it is, and what the ratings say of it
@@ -24,12 +27,13 @@ class Feature:
     ----------
     column : str
         Name in the table.
-    kind : {"number", "category", "tags"}
+    kind : {"number", "category", "tags", "vector"}
         A ``number`` is interpolated between knots: of its columns the two whose knots it lies
         between share a 1. A ``category`` has a 1 in the column of its value, and ``tags`` (text
-        joined by ``|``) one in that of each.
+        joined by ``|``) one in that of each. A ``vector`` is taken as it is.
     values : tuple of float or of str
-        The knots, ascending, or the values, one a column.
+        The knots, ascending, or the values, one a column; what each number of a vector is
+        multiplied by.
     average : tuple of float
         What the columns are on average where anything is known; it is taken off, so that the
         zeros of what is missing, or has other values, stand for the average. Empty for none.
@@ -56,6 +60,11 @@ class Feature:
     def _columns(self, values: pd.Series) -> npt.NDArray[np.float32]:
         if self.kind == "number":
             return _between(pd.to_numeric(values, errors="coerce"), np.array(self.values))
+        if self.kind == "vector":
+            nothing = np.zeros(len(self.values), np.float32)
+            rows = [each if isinstance(each, np.ndarray) else nothing for each in values]
+            weights = np.array(self.values, np.float32)
+            return np.array(rows, np.float32).reshape(-1, len(weights)) * weights
         texts, text_of_row = _texts(values)
         tags = [[text] if self.kind == "category" else text.split("|") for text in texts]
         return _ones(tags, self.values)[text_of_row]
@@ -106,6 +115,9 @@ def from_json(features: Sequence[Mapping[str, Any]]) -> tuple[Feature, ...]:
 def _feature(values: pd.Series) -> Feature | None:
     name = str(values.name)
     known = values.dropna()
+    if name == TEXT:
+        sizes = {len(each) if isinstance(each, np.ndarray) else 0 for each in known}
+        return Feature(name, "vector", (1.0,) * sizes.pop()) if len(sizes - {0}) == 1 else None
     if pd.api.types.is_bool_dtype(values.dtype) or not pd.api.types.is_numeric_dtype(values.dtype):
         texts, _ = _texts(known)
         tags = sorted({tag for text in texts for tag in text.split("|") if tag})

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from hf_cf.data.catalogue import Catalogue
+from hf_cf.data.features import TEXT
 from hf_cf.data.history import History
 from hf_cf.data.ratings import Ratings
 from hf_cf.data.scale import DataSource
+from hf_cf.data.text_embedding import TextEmbedding
 from hf_cf.data.vocab import Vocab
 from hf_cf.inference.metadata import TrainingMetadata
 from hf_cf.inference.ranking_head import RankingHead
@@ -50,6 +52,8 @@ class TrainedModel:
         Settings, metrics, versions.
     pictures : mapping of str to bytes
         PNGs of the model card by file name; empty until a card was written.
+    text : TextEmbedding, optional
+        How text became features of the items, for those that come later.
     """
 
     scorer: Scorer
@@ -60,6 +64,7 @@ class TrainedModel:
     source: DataSource = field(default_factory=DataSource)
     metadata: TrainingMetadata = field(default_factory=TrainingMetadata)
     pictures: Mapping[str, bytes] = field(default_factory=dict)
+    text: TextEmbedding | None = None
 
     @classmethod
     def of_training(
@@ -69,9 +74,14 @@ class TrainedModel:
         *,
         held_out: Ratings | None = None,
         metadata: TrainingMetadata | None = None,
+        text: TextEmbedding | None = None,
     ) -> TrainedModel:
-        """Put trained heads and the ratings that they were trained on together."""
-        table = train.catalogue.assign(n_ratings=train.item_counts()[1:])
+        """Put trained heads and the ratings that they were trained on together.
+
+        Vectors of text in the catalogue have done their part, and do not stay in it.
+        """
+        table = train.catalogue if text is None else train.catalogue.drop(columns=TEXT)
+        table = table.assign(n_ratings=train.item_counts()[1:])
         return cls(
             scorer,
             train.users,
@@ -80,6 +90,7 @@ class TrainedModel:
             None if held_out is None else History.from_ratings(held_out),
             train.source,
             metadata or TrainingMetadata(),
+            text=text,
         )
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -137,7 +138,10 @@ def with_user_vectors(scorer: Scorer, n_users: int, codes: Codes, vectors: UserV
 
 
 def add_items(
-    model: TrainedModel, items: pd.DataFrame, ratings: pd.DataFrame | None = None
+    model: TrainedModel,
+    items: pd.DataFrame,
+    ratings: pd.DataFrame | None = None,
+    text_model: str | Path | None = None,
 ) -> TrainedModel:
     """Place new items by their features, and by a few ratings.
 
@@ -149,13 +153,16 @@ def add_items(
         ``id`` and what the catalogue has.
     ratings : DataFrame, optional
         ``user``, ``item``, ``rating``: of known users, for the new items.
+    text_model : str or Path, optional
+        Where the static model is that the text of the items was embedded with, if it has moved.
 
     Raises
     ------
     UnknownUser, UnknownItem
         The model does not have the user, or neither of both the item.
     ValueError
-        The model cannot place items, an item is known already, or a rating is outside the scale.
+        The model cannot place items, an item is known already, a rating is outside the scale, or
+        the text model cannot be loaded.
     """
     if "id" not in items:
         raise DataFormatError("new items need this column", column="id")
@@ -182,6 +189,9 @@ def add_items(
         if history is not None:
             history = history.updated(users, given, len(model.users))
     by_item = History.from_codes(rated.astype(np.int32), owners, stars, len(new))
+    if model.text is not None:
+        described = model.text.added_to(pd.concat([old, new]), text_model)
+        old, new = described[: len(old)], described[len(old) :]
     scorer = _with_items(model.scorer, old, new, by_item)
     return replace(model, scorer=scorer, catalogue=Catalogue(vocab, table), history=history)
 

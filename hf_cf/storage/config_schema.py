@@ -181,9 +181,11 @@ def _feature(value: Any, where: str) -> None:
         {"column": text(1000), "kind": one_of(*KINDS), "values": lambda *_: None},
         {"average": each(number(-1e3, 1e3), 1000)},
     )(value, where)
-    knots = value["kind"] == "number"
-    rule = ascending(-1e300, 1e300, 1000) if knots else each(text(10_000), 1000)
-    rule(value["values"], f"{where}.values")
+    rules = {
+        "number": ascending(-1e300, 1e300, 1000),
+        "vector": each(number(-1e3, 1e3), 1000, 1),
+    }
+    rules.get(value["kind"], each(text(10_000), 1000))(value["values"], f"{where}.values")
     if len(value.get("average", [])) not in (0, len(value["values"])):
         raise ValueError(f"{where}.average has another length than values")
 
@@ -321,5 +323,13 @@ _CONFIG = fields(
         "prior": fields({"noise": number(1e-12, 1e12)}),
         "profiles": fields({"features": each(_feature, 1000, 1)}),
         "index": fields({"n_lists": integer(1, 2**24), "margin": number(0, 10)}),
+        "text": fields(
+            {
+                "columns": each(text(1000), 100, 1),
+                "model": text(2000, 1),
+                "size": _WIDTH,
+                "axes": integer(0, 1000),
+            }
+        ),
     },
 )

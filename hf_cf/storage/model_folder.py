@@ -21,7 +21,7 @@ from hf_cf.storage.config_schema import check_config, shown
 from hf_cf.storage.tables import read_table, write_table
 from hf_cf.storage.weights import read_weights
 
-FORMAT_VERSION = 2  # held_out.parquet came with it; a folder without one says 1
+FORMAT_VERSION = 3  # text came with it, held_out.parquet with 2; a folder says what it needs
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 REQUIRED_TABLES = ("users", "items")
 RATINGS_TABLES = ("history", "held_out")
@@ -47,7 +47,9 @@ _TOGETHER = "model"
 _TRIES, _PAUSE = 10, 0.05  # seconds
 
 # What predictions depend on; the rest of a config may be mended by hand.
-_SEALED = ("format_version", "rating", "ranking", "index", "prior", "scale", "files")
+_SEALED = (
+    "format_version", "rating", "ranking", "index", "prior", "scale", "text", "files",
+)  # fmt: skip
 _LARGEST_CONFIG = 10_000_000
 _LARGEST_PICTURE = 10_000_000
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -110,7 +112,7 @@ class ModelFolder:
             for name, table in self.tables.items():
                 write_table(table, place / f"{name}.parquet")
             config = {
-                "format_version": FORMAT_VERSION if "held_out" in self.tables else 1,
+                "format_version": 3 if "text" in self.config else 1 + ("held_out" in self.tables),
                 **self.config,
                 "files": {
                     path.name: {"size": path.stat().st_size, "sha256": _sha256(path)}

@@ -16,6 +16,7 @@ from hf_cf.data.catalogue_columns import wrong_columns
 from hf_cf.data.features import from_json, n_columns, to_json
 from hf_cf.data.history import History
 from hf_cf.data.scale import DataSource, RatingScale
+from hf_cf.data.text_embedding import TextEmbedding
 from hf_cf.data.vocab import Vocab
 from hf_cf.errors import ModelFormatError
 from hf_cf.inference.item_index import ItemIndex
@@ -61,7 +62,7 @@ def to_model_folder(
     scorer, users = model.scorer, model.users.ids
     rating = scorer.rating.model if include_users else scorer.rating.model.without_times()
     ranking = None if scorer.ranking is None else scorer.ranking.model
-    tensors, settings = t.stored(scorer, _by_prefix(rating, ranking)), dict(rating.settings)
+    tensors, settings = t.stored(model, _by_prefix(rating, ranking)), dict(rating.settings)
     if not include_users:
         users, settings["n_users"] = users[:0], 1
         for name in _tables_of_users(rating) | {each.name for each in t.TENSORS if each.of_users}:
@@ -109,6 +110,12 @@ def _config(model: TrainedModel, rating_settings: dict[str, Any]) -> dict[str, A
     if ranking is not None and ranking.index is not None:
         index = ranking.index
         config["index"] = {"n_lists": len(index.centres), "margin": index.margin}
+    if model.text is not None:
+        size, axes = model.text.axes.shape
+        config["text"] = {
+            "columns": list(model.text.columns), "model": model.text.model, "size": size,
+            "axes": axes,
+        }  # fmt: skip
     return config
 
 
@@ -130,7 +137,7 @@ def layout_of(config: dict[str, Any]) -> Layout:
             )
         if config.get("index") and ranking is None:
             raise ValueError("there is an index, and no ranking model that it is of")
-        profiles, index = config.get("profiles"), config.get("index")
+        profiles, index, text = (config.get(name) for name in ("profiles", "index", "text"))
         sizes = t.Sizes(
             users=n_users,
             items=n_items,
@@ -139,6 +146,8 @@ def layout_of(config: dict[str, Any]) -> Layout:
             has_own_prior=rating.has_own_prior,
             features=n_columns(from_json(profiles["features"])) if profiles else None,
             lists=index["n_lists"] if index else None,
+            text=text["size"] if text else None,
+            axes=text["axes"] if text else None,
         )
         tensors = t.expected(sizes, _by_prefix(rating, ranking))
     pairs = (n_users - 1) * (n_items - 1)
@@ -158,6 +167,7 @@ def read_model(folder: str | Path) -> TrainedModel:
     saved = ModelFolder.read(folder, layout_of)
     config, tables = saved.config, saved.tables
     try:
+        text = _text(config, saved.tensors)
         scorer = _scorer(config, saved.tensors)
     except ValueError as error:
         raise ModelFormatError(str(error), file=folder / WEIGHTS) from error
@@ -186,7 +196,16 @@ def read_model(folder: str | Path) -> TrainedModel:
         source=_record(DataSource, config["source"]),
         metadata=_record(TrainingMetadata, config["training"]),
         pictures=saved.pictures,
+        text=text,
     )
+
+
+def _text(config: dict[str, Any], tensors: dict[str, Tensor]) -> TextEmbedding | None:
+    centre, axes = t.TEXT_CENTRE.take(tensors), t.TEXT_AXES.take(tensors)
+    if centre is None or axes is None:
+        return None
+    told = config["text"]
+    return TextEmbedding(tuple(told["columns"]), told["model"], centre.numpy(), axes.numpy())
 
 
 def _scorer(config: dict[str, Any], tensors: dict[str, Tensor]) -> Scorer:

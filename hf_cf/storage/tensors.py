@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hf_cf.inference.scorer import Scorer
+from hf_cf.inference.trained_model import TrainedModel
 
 RATING, RANKING = "rating.", "ranking."
 """Prefixes of the tensors of either head."""
@@ -39,6 +40,8 @@ class Sizes:
         Numbers that describe a profile; None where the model takes none.
     lists : int, optional
         Inverted lists of the index; None without one.
+    text, axes : int, optional
+        Lengths of a text's embedding and of what is kept of it; None without text.
     """
 
     users: int
@@ -48,6 +51,8 @@ class Sizes:
     has_own_prior: bool
     features: int | None = None
     lists: int | None = None
+    text: int | None = None
+    axes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class StoredTensor:
     name : str
         In the file.
     owner : str
-        Path of attributes of a `Scorer` at which it is.
+        Path of attributes of a `TrainedModel` at which it is.
     shape : callable
         Its dimensions; one of them is None where a model of these sizes does not store it.
     dtype : torch.dtype
@@ -73,12 +78,12 @@ class StoredTensor:
     dtype: torch.dtype = torch.float32
     of_users: bool = False
 
-    def value(self, scorer: Scorer) -> Tensor | None:
+    def value(self, model: TrainedModel) -> Tensor | None:
         """The tensor of a model; None where it has none."""
-        found: Any = scorer
+        found: Any = model
         for name in self.owner.split("."):
             found = None if found is None else getattr(found, name)
-        return found
+        return torch.from_numpy(found) if isinstance(found, np.ndarray) else found
 
     def expected(self, sizes: Sizes) -> Tensor | None:
         """An empty tensor of its shape and type on the current device; None if not stored."""
@@ -97,39 +102,51 @@ def _fitted(size: int, sizes: Sizes) -> int | None:
     return None if sizes.has_own_prior else size
 
 
-PRIOR_MEAN = StoredTensor("rating.prior.mean", "rating.prior.mean", lambda s: (s.rating,))
+PRIOR_MEAN = StoredTensor("rating.prior.mean", "scorer.rating.prior.mean", lambda s: (s.rating,))
 PRIOR_PRECISION = StoredTensor(
-    "rating.prior.precision", "rating.prior.precision", lambda s: (_fitted(s.rating, s), s.rating)
+    "rating.prior.precision",
+    "scorer.rating.prior.precision",
+    lambda s: (_fitted(s.rating, s), s.rating),
 )
 USER_VECTORS = StoredTensor(
-    "ranking.user_vectors", "ranking.user_vectors", lambda s: (s.users, s.ranking), of_users=True
+    "ranking.user_vectors",
+    "scorer.ranking.user_vectors",
+    lambda s: (s.users, s.ranking),
+    of_users=True,
 )
 INDEX_CENTRES = StoredTensor(
-    "ranking.index.centres", "ranking.index.centres", lambda s: (s.lists, s.ranking)
+    "ranking.index.centres", "scorer.ranking.index.centres", lambda s: (s.lists, s.ranking)
 )
 INDEX_LISTS = StoredTensor(
     "ranking.index.lists",
-    "ranking.index.lists",
+    "scorer.ranking.index.lists",
     lambda s: (None if s.lists is None else s.items,),
     torch.int64,
 )
-PROFILE_CENTRE = StoredTensor("rating.profiles.centre", "profiles.centre", lambda s: (s.features,))
+PROFILE_CENTRE = StoredTensor(
+    "rating.profiles.centre", "scorer.profiles.centre", lambda s: (s.features,)
+)
 PROFILE_RATING = StoredTensor(
-    "rating.profiles.weights", "profiles.rating", lambda s: (s.features, _fitted(s.rating, s))
+    "rating.profiles.weights",
+    "scorer.profiles.rating",
+    lambda s: (s.features, _fitted(s.rating, s)),
 )
 PROFILE_RANKING = StoredTensor(
-    "ranking.profiles.weights", "profiles.ranking", lambda s: (s.features, s.ranking)
+    "ranking.profiles.weights", "scorer.profiles.ranking", lambda s: (s.features, s.ranking)
 )
+
+TEXT_CENTRE = StoredTensor("text.centre", "text.centre", lambda s: (s.text,))
+TEXT_AXES = StoredTensor("text.axes", "text.axes", lambda s: (s.text, s.axes))
 
 TENSORS = (
     PRIOR_MEAN, PRIOR_PRECISION, USER_VECTORS, INDEX_CENTRES, INDEX_LISTS, PROFILE_CENTRE,
-    PROFILE_RATING, PROFILE_RANKING,
+    PROFILE_RATING, PROFILE_RANKING, TEXT_CENTRE, TEXT_AXES,
 )  # fmt: skip
 
 
-def stored(scorer: Scorer, modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+def stored(model: TrainedModel, modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
     """Every tensor of a model by name: the state of the modules by prefix, and `TENSORS`."""
-    values = ((each.name, each.value(scorer)) for each in TENSORS)
+    values = ((each.name, each.value(model)) for each in TENSORS)
     return dict(_states(modules)) | {name: value for name, value in values if value is not None}
 
 

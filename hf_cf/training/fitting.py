@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from torch import nn
 from hf_cf import __version__
 from hf_cf.data.features import design_matrix, find_features
 from hf_cf.data.ratings import Ratings
+from hf_cf.data.text_embedding import TextEmbedding
 from hf_cf.errors import InvalidArgument
 from hf_cf.inference.calibration import calibrated_prior
 from hf_cf.inference.metadata import TrainingMetadata, installed_versions
@@ -55,6 +56,8 @@ def fit(
     device: str | torch.device | None = None,
     threads: int | None = None,
     cbs: Sequence[Any] = (),
+    text: Sequence[str] = (),
+    text_model: str | Path | None = None,
     **hyperparameters: Any,
 ) -> Recommender:
     """Train a recommender.
@@ -95,6 +98,13 @@ def fit(
     cbs : sequence of fastai.callback.core.Callback
         Callbacks of fastai that join the training, such as ``WandbCallback``; not of ``als`` and
         ``bayesian_mf``, which fastai does not train.
+    text : sequence of str
+        Columns of the catalogue, such as ``["title", "description"]``, whose text is a feature of
+        the items, as genres are: in the ranking head and in ``bayesian_mf``, for items with few
+        ratings or none. Needs ``pip install 'hf-cf[text]'``.
+    text_model : str or Path, optional
+        The static model of model2vec that embeds it: a folder, or a repository on the Hub such as
+        ``"minishlab/potion-base-8M"``.
     **hyperparameters
         Single settings to replace: fields of `TrainingSettings`.
 
@@ -135,13 +145,15 @@ def fit(
     chosen = chosen_device(device, len(train), settings.model)
     if threads is not None and threads < 1:
         raise ValueError(f"threads={threads}; it must be at least 1")
+    embedding, train = _with_text(train, text, text_model, resume)
     with limited_to(threads or usable_threads()):
         if train.feedback == "implicit":
-            trained = _trained_on_interactions(train, valid, ranking, chosen)
+            trained = _trained_on_interactions(train, valid, ranking, embedding, chosen)
         else:
             trained = _trained(
-                settings, train, valid, resume, ranking, checkpoint, chosen, cbs, progress=progress
-            )
+                settings, train, valid, resume, ranking, embedding, checkpoint, chosen, cbs,
+                progress=progress,
+            )  # fmt: skip
     return Recommender(trained.to("cpu"))
 
 
@@ -151,6 +163,7 @@ def _trained(
     valid: Ratings | None,
     resume: Recommender | None,
     ranking: ImplicitALSConfig | Literal["default"] | None,
+    text: TextEmbedding | None,
     checkpoint: str | Path | None,
     device: torch.device,
     cbs: Sequence[Any],
@@ -193,6 +206,7 @@ def _trained(
         metadata=TrainingMetadata(
             settings.to_dict(), metrics, epochs, _versions("torch", "fastai", "pandas")
         ),
+        text=text,
     )
     return with_report(trained, train, valid)
 
@@ -205,6 +219,7 @@ def _trained_on_interactions(
     train: Ratings,
     valid: Ratings | None,
     ranking: ImplicitALSConfig | Literal["default"] | None,
+    text: TextEmbedding | None,
     device: torch.device,
 ) -> TrainedModel:
     """Train the ranking head alone, on likes, plays or purchases."""
@@ -222,6 +237,7 @@ def _trained_on_interactions(
         train,
         held_out=valid,
         metadata=TrainingMetadata(settings, metrics, [], _versions("torch")),
+        text=text,
     )
     return with_report(trained, train, valid)
 
@@ -238,6 +254,29 @@ def _prior(
     vectors = trained_vectors(model, train)
     noise = max(noise, (_LEAST_NOISE * (train.scale.max - train.scale.min)) ** 2)
     return calibrated_prior(model, vectors, valid, noise, seed=settings.seed)
+
+
+def _with_text(
+    train: Ratings,
+    columns: Sequence[str],
+    model: str | Path | None,
+    resume: Recommender | None,
+) -> tuple[TextEmbedding | None, Ratings]:
+    """How the catalogue's text becomes numbers, and the ratings with these in the catalogue."""
+    columns = (columns,) if isinstance(columns, str) else tuple(columns)
+    earlier = None if resume is None else resume.trained.text
+    if resume is not None and columns and (earlier is None or columns != earlier.columns):
+        raise InvalidArgument("text cannot change when sampling is resumed")
+    if earlier is not None:
+        return earlier, replace(train, catalogue=earlier.added_to(train.catalogue, model))
+    if bool(columns) != (model is not None):
+        raise InvalidArgument(
+            "text= names columns of the catalogue, and text_model= what embeds them; give both"
+        )
+    if not columns:
+        return None, train
+    embedding, table = TextEmbedding.fit(train.catalogue, columns, str(model))
+    return embedding, replace(train, catalogue=table)
 
 
 def _in_codes_of(train: Ratings, valid: Ratings | None) -> Ratings | None:

@@ -117,8 +117,8 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(files: Files, tmp_path: Pat
 
 
 def test_a_newer_format_is_refused_before_anything_else(files: Files, tmp_path: Path) -> None:
-    newer = {"format_version": 3, "entirely": "different"}
-    message = "reads up to 2; upgrade with: pip install --upgrade hf-cf"
+    newer = {"format_version": 4, "entirely": "different"}
+    message = "reads up to 3; upgrade with: pip install --upgrade hf-cf"
     refused(tmp_path, files | {"config.json": json.dumps(newer).encode()}, "config.json", message)
 
 
