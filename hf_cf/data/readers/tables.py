@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hf_cf.data.catalogue_columns import checked_columns
-from hf_cf.data.guesses import Feedback, read_feedback, scale_of
+from hf_cf.data.guesses import Feedback, checked_strengths
 from hf_cf.data.ratings import Ratings
 from hf_cf.data.readers.column_names import REQUIRED, find_columns
 from hf_cf.data.readers.frame_files import read_frame_file
@@ -116,15 +116,8 @@ def _strengths(
     if column is not None:
         given = to_numpy(column)
         check("rating", column, ~np.isfinite(given), "is not a finite number")
-    feedback = read_feedback(given, wanted.feedback)
-    stars = np.ones(n, np.float32) if given is None else given
-    if feedback == "implicit":
-        check("rating", column, stars < 0, "is no strength of an interaction: it is below 0")
-    scale = scale_of(feedback, stars, wanted.scale)
-    if wanted.scale is not None and feedback == "explicit":
-        outside = (stars < scale.min) | (stars > scale.max)
-        check("rating", column, outside, f"is not a rating from {scale.min:g} to {scale.max:g}")
-    return stars, feedback, scale
+    of_column = partial(check, "rating", column)
+    return checked_strengths(given, n, wanted.feedback, wanted.scale, of_column)
 
 
 def _times(
