@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from hf_cf.inference.top_n import (
     candidates,
     choose,
     hide_rated,
+    in_rows,
     places,
     top_n,
 )
@@ -315,7 +316,7 @@ def _best(
         return choose(scores, rated, n, options, model.log_popularity, model.item_vectors)
     hide_rated(scores, rated)
     values, columns = top_n(scores, candidates(n, options))
-    return _in_rows(
+    return in_rows(
         believable(model, users, row, own, items, n, options)
         for row, (own, items) in enumerate(zip(values, columns, strict=True))
     )
@@ -344,14 +345,7 @@ def _nearly_best(
             found.append(best_of(scores, items, n, options, model.item_vectors))
         else:
             found.append(believable(model, users, row, scores, items, n, options))
-    return _in_rows(found)
-
-
-def _in_rows(lists: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows, codes and scores of each row's scores and codes."""
-    parts = [(torch.full_like(items, row), items, own) for row, (own, items) in enumerate(lists)]
-    rows, items, scores = (torch.cat(columns) for columns in zip(*parts, strict=True))
-    return rows, items, scores
+    return in_rows(found)
 
 
 def _with_details(

@@ -19,12 +19,9 @@ from tqdm import tqdm
 
 from hf_cf.data.readers.diagnosis import diagnose, explain_columns, line_of_row, split_line
 from hf_cf.data.readers.layouts import TableFormat
-from hf_cf.data.readers.packed import PackedFile
+from hf_cf.data.readers.packed import File, PackedFile
 from hf_cf.data.scale import RatingScale
 from hf_cf.errors import DataFormatError
-
-File = Path | zipfile.Path | PackedFile
-"""A file on disk, inside a zip, or compressed."""
 
 READ_ERRORS = (
     pa.ArrowException,

@@ -23,8 +23,8 @@ from hf_cf.data.ratings import Ratings
 from hf_cf.data.readers.column_names import REQUIRED, find_columns
 from hf_cf.data.readers.frame_files import read_frame_file
 from hf_cf.data.readers.layouts import Field, TableFormat
-from hf_cf.data.readers.packed import look_at
-from hf_cf.data.readers.parsing import READ_ERRORS, File, read_columns, row_error, to_numpy
+from hf_cf.data.readers.packed import File, look_at
+from hf_cf.data.readers.parsing import READ_ERRORS, read_columns, row_error, to_numpy
 from hf_cf.data.readers.sniffing import sniff
 from hf_cf.data.readers.titles import distinct_titles, year_of_title
 from hf_cf.data.readers.wanted import ARROW, FRAMES, Wanted, suffix_of
