@@ -313,7 +313,7 @@ def _best(
     scores = scorer.scores(users, by_stars=options.order_by == "stars", out=room)
     scores.index_fill_(1, places(hidden).to(scores.device), -torch.inf)
     if options.familiarity is None:
-        return choose(scores, rated, n, options, model.log_popularity, model.item_vectors)
+        return choose(scores, rated, n, options, model.log_popularity, model.similarity.vectors)
     hide_rated(scores, rated)
     values, columns = top_n(scores, candidates(n, options))
     return in_rows(
@@ -342,7 +342,7 @@ def _nearly_best(
             own = own.index_fill(0, scorer.rows(rated[row]), True)
         scores, items = scorer.ranking.index.search(vector, candidates(n, options), own)
         if options.familiarity is None:
-            found.append(best_of(scores, items, n, options, model.item_vectors))
+            found.append(best_of(scores, items, n, options, model.similarity.vectors))
         else:
             found.append(believable(model, users, row, scores, items, n, options))
     return in_rows(found)
@@ -393,7 +393,9 @@ def _speaking(
     if not len(observed.items):
         nothing = np.zeros((len(effects), n), np.float32)
         return Reasons(nothing.astype(np.int32), nothing, nothing)
-    likeness = model.item_vectors(items) @ model.item_vectors(scorer.rows(observed.items)).T
+    likeness = (
+        model.similarity.vectors(items) @ model.similarity.vectors(scorer.rows(observed.items)).T
+    )
     low, high = scorer.scale.min, scorer.scale.max
     liked = observed.stars > (low + high) / 2 if scorer.predicts_stars else observed.stars > 0
     least = _LEAST_EFFECT * (high - low) if scorer.predicts_stars else 0.0

@@ -146,10 +146,6 @@ class TrainedModel:
         """Which items are alike."""
         return ItemSimilarity.of(self.scorer.item_factors(), self.catalogue)
 
-    def item_vectors(self, items: Tensor) -> Tensor:
-        """Vectors of items, codes of shape (m,), that say which are alike, shape (m, k)."""
-        return self.similarity.vectors(items)
-
     @property
     def users_at_once(self) -> int:
         """How many users are scored together: as many as keep the scores in a core's cache."""

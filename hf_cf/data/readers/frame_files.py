@@ -94,9 +94,8 @@ def read_frame_file(path: Path, wanted: Wanted) -> Ratings:
         )  # fmt: skip
     except DataFormatError as error:
         raise DataFormatError(
-            str(error).partition(": ")[2] or str(error), file=path, line=error.line,
-            column=error.column,
-        ) from error  # fmt: skip
+            error.message, file=path, line=error.line, column=error.column
+        ) from error
 
 
 def _user_of_wide(frame: pd.DataFrame) -> str:
