@@ -119,7 +119,7 @@ def _usual(stars: Stars, seen: RatingScale) -> RatingScale | None:
         fits = stars.min() >= low and stars.max() <= high and (steps == np.rint(steps)).all()
         if not fits or (low == 0 and stars.min() > 0):
             continue
-        # Where many ratings never reach the top of a usual scale, they are on another one.
+        # If many ratings never reach the top of a usual scale, they are on another scale.
         reached = stars.max() == high or len(stars) < _FEW_RATINGS
         # A scale that starts at 0 and ends early, such as 0 to 2, is one of its own.
         if reached and not (stars.min() == 0 and stars.max() < high):

@@ -35,7 +35,7 @@ from hf_cf.models.threads import in_parallel, limited_to, threads_for
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-_LEAST_EFFECT = 0.005  # of the scale: less is no reason, 0.02 stars of five
+_LEAST_EFFECT = 0.005  # of a reason, as a share of the scale: 0.02 of five stars
 
 _BY_SCORE, _ALL_ITEMS = ListOptions(), Filters()
 
@@ -131,8 +131,8 @@ def recommend(
     found: dict[int, Answer] = {}
 
     def worker() -> Callable[[tuple[int, Users]], None]:
-        # One block's scores take the place of the last one's: memory that is touched for the
-        # first time costs more than the scores.
+        # All blocks write their scores to the same memory: memory that is used for the first time
+        # takes longer than computing the scores.
         room = torch.empty(min(len(users), size), len(model.items), device=scorer.device)
 
         def recommend_to(block: tuple[int, Users]) -> None:

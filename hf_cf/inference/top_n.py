@@ -14,7 +14,7 @@ from hf_cf.data.vocab import Codes
 from hf_cf.errors import InvalidArgument
 
 _BLOCK = 64
-_FEW_SCORES = 2**13  # so many are sorted through before a first look at them would be over
+_FEW_SCORES = 2**13  # up to so many, sorting all is faster than looking at blocks first
 _CANDIDATES = 100
 _CANDIDATES_OF_A_BLEND = 500
 

@@ -23,7 +23,7 @@ from hf_cf.inference.similarity import ItemSimilarity
 from hf_cf.models import RatingModel, UserPrior
 
 _GRID_CELLS = 4_000_000  # scores that a core holds at once: 16 MB
-_GRID_USERS = 192  # rows from which on a product is no faster by the row
+_GRID_USERS = 192  # more rows make a product no faster per row
 _TYPICAL_ITEMS = 256
 _GPU_GRID_CELLS = 2**28  # 1 GiB
 

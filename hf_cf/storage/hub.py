@@ -42,7 +42,7 @@ def local_folder(folder_or_repo: str | Path, **how: Unpack[DownloadOptions]) -> 
     """
     folder = Path(folder_or_repo).expanduser()
     name = str(folder_or_repo)
-    # A mistyped path is no question to the Hub, whatever the folder's name looks like.
+    # The Hub is not asked about a mistyped path, even if it looks like the name of a repository.
     if isinstance(folder_or_repo, Path) or folder.is_dir() or not is_repo_id(name):
         return folder
     return download(name, **how)
@@ -342,7 +342,7 @@ def commit_files(
     ]
     try:
         with warnings.catch_warnings():
-            # The client takes a table for a data set that went astray.
+            # The client warns of Parquet files, which it takes for data sets.
             warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
             commit = api.create_commit(
                 repo_id,

@@ -154,7 +154,7 @@ def run(
         callbacks, first = [record, resume], resume.epochs_done
     callbacks = [*callbacks, *cbs]
     if progress and not (IN_NOTEBOOK or sys.stdout.isatty()):
-        # A bar redrawn in a log file is noise; a line an epoch says the same.
+        # In a log file a progress bar would repeat itself; one line an epoch says the same.
         progress, record.log = False, print
     with (
         nullcontext() if progress else learn.no_bar(),

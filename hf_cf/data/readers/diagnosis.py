@@ -50,7 +50,7 @@ def line_of_row(file: File, table_format: TableFormat, row: int) -> int | None:
         for position, (line, _) in enumerate(records):
             if position == row:
                 return line
-    except Exception:  # An error is being reported already; it does without its line.
+    except Exception:  # the error that is being reported then comes without its line
         return None
     return None
 

@@ -45,7 +45,7 @@ def load_frame(path: Path) -> pd.DataFrame:
     except DataFormatError:
         raise
     except (*READ_ERRORS, ValueError, TypeError, AttributeError) as error:
-        # The last two are how pandas takes JSON that is no table.
+        # pandas raises the last two for JSON that is no table.
         raise DataFormatError(f"the file cannot be read: {error}", file=path) from error
 
 

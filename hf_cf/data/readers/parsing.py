@@ -35,7 +35,7 @@ READ_ERRORS = (
 )
 """What a damaged file or zip makes the libraries raise. RuntimeError: a zip with a password."""
 
-# Blocks are parsed side by side: enough of them for all cores, none so large that it waits.
+# Blocks are parsed in parallel: enough of them for all cores, none so large that others wait.
 _BLOCKS = 8
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 1 << 18, 8 << 20
 _SHOW_PROGRESS_FROM = 100 << 20
@@ -78,7 +78,7 @@ def read_ratings(
     columns = {}
     for name in table.column_names:
         columns[name] = to_numpy(table.column(name))
-        # Each column is let go once copied: at 25 million ratings this halves the peak.
+        # Each column is freed once it is copied: at 25 million ratings this halves the peak.
         table = table.drop_columns(name)
     steps = (columns["rating"] - np.float32(scale.min)) / np.float32(scale.step)
     on_scale = (steps >= 0) & (steps <= len(scale.levels) - 1) & (steps == np.rint(steps))

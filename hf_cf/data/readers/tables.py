@@ -71,7 +71,7 @@ def read_file(path: Path, wanted: Wanted) -> Ratings:
         columns["item"] = _with_years(catalogue_columns["title"], catalogue_columns["year"])
     del table
     check = partial(_check, file, table_format)
-    # Each column is let go once converted: at 25 million ratings they take a gigabyte.
+    # Each column is freed once it is converted: at 25 million ratings they take a gigabyte.
     ids = {}
     for name in ("user", "item"):
         column = columns.pop(name)
@@ -221,7 +221,7 @@ def _parquet_column(path: Path, name: str, column: pa.ChunkedArray) -> pa.Chunke
     try:
         if wanted == _TEXT:
             return _as_text(column)
-        # Half stars are exact in float32; other scores may lose digits that nobody gave.
+        # Half stars are exact in float32; other scores may lose digits beyond the seventh.
         return pc.cast(column, wanted, safe=False)
     except pa.ArrowException as error:
         raise DataFormatError(
