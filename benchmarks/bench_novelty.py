@@ -53,7 +53,7 @@ def table(ratings: hf_cf.Ratings) -> str:
         rec = fit(train, valid, "als", progress=False)
         liked = History.from_ratings(valid.take(valid.stars >= 4))
         users = np.flatnonzero(np.diff(liked.starts)).astype(np.int32)
-        relevant = _rows_of(liked, users)
+        relevant = liked.take(users)
         everyone = np.flatnonzero(train.user_counts()).astype(np.int32)
         for row, (name, share) in enumerate(choices):
             top = lists(rec, users, **{name: share})
@@ -88,16 +88,9 @@ def lists(rec: hf_cf.Recommender, users: np.ndarray, **choice: float) -> np.ndar
     return rec.items.encode(table["item"]).reshape(len(users), SHOWN)
 
 
-def _rows_of(history: History, users: np.ndarray) -> History:
-    lengths = np.diff(history.starts)
-    kept = np.isin(history.user_codes(), users)
-    starts = np.concatenate([[0], np.cumsum(lengths[users])])
-    return History(starts, history.items[kept], history.stars[kept])
-
-
 def _likeness(rec: hf_cf.Recommender, shown: np.ndarray) -> float:
     """Mean cosine of the vectors of two films of the same list."""
-    vectors = rec.trained.item_vectors(torch.arange(len(rec.items)))
+    vectors = rec.trained.similarity.vectors(torch.arange(len(rec.items)))
     lists = torch.nn.functional.normalize(vectors, dim=1)[torch.from_numpy(shown).long()]
     cosines = lists @ lists.transpose(1, 2)
     k = shown.shape[1]

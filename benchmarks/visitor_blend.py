@@ -64,7 +64,7 @@ def curve(path: Path, seed: int) -> dict[tuple[float, float], Pair]:
 
 def _likeness(rec: hf_cf.Recommender, given: History) -> torch.Tensor:
     """How like every item is to what each has given, shape (B, n_items)."""
-    vectors = rec.trained.item_vectors(torch.arange(len(rec.items)))
+    vectors = rec.trained.similarity.vectors(torch.arange(len(rec.items)))
     middle = (rec.scale.min + rec.scale.max) / 2
     rows = []
     for row in range(given.n_rows):

@@ -11,6 +11,8 @@ class DataFormatError(ValueError):
 
     Attributes
     ----------
+    message : str
+        What is wrong, without where.
     file : str
         The file, or ``"DataFrame"`` for a table that the caller passed.
     line : int or None
@@ -27,7 +29,7 @@ class DataFormatError(ValueError):
         line: int | None = None,
         column: str | int | None = None,
     ) -> None:
-        self.file, self.line = str(file), line
+        self.message, self.file, self.line = message, str(file), line
         self.column = None if column is None else str(column)
         row = "row" if self.file == "DataFrame" else "line"
         where = [self.file]

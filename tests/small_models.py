@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from hf_cf.models import BayesianFactorization, BiasedFactorization, RatingModel, build_rating_model
+from hf_cf.models import STORED_MODELS, BayesianFactorization, BiasedFactorization, RatingModel
 
 N_USERS, N_ITEMS = 7, 23
 HALF_STARS = [0.5 + 0.5 * level for level in range(10)]
@@ -44,7 +44,7 @@ def small_model(case: str) -> RatingModel:
     name, settings = CASES[case]
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = build_rating_model(name, {"n_users": N_USERS, "n_items": N_ITEMS, **settings})
+        model = STORED_MODELS[name](**{"n_users": N_USERS, "n_items": N_ITEMS, **settings})
         for parameter in model.parameters():
             nn.init.normal_(parameter, std=0.6)
         if isinstance(model, BiasedFactorization):

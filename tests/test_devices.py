@@ -20,7 +20,7 @@ from hf_cf.inference.rating_head import RatingHead
 from hf_cf.inference.scorer import Scorer
 from hf_cf.inference.star_errors import star_errors
 from hf_cf.inference.trained_model import TrainedModel, trained_vectors
-from hf_cf.models import RatingModel, build_rating_model
+from hf_cf.models import RATING_MODELS, RatingModel
 from hf_cf.training import fit
 from hf_cf.training.als import train_als
 from hf_cf.training.bayesian import train_bayesian
@@ -65,7 +65,7 @@ def trained_on(device: str, model: str, train: hf_cf.Ratings, valid: hf_cf.Ratin
     with torch.random.fork_rng():
         torch.manual_seed(0)
         sizes = {"n_hidden": 8} if "nn" in model else {"n_factors": 4}
-        module = build_rating_model(model, shape | sizes)
+        module = RATING_MODELS[model](**shape, **sizes)
     return module.eval().requires_grad_(False).to(device)
 
 

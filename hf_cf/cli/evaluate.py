@@ -88,7 +88,7 @@ def _run(arguments: argparse.Namespace) -> None:
         return
     found = evaluate(
         rec,
-        # The model's own history also tells which of the ratings it was trained on after all.
+        # The model's own history says which ratings it was trained on, whatever is held out here.
         train if rec.history is None else None,
         test,
         k=arguments.k,

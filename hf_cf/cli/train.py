@@ -108,7 +108,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.push_to_hub:
         from hf_cf.storage.hub import writing_token
 
-        writing_token(arguments.push_to_hub, None)  # rather now than after the training
+        writing_token(arguments.push_to_hub, None)  # fails now rather than after the training
     train, valid = load_split(arguments)
     print(train if valid is None else f"{train}\nHeld out: {len(valid):,} ratings")
     if train.source.synthetic:
@@ -124,11 +124,11 @@ def _run(arguments: argparse.Namespace) -> None:
         text_model=arguments.text_model, **ranking, **chosen,
     )  # fmt: skip
     save(rec, arguments.out, **contents(arguments))
-    if arguments.index:  # which may fail, of millions of items, when the training is safe
+    if arguments.index:  # after saving, because an index of millions of items may fail
         rec.build_index(progress=not arguments.quiet)
         save(rec, arguments.out, **contents(arguments))
     if arguments.resume:
-        (arguments.out / FILE).unlink(missing_ok=True)  # the model is there, which says more
+        (arguments.out / FILE).unlink(missing_ok=True)  # the saved model takes its place
     print(_summary(rec, arguments.out))
     if arguments.push_to_hub:
         address = rec.push_to_hub(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hf_cf.data.catalogue_columns import demand_distinct_names
-from hf_cf.data.guesses import Feedback, read_feedback, scale_of
+from hf_cf.data.guesses import Feedback, checked_strengths
 from hf_cf.data.scale import RatingScale, Stars
 from hf_cf.data.times import Timestamps, seconds
 from hf_cf.errors import DataFormatError
@@ -84,14 +85,8 @@ def read_frame(
     for column in ("user", "item"):
         _demand_ids(frame[column])
     given = _numbers(frame["rating"]) if "rating" in frame else None
-    kind = read_feedback(given, feedback)
-    stars = np.ones(len(frame), np.float32) if given is None else given
-    if kind == "implicit":
-        _check(frame, stars < 0, "is no strength of an interaction, which is at least 0")
-    found = scale_of(kind, stars, scale)
-    if scale is not None and kind == "explicit":
-        outside = (stars < found.min) | (stars > found.max)
-        _check(frame, outside, f"is not a rating from {found.min:g} to {found.max:g}")
+    check = partial(_check, frame)
+    stars, kind, found = checked_strengths(given, len(frame), feedback, scale, check)
     times = _times(frame, time_is_named) if "timestamp" in frame else None
     users, items = (frame[name].to_numpy() for name in ("user", "item"))
     return RatingColumns(users, items, stars, times, found, kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -19,6 +20,37 @@ _FAR_APART = 5  # times the span of all other values
 _FEW_RATINGS = 1_000  # below it, the top of a scale may not have been given yet
 # Low end, high end and step of the usual scales; the first that holds all values is taken.
 _USUAL = ((1, 5, 1), (0.5, 5, 0.5), (0, 5, 1), (1, 10, 1), (0, 10, 1), (0.5, 10, 0.5))
+
+
+def checked_strengths(
+    values: Stars | None,
+    n: int,
+    wanted: str | None,
+    scale: Any,
+    check: Callable[[npt.NDArray[np.bool_], str], None],
+) -> tuple[Stars, Feedback, RatingScale]:
+    """Ratings or strengths of n interactions, which of both they are, and their scale.
+
+    Parameters
+    ----------
+    values : float32 array, shape (n,), optional
+        Finite; None where there is no column of ratings, which makes each row a like.
+    n : int
+    wanted, scale
+        What the caller says of them, as `read_feedback` and `read_scale` take it.
+    check : callable
+        Takes which values are wrong, bool, shape (n,), and why; raises if any is.
+    """
+    feedback = read_feedback(values, wanted)
+    stars = np.ones(n, np.float32) if values is None else values
+    if feedback == "implicit":
+        check(stars < 0, "is no strength of an interaction, which is at least 0")
+        return stars, feedback, LIKES
+    found = read_scale(stars, scale)
+    if scale is not None:
+        outside = (stars < found.min) | (stars > found.max)
+        check(outside, f"is not a rating from {found.min:g} to {found.max:g}")
+    return stars, feedback, found
 
 
 def read_feedback(values: Stars | None, wanted: str | None) -> Feedback:
@@ -87,7 +119,7 @@ def _usual(stars: Stars, seen: RatingScale) -> RatingScale | None:
         fits = stars.min() >= low and stars.max() <= high and (steps == np.rint(steps)).all()
         if not fits or (low == 0 and stars.min() > 0):
             continue
-        # Where many ratings never reach the top of a usual scale, they are on another one.
+        # If many ratings never reach the top of a usual scale, they are on another scale.
         reached = stars.max() == high or len(stars) < _FEW_RATINGS
         # A scale that starts at 0 and ends early, such as 0 to 2, is one of its own.
         if reached and not (stars.min() == 0 and stars.max() < high):
@@ -120,11 +152,6 @@ def _as_scale(wanted: Any, stars: Stars) -> RatingScale:
     return RatingScale(low, high, float(step))
 
 
-def scale_of(feedback: Feedback, stars: Stars, wanted: Any = None) -> RatingScale:
-    """The scale of ratings; that of likes for interactions."""
-    return LIKES if feedback == "implicit" else read_scale(stars, wanted)
-
-
 def _reach_far(values: Stars) -> bool:
     """Whether some values lie beyond every usual scale, and are no code for a missing rating."""
     beyond = values[values > _FAR_BEYOND]
@@ -136,4 +163,4 @@ def _are_integers(values: npt.NDArray[Any]) -> bool:
 
 
 def _say(message: str) -> None:
-    warnings.warn(message, stacklevel=4)
+    warnings.warn(message, stacklevel=5)

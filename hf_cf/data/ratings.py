@@ -136,7 +136,7 @@ class Ratings:
         item_vocab, item_codes = Vocab.build(items)
         keep = _latest_of_duplicates(user_codes, item_codes, len(item_vocab), timestamps)
         if keep is not None:
-            # An item whose every rating was dropped cannot exist: one rating of each pair stays.
+            # Every item keeps a rating, because one rating of each pair stays.
             if feedback == "implicit":
                 stars = _sums(user_codes, item_codes, len(item_vocab), stars, keep)
             else:
@@ -304,7 +304,7 @@ def _latest_of_duplicates(
     again = in_order[1:] == in_order[:-1]
     if not again.any():
         return None
-    # Only the repeated pairs are sorted by time: few rows, where all would take seconds.
+    # Only the repeated pairs are sorted by time: they are few, and sorting all takes seconds.
     suspects = np.flatnonzero(np.isin(pairs, in_order[1:][again]))
     pairs = pairs[suspects]
     times = suspects if timestamps is None else timestamps[suspects]

@@ -13,7 +13,7 @@ Timestamps = npt.NDArray[np.int64]
 NO_TIME = -1
 """The time of a rating without one."""
 
-# Integers are taken by their size: 1e11 seconds are the year 5138, 1e11 milliseconds 1973.
+# The unit follows from the size: 1e11 seconds are the year 5138, 1e11 milliseconds 1973.
 _UNITS = ((1e17, 10**9), (1e14, 10**6), (1e11, 10**3))
 _LARGEST = 1e20
 

@@ -21,7 +21,7 @@ _CANDIDATES = 1000
 _INITIALED = 200  # of the titles that begin with initials, those that are looked at
 _SURE = 90.0  # likeness from which on a text is taken to name what it is compared with
 _MAKER = 75.0  # the same, for the name of a maker
-_NEAR = 80.0  # the same, for what is checked once more
+_NEAR = 80.0  # the same, for titles that are checked a second time
 _PART, _SORTED, _AMONG = 0.92, 0.95, 0.88
 """What counts a part of a title, its words in another order, and some of its words."""
 _KNOWN = 1.5  # likeness for each factor e of ratings
@@ -162,7 +162,7 @@ class _Index:
                 of_year, likeness, np.maximum(0.95 * likeness, likeness_with_number)
             )
             whole = np.where(of_year, whole, np.maximum(0.95 * whole, with_number))
-        # Among near equals people mean the film of that year, and the one that everybody knows.
+        # Of titles that match nearly as well, the one of that year and the best known comes first.
         return rows, likeness, self._score(rows, likeness, whole) + 25 * of_year
 
     def of_year(self, year: int, n: int) -> _Found:

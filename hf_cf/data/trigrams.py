@@ -61,7 +61,7 @@ class Trigrams:
         kinds = np.concatenate([kinds for kinds, _ in _occurrences([text])])
         lists = [self._rows[(self._ends[k - 1] if k else 0) : self._ends[k]] for k in kinds]
         hits = np.bincount(np.concatenate(lists), minlength=self._n_texts)
-        # Half of what the best has in common is too little to be the one that is meant.
+        # A text that shares less than half as much as the best one is not what is meant.
         rows = np.flatnonzero(hits >= max(1, hits.max() // 2))
         shared = hits[rows] / np.maximum(self._sizes[rows], len(kinds))
         key = hits[rows] + 0.49 * shared + 0.5 * preference[rows]

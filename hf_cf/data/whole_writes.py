@@ -85,7 +85,7 @@ def replacing_together(folder: Path, name: str, stale: Iterable[str] = ()) -> It
         _flush(staging)
         names = _files_in(staging)
         _patiently(lambda: staging.rename(_written(folder, name)))
-        # From here on the new files count, so what fails now is no reason to say that they do not.
+        # From here on the new files count, so a failure is a warning and no error.
         try:
             _flush_folder(folder)
             _finish(folder, name)
@@ -186,7 +186,7 @@ def _locked(path: Path, meant: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # Removed while it is held: who waits for it sees that, and makes a new one.
+        # Removed while it is held: a process that waits for it sees that, and makes a new one.
         try:
             with suppress(OSError):
                 path.unlink()
@@ -243,7 +243,7 @@ def _files_in(folder: Path) -> list[str]:
 
 
 def _fail(error: OSError) -> None:
-    # A folder that cannot be listed is not empty: its files would be taken for stale, or dropped.
+    # Without this, a folder that cannot be listed would be taken to be empty.
     raise error
 
 

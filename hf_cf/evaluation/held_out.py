@@ -88,7 +88,7 @@ class HeldOut:
 
     def relevant(self, threshold: float) -> History:
         """Held-out ratings of `threshold` stars and more, one row a user code."""
-        # Stars are float32, and a threshold such as 0.8 is not.
+        # Stars are float32: compared with a float64 threshold, 0.8 stars would not be 0.8.
         chosen = self.test.take(self.test.stars >= np.float32(threshold))
         return History.from_codes(
             chosen.user_codes, chosen.item_codes, chosen.stars, len(chosen.users)

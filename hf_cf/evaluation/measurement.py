@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -40,20 +41,16 @@ def rating_errors(
         "item popularity": group_by_count(popularity, item_edges),
     }
     labels: list[tuple[str, str]] = []
-    counts: list[Values] = []
-    squared: list[Values] = []
-    absolute: list[Values] = []
-    parts = (np.ones(len(error)), counts), (error**2, squared), (np.abs(error), absolute)
+    sums = []  # over the ratings of each user in each group, (3, users, groups)
     for by, (groups, names) in groupings.items():
         labels += [(by, name) for name in names]
         cells, shape = rows * len(names) + groups, (len(users), len(names))
-        for of_rating, of_user in parts:
-            sums = np.bincount(cells, of_rating, len(users) * len(names))
-            of_user.append(sums.reshape(shape).astype(np.float64))
-    n_ratings = np.concatenate(counts, axis=1).sum(0).astype(int)
-    found = bootstrap(
-        np.concatenate([*squared, *absolute], axis=1), np.concatenate([*counts, *counts], axis=1)
-    )
+        of_ratings = (np.ones(len(error)), error**2, np.abs(error))
+        own = [np.bincount(cells, each, math.prod(shape)) for each in of_ratings]
+        sums.append(np.reshape(own, (3, *shape)))
+    counts, squared, absolute = np.concatenate(sums, axis=2)
+    n_ratings = counts.sum(0).astype(int)
+    found = bootstrap(np.hstack([squared, absolute]), np.hstack([counts, counts]))
     for column, (by, group) in enumerate(labels):
         mse, mae = (interval(found, at) for at in (column, len(labels) + column))
         if n_ratings[column]:

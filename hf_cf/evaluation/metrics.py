@@ -101,9 +101,8 @@ RANKING_METRICS: Mapping[str, Callable[[Hits, Counts], Values]] = MappingProxyTy
 """Metrics that are a mean over users, by name."""
 
 
-# The same, where each relevant item counts by the inverse of the propensity that its rating is
-# seen: what is popular is rated often whether or not a system finds it, so that plain metrics pay
-# for popularity.
+# The same, with each relevant item weighted by the inverse of its propensity: the probability that
+# its rating is observed. Popular items are rated often, so that plain metrics reward popularity.
 
 
 def inverse_propensities(popularity: Counts) -> Values:

@@ -112,7 +112,7 @@ def _answers(observed: History, asked: Asked) -> History:
 def _chosen_by_model(visitors: SimulatedVisitors, n: int, seed: int) -> Asked:
     rec, observed = visitors.rec, visitors.observed
     asked = np.zeros((len(visitors.people), n), np.int32)
-    # Up to the first answer everybody is asked the same.
+    # Everybody is asked the same until their first answer.
     known: dict[tuple[Any, ...], int] = {}
     for row in range(len(asked)):
         items, stars = observed.of(row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from hf_cf.inference.top_n import (
     candidates,
     choose,
     hide_rated,
+    in_rows,
     places,
     top_n,
 )
@@ -34,7 +35,7 @@ from hf_cf.models.threads import in_parallel, limited_to, threads_for
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-_LEAST_EFFECT = 0.005  # of the scale: less is no reason, 0.02 stars of five
+_LEAST_EFFECT = 0.005  # of a reason, as a share of the scale: 0.02 of five stars
 
 _BY_SCORE, _ALL_ITEMS = ListOptions(), Filters()
 
@@ -130,8 +131,8 @@ def recommend(
     found: dict[int, Answer] = {}
 
     def worker() -> Callable[[tuple[int, Users]], None]:
-        # One block's scores take the place of the last one's: memory that is touched for the
-        # first time costs more than the scores.
+        # All blocks write their scores to the same memory: memory that is used for the first time
+        # takes longer than computing the scores.
         room = torch.empty(min(len(users), size), len(model.items), device=scorer.device)
 
         def recommend_to(block: tuple[int, Users]) -> None:
@@ -312,10 +313,10 @@ def _best(
     scores = scorer.scores(users, by_stars=options.order_by == "stars", out=room)
     scores.index_fill_(1, places(hidden).to(scores.device), -torch.inf)
     if options.familiarity is None:
-        return choose(scores, rated, n, options, model.log_popularity, model.item_vectors)
+        return choose(scores, rated, n, options, model.log_popularity, model.similarity.vectors)
     hide_rated(scores, rated)
     values, columns = top_n(scores, candidates(n, options))
-    return _in_rows(
+    return in_rows(
         believable(model, users, row, own, items, n, options)
         for row, (own, items) in enumerate(zip(values, columns, strict=True))
     )
@@ -341,17 +342,10 @@ def _nearly_best(
             own = own.index_fill(0, scorer.rows(rated[row]), True)
         scores, items = scorer.ranking.index.search(vector, candidates(n, options), own)
         if options.familiarity is None:
-            found.append(best_of(scores, items, n, options, model.item_vectors))
+            found.append(best_of(scores, items, n, options, model.similarity.vectors))
         else:
             found.append(believable(model, users, row, scores, items, n, options))
-    return _in_rows(found)
-
-
-def _in_rows(lists: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows, codes and scores of each row's scores and codes."""
-    parts = [(torch.full_like(items, row), items, own) for row, (own, items) in enumerate(lists)]
-    rows, items, scores = (torch.cat(columns) for columns in zip(*parts, strict=True))
-    return rows, items, scores
+    return in_rows(found)
 
 
 def _with_details(
@@ -399,7 +393,9 @@ def _speaking(
     if not len(observed.items):
         nothing = np.zeros((len(effects), n), np.float32)
         return Reasons(nothing.astype(np.int32), nothing, nothing)
-    likeness = model.item_vectors(items) @ model.item_vectors(scorer.rows(observed.items)).T
+    likeness = (
+        model.similarity.vectors(items) @ model.similarity.vectors(scorer.rows(observed.items)).T
+    )
     low, high = scorer.scale.min, scorer.scale.max
     liked = observed.stars > (low + high) / 2 if scorer.predicts_stars else observed.stars > 0
     least = _LEAST_EFFECT * (high - low) if scorer.predicts_stars else 0.0

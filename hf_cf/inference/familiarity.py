@@ -122,7 +122,7 @@ def judged(
     disliked: set[str] = set()
     rated, weights = _opinions(model, users, row)
     if len(rated):
-        own, theirs = model.item_vectors(items), model.item_vectors(rated)
+        own, theirs = model.similarity.vectors(items), model.similarity.vectors(rated)
         pull = own @ (weights @ theirs) / (weights.abs().sum() + 1)
         scores = torch.where(scores > 0, scores * torch.exp(LIKENESS * pull), scores)
         below = weights < 0
@@ -154,7 +154,7 @@ def picked(
     singles = _one_of_a_series(model, ranked.tolist(), is_known.tolist(), disliked)
     picks = list(islice(_every_second(singles), most))
     best = order[torch.tensor(picks, dtype=torch.int64, device=order.device)]
-    return best_of(scores[best], items[best], n, options, model.item_vectors)
+    return best_of(scores[best], items[best], n, options, model.similarity.vectors)
 
 
 def _like_a_disliked_one(own: Tensor, liked: Tensor, disliked: Tensor) -> Tensor:

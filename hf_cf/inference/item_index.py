@@ -14,10 +14,10 @@ from hf_cf.inference.top_n import places
 DEPTH = 30
 """The best items that a search finds at least; shorter answers are the first of them."""
 
-_RECALL = 0.98  # share of them that the margin lets a search find, of the queries it is fitted to
+_RECALL = 0.98  # share of these items that the margin lets a search find, on fitting queries
 _LISTS, _HEAD = 48, 32  # where a search begins: the longest items of the most promising lists
-_FEW = 50  # with less than a fiftieth of the items passing, all that pass are scored
-_MOST = 8  # a search that comes to more than an eighth of the items scores all instead
+_FEW = 50  # if less than a fiftieth of the items may be found, all of these are scored
+_MOST = 8  # a search that would read more than an eighth of the items scores all instead
 
 
 class ItemIndex:
@@ -53,7 +53,7 @@ class ItemIndex:
         self._spread = _spread(centres)
         lengths = vectors.norm(dim=1)
         self._scale = float(lengths.max().clamp_min(1e-30)) * (1 + 1e-6)
-        # One number says list and length, so that a search finds all its places in one go.
+        # One number stands for list and length, so that one binary search finds all places.
         self._keys, self._order = self._key(lists, lengths).sort(stable=True)
         self._row_of = torch.empty_like(self._order)
         self._row_of[self._order] = torch.arange(len(vectors), device=vectors.device)
@@ -128,7 +128,8 @@ class ItemIndex:
     def _reachable(self, query: Tensor, depth: int, hidden: Tensor, share: float) -> Tensor | None:
         """Rows of the items that can be among the best; None where that is no small part."""
         at_mean, off_axis = self.centres @ query, self._spread * query.norm()
-        # The first rows give a score to reach, the next a better one, the last are the answer.
+        # The first rows give a lower bound of the scores, the next a higher one; the last rows hold
+        # the answer.
         reach = at_mean + self.margin / 2 * off_axis
         n_lists = min(len(reach), math.ceil(_LISTS / share))
         lists = (reach * self._longest).topk(n_lists).indices
@@ -138,7 +139,7 @@ class ItemIndex:
             if len(scores) < depth:
                 return None
             least = scores.topk(depth).values[-1]
-            if not least > 0:  # then length tells nothing, and no list can be left out
+            if not least > 0:  # then an item's length bounds nothing, and no list can be left out
                 return None
             reach = at_mean + part * self.margin * off_axis
             lists = (reach * self._longest >= least).nonzero()[:, 0]

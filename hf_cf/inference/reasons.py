@@ -13,7 +13,7 @@ from hf_cf.data.vocab import Codes
 
 Floats = npt.NDArray[np.float32]
 
-_LEAST = 0.2  # of the largest effect on the same item: less does not matter
+_LEAST = 0.2  # least effect, as a share of the largest effect on the same item
 
 
 @dataclass(frozen=True, eq=False)

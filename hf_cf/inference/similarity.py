@@ -14,7 +14,7 @@ from hf_cf.data.catalogue import Catalogue
 from hf_cf.data.features import design_matrix, find_features
 
 _RIDGE = 0.01  # of the mean eigenvalue of the factors' second moment
-_FEW_RATINGS = 20.0  # with so many the root of one half of what ratings say of an item counts
+_FEW_RATINGS = 20.0  # number at which ratings count with the weight sqrt(1/2)
 _CONTENT = 0.2  # how much the features count, relative to the ratings' 1
 _AT_ONCE = 2**18
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -14,7 +14,7 @@ from hf_cf.data.vocab import Codes
 from hf_cf.errors import InvalidArgument
 
 _BLOCK = 64
-_FEW_SCORES = 2**13  # so many are sorted through before a first look at them would be over
+_FEW_SCORES = 2**13  # up to so many, sorting all is faster than looking at blocks first
 _CANDIDATES = 100
 _CANDIDATES_OF_A_BLEND = 500
 
@@ -112,7 +112,7 @@ def choose(
         What each row's user has rated, which does not appear; empty where nothing is hidden.
     n : int
         Items a row; fewer where fewer are left.
-    choice : Choice
+    choice : ListOptions
         Novelty and diversity.
     log_popularity : Tensor, shape (m,)
         ``log(1 + n_ratings)``.
@@ -131,13 +131,18 @@ def choose(
     if not choice.diversity or not len(scores):
         rows, places = torch.nonzero(values > -torch.inf, as_tuple=True)
         return rows, columns[rows, places], values[rows, places]
-    picked = []
-    for row, (own, codes) in enumerate(zip(values, columns, strict=True)):
-        left = own > -torch.inf
-        best, items = best_of(own[left], codes[left], n, choice, vectors_of)
-        picked.append((torch.full_like(items, row), items, best))
-    rows, columns, values = (torch.cat(parts) for parts in zip(*picked, strict=True))
-    return rows, columns, values
+    left = values > -torch.inf
+    return in_rows(
+        best_of(own[kept], codes[kept], n, choice, vectors_of)
+        for own, codes, kept in zip(values, columns, left, strict=True)
+    )
+
+
+def in_rows(lists: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows, columns and scores of lists, one a row, each of scores and columns."""
+    parts = [(torch.full_like(items, row), items, own) for row, (own, items) in enumerate(lists)]
+    rows, columns, scores = (torch.cat(each) for each in zip(*parts, strict=True))
+    return rows, columns, scores
 
 
 def candidates(n: int, choice: ListOptions) -> int:

@@ -25,7 +25,7 @@ from hf_cf.inference.similarity import ItemSimilarity
 from hf_cf.models import RatingModel, UserPrior
 
 _GRID_CELLS = 4_000_000  # scores that a core holds at once: 16 MB
-_GRID_USERS = 192  # rows from which on a product is no faster by the row
+_GRID_USERS = 192  # more rows make a product no faster per row
 _TYPICAL_ITEMS = 256
 _GPU_GRID_CELLS = 2**28  # 1 GiB
 
@@ -156,10 +156,6 @@ class TrainedModel:
     def similarity(self) -> ItemSimilarity:
         """Which items are alike."""
         return ItemSimilarity.of(self.scorer.item_factors(), self.catalogue)
-
-    def item_vectors(self, items: Tensor) -> Tensor:
-        """Vectors of items, codes of shape (m,), that say which are alike, shape (m, k)."""
-        return self.similarity.vectors(items)
 
     @property
     def users_at_once(self) -> int:

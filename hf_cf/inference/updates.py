@@ -82,7 +82,7 @@ def _with_users(
     held_out = None
     counts = _counts(given, model)
     if history is not None:
-        if model.history is not None:  # a rating that replaces an older one is not one more
+        if model.history is not None:  # a rating that replaces an older one is not counted again
             counts = _counts(history, model) - _counts(model.history, model)
         if model.held_out is not None:
             observed = history.take(codes)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hf_cf.models.base import RatingModel
 from hf_cf.models.bayesian import BayesianFactorization
 from hf_cf.models.dot import BiasedFactorization, DotProduct, DotProductBias, EmbeddingDotBias
@@ -37,20 +35,6 @@ RANKING_MODELS: dict[str, type[ImplicitALS]] = {ImplicitALS.name: ImplicitALS}
 """Every ranking model by the name that ``config.json`` uses."""
 
 
-def build_rating_model(name: str, settings: dict[str, Any]) -> RatingModel:
-    """Build the model of a name with the settings that its ``settings`` attribute holds."""
-    if name not in STORED_MODELS:
-        raise ValueError(f"there is no model {name!r}; choose from {', '.join(STORED_MODELS)}")
-    return STORED_MODELS[name](**settings)
-
-
-def build_ranking_model(name: str, settings: dict[str, Any]) -> ImplicitALS:
-    """Build the ranking model of a name with the settings that its ``settings`` holds."""
-    if name not in RANKING_MODELS:
-        raise ValueError(f"there is no ranking model {name!r}; choose from {RANKING_MODELS}")
-    return RANKING_MODELS[name](**settings)
-
-
 __all__ = [
     "RANKING_MODELS",
     "RATING_MODELS",
@@ -67,8 +51,6 @@ __all__ = [
     "RatingClassifier",
     "RatingModel",
     "UserPrior",
-    "build_ranking_model",
-    "build_rating_model",
     "effects",
     "fold_in",
     "posterior_root",

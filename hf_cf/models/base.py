@@ -252,7 +252,7 @@ def embedding(rows: int, size: int) -> nn.Embedding:
     """Build an embedding that starts as fastai's do: normal, cut at two deviations, times 0.01."""
     weight = torch.empty(rows, size)
     if weight.is_meta:
-        # Only shapes are asked for, and drawing on that device would import half of PyTorch.
+        # Only shapes are needed, and random numbers on that device would import half of PyTorch.
         return nn.Embedding(rows, size, _weight=weight)
     layer = nn.Embedding(rows, size)
     with torch.no_grad():

@@ -119,10 +119,10 @@ class BayesianFactorization(RatingModel):
         self.register_buffer("link_precision", torch.ones(2, n_samples))
         self.register_buffer("implicit_items", torch.zeros(n_implicit_items, dtype=torch.int64))
         self.register_buffer("implicit_users", torch.zeros(n_implicit_users, dtype=torch.int64))
-        # The average row of each pattern; who has rated nothing is taken to have it.
+        # The average row of each pattern; it stands for a user, or an item, without ratings.
         self.register_buffer("average_items", torch.zeros(n_implicit_items))
         self.register_buffer("average_users", torch.zeros(n_implicit_users))
-        # An item without ratings is taken to have the row that its features let expect.
+        # The row of an item without ratings is predicted from its features.
         p_known = n_columns(self.item_features)
         self.register_buffer("expected_users", torch.zeros(p_known, n_implicit_users))
         self.register_buffer("rating_precision", torch.ones(n_samples))
@@ -215,7 +215,7 @@ class BayesianFactorization(RatingModel):
             state[name] = torch.cat([state[name], part])
         return rebuilt(self, {**self.settings, "n_items": n_items}, state)
 
-    # Somebody new: the same posterior as in training, given the items of every sample
+    # A new user: the same posterior as in training, given the items of every sample
 
     def own_prior(self) -> UserPrior:
         """The average user's vector, and the variance of a rating by them."""

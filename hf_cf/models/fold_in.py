@@ -78,7 +78,7 @@ def fold_in(
 
     left, design, lowest = look(z)
     for number in range(_STEPS):
-        # What the gradients should explain from the mean on, where the first step begins.
+        # Targets of the ridge regression, which starts from the mean as the first step does.
         values = left + (design * z[owner]).sum(1) if number or start is not None else left
         step = solve_rows(SparseRows(indptr, entries, values), design, Prior(1.0)).mean - z
         for halving in range(_HALVINGS + 1):

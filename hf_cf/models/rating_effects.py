@@ -11,7 +11,7 @@ from hf_cf.models.user_prior import UserPrior
 
 MOST_REFITTED = 50
 FEWEST_REFITTED = 10
-MOST_ENTRIES = 10_000  # ratings of all the fits together; with many, a single one moves little
+MOST_ENTRIES = 10_000  # ratings in all fits together; a single one of many has little effect
 
 
 def effects(

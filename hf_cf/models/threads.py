@@ -50,7 +50,7 @@ def threads_for(work: float) -> int:
 @contextmanager
 def limited_to(n: int) -> Iterator[None]:
     """Let the operations of the calling thread take n threads, and no other thread's."""
-    before = torch.get_num_threads()  # which takes over the process's number, in a new thread
+    before = torch.get_num_threads()  # a new thread takes over the process's number here
     if before == n:
         yield
         return
@@ -89,7 +89,7 @@ def in_parallel(
         Threads; with one the calling thread does all, and a single task takes all itself.
     """
     left = iter(tasks)  # a list's iterator hands each task to one thread
-    inference = torch.is_inference_mode_enabled()  # which a new thread does not know of
+    inference = torch.is_inference_mode_enabled()  # a new thread starts without this mode
 
     def one_after_another(n_threads: int = 1) -> None:
         with limited_to(n_threads), torch.inference_mode(inference), torch.no_grad():

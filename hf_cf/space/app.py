@@ -44,7 +44,7 @@ def _add(demo: gr.Blocks, calls: Calls, endpoint: Endpoint) -> None:
         **{name: each.annotation for name, each in endpoint.signature.parameters.items()},
         "return": endpoint.signature.return_annotation,
     }
-    # The limiter is in `calls`: gradio may begin as many as it takes.
+    # `calls` limits how many run at once, so gradio need not.
     api(answer, api_name=endpoint.name, concurrency_limit=None, queue=False)
     # What gradio's page about the API shows of a parameter, in place of "the 1st Api component".
     for function in demo.fns.values():

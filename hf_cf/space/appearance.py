@@ -16,6 +16,6 @@ def appearance() -> dict[str, Any]:
     return {
         "theme": theme,
         "footer_links": ["api", "gradio"],
-        # There is nothing to render on the server.
+        # Nothing needs to be rendered on the server.
         "ssr_mode": False,
     }

@@ -75,7 +75,7 @@ def deploy_space(
             space_secrets=[{"key": _TOKEN_SECRET, "value": model_token}] if model_token else None,
         ):  # fmt: skip
             done = "The Space was created, and is empty as yet; run the same command again"
-        # Before the settings: a Space whose files could not be replaced runs as it did.
+        # Before the settings: if the files cannot be replaced, the Space runs as before.
         commit_files(
             api, repo_id, space_files(repo_id, model), is_ours,
             message=f"Serve {model}", repo_type="space",
@@ -168,7 +168,7 @@ def _check_access(
             f"{model} is not open to everybody, so the Space needs a token to read it: {advice}"
         )
     repo_id, _, revision = model.partition("@")
-    # A file, because the Hub describes a gated model to those as well who may not read it.
+    # A file is asked for, because the Hub describes a gated model also to who may not read it.
     config = hf_hub_url(repo_id, CONFIG, revision=revision or None)
     try:
         tried(lambda: HfApi(token=model_token).get_hf_file_metadata(url=config))

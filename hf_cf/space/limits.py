@@ -56,7 +56,7 @@ class Limits:
                 receive = _Replay(body, receive)
             await self.app(scope, receive, watched)
         except Exception as error:
-            if watched.ended:  # it was answered, and raised so that a server would log it
+            if watched.ended:  # the request was answered; the error is raised for the log alone
                 return
             problem = Problem.of(error, f"{scope['method']} {scope['path']}")
             if watched.started:  # an answer that has begun can only end

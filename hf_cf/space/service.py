@@ -313,20 +313,19 @@ class Service:
             "metrics", "versions" and others; "profile" names what may stand in a profile, each with
             its values, or its least and greatest number.
         """
-        rec = self.rec
-        source, scale = rec.source, rec.scale
+        rec, scorer = self.rec, self.rec.trained.scorer
+        source, scale, profiles = rec.source, rec.scale, scorer.profiles
+        noise = scorer.rating.prior.noise
         return {
             "model": rec.model.name,
             "ranking": rec.ranking is not None,
-            "feedback": "explicit" if rec.trained.scorer.predicts_stars else "implicit",
+            "feedback": "explicit" if scorer.predicts_stars else "implicit",
             "features": [
                 feature["column"]
                 for side in ("user_features", "item_features")
                 for feature in rec.model.settings.get(side, ())
             ],
-            "profile": []
-            if self.rec.trained.scorer.profiles is None
-            else [
+            "profile": [
                 {
                     "name": feature.column,
                     "kind": feature.kind,
@@ -334,11 +333,9 @@ class Service:
                     if feature.kind != "number"
                     else [feature.values[0], feature.values[-1]],
                 }
-                for feature in self.rec.trained.scorer.profiles.features
+                for feature in (() if profiles is None else profiles.features)
             ],
-            "rating_noise": None
-            if rec.trained.scorer.rating.prior.noise is None
-            else float(rec.trained.scorer.rating.prior.noise) ** 0.5,
+            "rating_noise": None if noise is None else float(noise) ** 0.5,
             "dataset": source.name,
             "licence": source.licence,
             "citation": source.citation,

@@ -29,7 +29,7 @@ from hf_cf.spark.coding import Coded
 from hf_cf.training.als import Ridge, half, unit_of
 from hf_cf.training.settings import TrainingSettings
 
-_PART_BYTES = 2**29  # that a part of the items gets, were every rating to bring its own vector
+_PART_BYTES = 2**29  # received by a part of the items, at most: one vector a rating
 _SUMS = -1  # stands where the number of a block does, in the row with the sums over users
 
 
@@ -215,7 +215,7 @@ def _items_solved(
         torch.set_num_threads(1)
         received = [row for batch in batches for row in zip(*batch.columns, strict=True)]
         sent = [row for row in received if row[1].as_py() == _SUMS]
-        # In the order of blocks, so that the outcome does not depend on who was ready first.
+        # In the order of blocks, so that the result does not depend on which arrived first.
         blocks = [row for row in received if row[1].as_py() != _SUMS]
         blocks.sort(key=lambda row: row[1].as_py())
         if not blocks:

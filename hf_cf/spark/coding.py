@@ -140,7 +140,7 @@ def plain_table(
         if role in ("user", "item"):
             column = column.cast(_id_type(kind, name))
         elif role == "rating":
-            # What is no number becomes NaN, and what is missing stays so: two different errors.
+            # A value that is no number becomes NaN, a missing one stays null: two different errors.
             number = F.coalesce(column.try_cast("double"), F.lit(float("nan")))
             column = F.when(column.isNotNull(), number)
         columns.append(column.alias(role))
@@ -263,8 +263,8 @@ def encode(
     ids = found.items.ids
     codes = pa.table({"item": pa.array(ids), "code": np.arange(1, len(ids) + 1, dtype=np.int32)})
     partitions = max(2 * cores, found.n // _RATINGS_A_PARTITION)
-    # The ranges are cut first, because Spark reads what it cuts twice. Of ratings at the same time
-    # the highest stays, so that the outcome is one.
+    # Ranges are formed first, because Spark reads their input twice. Of ratings at the same time
+    # the highest stays, so that the result does not depend on their order.
     clock = [name for name in ("timestamp",) if name in table.columns]
     ordered = (
         table.repartitionByRange(partitions, "user")

@@ -189,7 +189,7 @@ def fit(
             rec.save_pretrained(out, include_users=include_users, include_history=include_history)
 
     save()
-    if index:  # which may fail, of millions of items, when the training is safe
+    if index:  # after saving, because an index of millions of items may fail
         rec.build_index(progress=progress)
         save()
     if out is not None:
@@ -252,7 +252,7 @@ def _known_of(catalogue: DataFrame, items: Vocab) -> pd.DataFrame:
         in_code_order(pd.DataFrame(), items, default_title=True)  # says what is missing
     ids = pa.table({"id": pa.array(items.ids)})
     rated = catalogue.sparkSession.createDataFrame(ids)
-    # An id of the catalogue that the ratings' type cannot hold is none of theirs.
+    # An id that the type of the ratings' ids cannot hold is not among them.
     own = catalogue.withColumn("id", F.col("id").try_cast(rated.schema["id"].dataType))
     known: pd.DataFrame = own.join(F.broadcast(rated), "id", "left_semi").toArrow().to_pandas()
     return known

@@ -42,7 +42,7 @@ def local_folder(folder_or_repo: str | Path, **how: Unpack[DownloadOptions]) -> 
     """
     folder = Path(folder_or_repo).expanduser()
     name = str(folder_or_repo)
-    # A mistyped path is no question to the Hub, whatever the folder's name looks like.
+    # The Hub is not asked about a mistyped path, even if it looks like the name of a repository.
     if isinstance(folder_or_repo, Path) or folder.is_dir() or not is_repo_id(name):
         return folder
     return download(name, **how)
@@ -194,68 +194,6 @@ def _readable(size: int) -> str:
     return f"{size} B"
 
 
-def upload(
-    folder: Path,
-    repo_id: str,
-    *,
-    private: bool | None = None,
-    revision: str | None = None,
-    create_pr: bool = False,
-    message: str,
-    token: str | None = None,
-) -> str:
-    """Upload a model folder in one commit, which also removes files that the model lacks now.
-
-    Parameters
-    ----------
-    folder : Path
-        Written by ``save_pretrained``.
-    repo_id : str
-        Such as ``"user/movies"``; created where it does not exist.
-    private : bool, optional
-        Whether a new repository is private; the account's default where not given.
-    revision : str, optional
-        The branch; created from the main branch where it does not exist.
-    create_pr : bool
-        Whether to open a pull request instead of writing to the branch.
-    message : str
-        Title of the commit.
-    token : str, optional
-        With write access; the one of ``hf auth login`` where not given.
-
-    Returns
-    -------
-    str
-        Address of the model, or of the pull request.
-
-    Raises
-    ------
-    HubError
-        Nobody is logged in, the token may not write there, the Hub failed, or somebody else
-        changed the branch at the same time. What was there before is whole.
-    """
-    api = writer(repo_id, token)
-    files = files_of(folder)
-    try:
-        repo_id = full_name(api, repo_id)
-        make_repository(api, repo_id, private)
-        if revision is not None:
-            _make_branch(api, repo_id, revision)
-        proposal = commit_files(
-            api, repo_id, files, FILES.__contains__,
-            message=message, revision=revision, create_pr=create_pr,
-        )  # fmt: skip
-    except Exception as error:
-        reason = reason_of(error, repo_id, revision)
-        if reason is None:
-            raise
-        raise HubError(f"{reason}. Nothing was changed there") from error
-    if proposal is not None:
-        return proposal
-    address = f"{api.endpoint}/{repo_id}"
-    return address if revision is None else f"{address}/tree/{revision}"
-
-
 def writer(repo_id: str, token: str | None) -> HfApi:
     """Return a client that may write to a repository; raises what `writing_token` raises."""
     from huggingface_hub import HfApi
@@ -342,7 +280,7 @@ def commit_files(
     ]
     try:
         with warnings.catch_warnings():
-            # The client takes a table for a data set that went astray.
+            # The client warns of Parquet files, which it takes for data sets.
             warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
             commit = api.create_commit(
                 repo_id,
@@ -387,7 +325,8 @@ def _contents(content: Path | bytes) -> tuple[str, str]:
     return hashlib.sha256(whole).hexdigest(), blob.hexdigest()
 
 
-def _make_branch(api: HfApi, repo_id: str, revision: str) -> None:
+def make_branch(api: HfApi, repo_id: str, revision: str) -> None:
+    """Create a branch from the main branch where there is none of that name."""
     from huggingface_hub.errors import RevisionNotFoundError
 
     try:

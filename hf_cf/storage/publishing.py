@@ -5,14 +5,27 @@ from __future__ import annotations
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from hf_cf.data.whole_writes import temporary_folder
+from hf_cf.errors import HubError
 from hf_cf.inference.trained_model import TrainedModel
-from hf_cf.storage.hub import download, table_of_files, upload, writing_token
-from hf_cf.storage.model_folder import FILES, replacing_model
+from hf_cf.storage.hub import (
+    commit_files,
+    download,
+    full_name,
+    make_branch,
+    make_repository,
+    table_of_files,
+    writer,
+)
+from hf_cf.storage.hub_errors import reason_of
+from hf_cf.storage.model_folder import FILES, files_of, replacing_model
 from hf_cf.storage.pictures import with_pictures
 from hf_cf.storage.serialization import StoredType, read_model, to_model_folder
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 
 class Contents(TypedDict, total=False):
@@ -68,29 +81,57 @@ def save_model(
 
 
 def push_model(model: TrainedModel, repo_id: str, **options: Unpack[PushOptions]) -> str:
-    """Publish a model in one commit, and return its address; see `PushOptions`.
+    """Publish a model in one commit, which also removes files that it lacks now.
+
+    The address of the model, or of the pull request, is returned.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    repo_id : str
+        Such as ``"user/movies"``; created where it does not exist.
+    **options
+        See `PushOptions`.
 
     Raises
     ------
     HubError
-        Nobody is logged in, the token may not write there, or the Hub failed. What was there
-        before is whole.
+        Nobody is logged in, the token may not write there, the Hub failed, or somebody else
+        changed the branch at the same time. What was there before is whole.
     """
-    token = writing_token(repo_id, options.get("token"))
+    api = writer(repo_id, options.get("token"))
     contents: Any = {name: options[name] for name in Contents.__annotations__ if name in options}  # type: ignore[literal-required]
     with temporary_folder() as folder:
         to_model_folder(with_pictures(model), repo_id=repo_id, **_contents(model, contents)).write(
             folder
         )
         print(table_of_files(folder, repo_id))
-        name = model.scorer.rating.model.name
-        return upload(
-            folder, repo_id,
-            private=options.get("private"), revision=options.get("revision"),
+        title = f"{model.scorer.rating.model.name} trained on {model.source.name}"
+        return _upload(api, folder, repo_id, options, title)
+
+
+def _upload(api: HfApi, folder: Path, repo_id: str, options: PushOptions, title: str) -> str:
+    """Upload a model folder, with this title where the options give none."""
+    revision = options.get("revision")
+    try:
+        repo_id = full_name(api, repo_id)
+        make_repository(api, repo_id, options.get("private"))
+        if revision is not None:
+            make_branch(api, repo_id, revision)
+        proposal = commit_files(
+            api, repo_id, files_of(folder), FILES.__contains__,
+            message=options.get("commit_message") or title, revision=revision,
             create_pr=options.get("create_pr", False),
-            message=options.get("commit_message") or f"{name} trained on {model.source.name}",
-            token=token,
         )  # fmt: skip
+    except Exception as error:
+        reason = reason_of(error, repo_id, revision)
+        if reason is None:
+            raise
+        raise HubError(f"{reason}. Nothing was changed there") from error
+    if proposal is not None:
+        return proposal
+    address = f"{api.endpoint}/{repo_id}"
+    return address if revision is None else f"{address}/tree/{revision}"
 
 
 def push_folder(folder: str | Path, repo_id: str, **options: Unpack[PushOptions]) -> str:

@@ -27,13 +27,7 @@ from hf_cf.inference.ranking_head import RankingHead
 from hf_cf.inference.rating_head import RatingHead
 from hf_cf.inference.scorer import Scorer
 from hf_cf.inference.trained_model import TrainedModel
-from hf_cf.models import (
-    ImplicitALS,
-    RatingModel,
-    UserPrior,
-    build_ranking_model,
-    build_rating_model,
-)
+from hf_cf.models import RANKING_MODELS, STORED_MODELS, ImplicitALS, RatingModel, UserPrior
 from hf_cf.storage import tensors as t
 from hf_cf.storage.card import CardContent, render_card
 from hf_cf.storage.model_folder import RATINGS_TABLES, WEIGHTS, Layout, ModelFolder
@@ -241,11 +235,9 @@ def _scorer(config: dict[str, Any], tensors: dict[str, Tensor]) -> Scorer:
 
 def _modules(config: dict[str, Any]) -> tuple[RatingModel, ImplicitALS | None]:
     """Build the modules of a config on the current device."""
-    rating = build_rating_model(config["rating"]["model"], config["rating"]["settings"])
-    if not config.get("ranking"):
-        return rating, None
-    ranking = build_ranking_model(config["ranking"]["model"], config["ranking"]["settings"])
-    return rating, ranking
+    own, others = config["rating"], config.get("ranking")
+    rating = STORED_MODELS[own["model"]](**own["settings"])
+    return rating, RANKING_MODELS[others["model"]](**others["settings"]) if others else None
 
 
 def _by_prefix(rating: RatingModel, ranking: ImplicitALS | None) -> dict[str, nn.Module]:

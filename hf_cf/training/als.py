@@ -131,7 +131,7 @@ class Ridge(NamedTuple):
         exponent, ridge = settings.regularization_exponent, settings.regularization * unit
         rows = torch.from_numpy(counts).to(device).clamp_min(1).float() ** exponent
         of_bias = settings.bias_regularization * damping ** (1 - exponent)
-        # One ridge serves factors and bias when the bias is solved for in units of its own.
+        # The bias is solved for in a unit of its own, so that factors and bias share one ridge.
         return cls(ridge * rows, (ridge / of_bias) ** 0.5)
 
 

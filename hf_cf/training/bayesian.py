@@ -180,7 +180,7 @@ def r_hat(model: BayesianFactorization, ratings: Ratings, *, seed: int = 0) -> f
     stars = model.stars_of_samples(model.user_vectors(users), items)
     half = stars.shape[1] // 2
     if half < 2 or not len(rows):
-        return 99.0  # two samples have no spread to speak of
+        return 99.0  # fewer than two samples a half have no variance
     halves = torch.stack([stars[:, :half], stars[:, -half:]]).double()
     within = halves.var(2).mean(0)
     total = (half - 1) / half * within + halves.mean(2).var(0)

@@ -76,7 +76,7 @@ class Checkpoint:
                 words = json.loads((file.metadata() or {})["state"])
                 run, metadata = words["run"], words["facts"]
                 differences = list(_differences(run, self.run))
-                # Copies: a file that stays mapped would be read again after it was replaced.
+                # Copies: tensors that map the file would change when the file is replaced.
                 names = [] if differences else file.keys()
                 tensors = {name: file.get_tensor(name).clone() for name in names}
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:

@@ -61,7 +61,7 @@ class EpochLog(Callback):
 
     def after_epoch(self) -> None:
         """Take the figures down, and the weights if they are the best so far."""
-        if self.epoch < len(self.epochs):  # of the run that goes on here
+        if self.epoch < len(self.epochs):  # done before the run was interrupted
             return
         names = ["train_loss", "valid_loss", "valid_mse", "valid_mae"]
         figures = dict(zip(names, self.learn.final_record, strict=True))
@@ -87,6 +87,6 @@ class EpochLog(Callback):
 
 def best_epoch(epochs: list[dict[str, float]]) -> dict[str, float] | None:
     """Return the record with the lowest validation MSE, the first of equals; None without any."""
-    # After a run went astray the error is no number, which is neither higher nor lower.
+    # The error of a diverged epoch is NaN, which compares as neither higher nor lower.
     validated = [epoch for epoch in epochs if epoch.get("valid_mse", math.nan) < math.inf]
     return min(validated, key=lambda epoch: epoch["valid_mse"]) if validated else None

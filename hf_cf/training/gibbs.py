@@ -178,7 +178,7 @@ class Chain:
         self._draw_users(int(model.sweeps) - 1)
 
     def _draw_users(self, number: int) -> Tensor:
-        # A stream of its own: a chain that is taken up draws the users of its last sweep again.
+        # Own random numbers: a chain that resumes samples the users of its last sweep again.
         rng = np.random.default_rng([self.seed, number, 1])
         noise = rng.standard_normal(self.users.factors.shape, np.float32)
         return self.users.solve(self.items.factors, self._weights(self.owner), noise)
@@ -262,7 +262,7 @@ class _Side:
             known = to(np.vstack([np.zeros_like(design[:1]), design]), pattern)
         self.expected_pattern = _expected(known, pattern, counts if by_ratings else counts > 0)
         if by_ratings:
-            # Of who will rate an item that nobody has rated, its features are the best guess.
+            # Who will rate an item without ratings is predicted from the item's features.
             pattern[counts == 0] = known[counts == 0] @ self.expected_pattern
         self.prior = LinkedPrior(torch.cat([known, pattern], 1), counts > 0, units)
         self.rows = rows

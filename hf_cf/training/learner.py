@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from hf_cf.data.ratings import Ratings
 from hf_cf.data.scale import RatingScale
-from hf_cf.models import RATING_MODELS, RatingClassifier, RatingModel, build_rating_model
+from hf_cf.models import RATING_MODELS, RatingClassifier, RatingModel
 from hf_cf.models.threads import limited_to, usable_threads
 from hf_cf.training.checkpoint import Checkpoint
 from hf_cf.training.epoch_log import EpochLog
@@ -96,9 +96,10 @@ def build_learner(
         "y_range": y_range,
         "levels": scale.levels.tolist(),
     }
-    arguments = inspect.signature(RATING_MODELS[settings.model]).parameters
+    kind = RATING_MODELS[settings.model]
+    arguments = inspect.signature(kind).parameters
     options = {name: value for name, value in options.items() if name in arguments}
-    model = build_rating_model(settings.model, shape | options)
+    model = kind(**shape, **options)
     common: dict[str, Any] = {
         "opt_func": _optimizer(settings, on_gpu, _gradient_unit(train, settings)),
         "splitter": _biases_apart,
@@ -153,7 +154,7 @@ def run(
         callbacks, first = [record, resume], resume.epochs_done
     callbacks = [*callbacks, *cbs]
     if progress and not (IN_NOTEBOOK or sys.stdout.isatty()):
-        # A bar redrawn in a log file is noise; a line an epoch says the same.
+        # In a log file a progress bar would repeat itself; one line an epoch says the same.
         progress, record.log = False, print
     with (
         nullcontext() if progress else learn.no_bar(),

@@ -85,7 +85,7 @@ class RatingsLoader:
         """Move the ratings to a device, where batches are cut from then on."""
         self.device = torch.device(device)
         self.pairs, self.stars = self.pairs.to(self.device), self.stars.to(self.device)
-        # A processor takes a second for the order of 25 million rows.
+        # On the device, because a processor takes a second to shuffle 25 million rows.
         self.generator = torch.Generator(self.device).manual_seed(self.seed)
         return self
 

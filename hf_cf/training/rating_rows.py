@@ -68,7 +68,7 @@ def by_column(rows: SparseRows, n_columns: int) -> SparseRows:
 
 def _sorted(codes: Tensor, n_rows: int) -> tuple[Tensor, Tensor]:
     """Starts of the rows, (n_rows + 1,), and the order that sorts codes, (n,)."""
-    if codes.device.type == "cpu":  # numpy's sort is the faster, of codes in order by far
+    if codes.device.type == "cpu":  # numpy sorts faster, above all what is in order already
         order = torch.from_numpy(np.argsort(codes.numpy(), kind="stable"))
     else:
         order = codes.argsort(stable=True)

@@ -74,8 +74,8 @@ def test_nothing_like_what_is_disliked(trained: hf_cf.Recommender) -> None:
     assert not set(sequels) & set(shown["title"])
     model, codes = trained.trained, torch.from_numpy(trained.items.encode(shown["item"])).long()
     near = (
-        model.item_vectors(codes)
-        @ model.item_vectors(torch.from_numpy(model.catalogue.codes(disliked)).long()).T
+        model.similarity.vectors(codes)
+        @ model.similarity.vectors(torch.from_numpy(model.catalogue.codes(disliked)).long()).T
     )
     assert near.max() < 0.25
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_models import CASES, N_ITEMS, N_USERS, all_pairs, every_model, small_model
 
-from hf_cf.models import RATING_MODELS, build_rating_model
+from hf_cf.models import RATING_MODELS
 from hf_cf.models.base import embedding
 
 
@@ -57,7 +57,7 @@ def test_a_single_pair_gives_a_single_star(case: str) -> None:
 def test_the_settings_build_the_same_model_again(case: str) -> None:
     model = small_model(case)
     settings = json.loads(json.dumps(model.settings))
-    again = build_rating_model(model.name, settings).eval()
+    again = RATING_MODELS[model.name](**settings).eval()
     again.load_state_dict(model.state_dict())
     assert torch.equal(again(all_pairs()), model(all_pairs()))
     assert json.loads(json.dumps(again.settings)) == settings
@@ -116,11 +116,6 @@ def test_a_range_holds_for_any_user_vector(
     stars = model.stars_grid(model.user_vectors(torch.tensor([user])) * size)
     assert stars.min() >= low - 1e-5
     assert stars.max() <= high + 1e-5
-
-
-def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"no model 'svd'.*dot_product.*rating_classifier"):
-        build_rating_model("svd", {})
 
 
 def test_embeddings_start_small_and_cut_at_two_deviations_like_fastai_s() -> None:

@@ -13,7 +13,7 @@ from altered import with_scorer
 from hostile import answers, small_model
 
 from hf_cf import ModelFormatError, Recommender
-from hf_cf.models import RATING_MODELS, build_rating_model
+from hf_cf.models import RATING_MODELS
 from hf_cf.storage.model_folder import FILES, PICTURES, ModelFolder
 from hf_cf.storage.serialization import layout_of, to_model_folder
 
@@ -32,7 +32,7 @@ MORE_SETTINGS = {
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_every_model_answers_as_before(tmp_path: Path, name: str, dtype: str) -> None:
     torch.manual_seed(0)
-    model = build_rating_model(name, {"n_users": 13, "n_items": 16} | MORE_SETTINGS.get(name, {}))
+    model = RATING_MODELS[name](**({"n_users": 13, "n_items": 16} | MORE_SETTINGS.get(name, {})))
     rec = small_model(model=model)
     rec.save_pretrained(tmp_path, dtype=dtype)
     loaded = Recommender.from_pretrained(tmp_path)
@@ -49,7 +49,7 @@ def test_every_model_answers_as_before(tmp_path: Path, name: str, dtype: str) ->
 @pytest.mark.parametrize("name", RATING_MODELS)
 def test_every_model_goes_without_users(tmp_path: Path, name: str) -> None:
     torch.manual_seed(0)
-    model = build_rating_model(name, {"n_users": 13, "n_items": 16} | MORE_SETTINGS.get(name, {}))
+    model = RATING_MODELS[name](**({"n_users": 13, "n_items": 16} | MORE_SETTINGS.get(name, {})))
     rec = small_model(model=model)
     rec.save_pretrained(tmp_path, include_users=False)
     loaded = Recommender.from_pretrained(tmp_path)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import csv
 import math
 import re
-import zipfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NoReturn
 
 import pyarrow as pa
 
 from hf_cf.data.readers.layouts import Field, TableFormat
-from hf_cf.data.readers.packed import PackedFile
+from hf_cf.data.readers.packed import File
 from hf_cf.errors import DataFormatError
 
 SEPARATORS = {
@@ -30,9 +28,7 @@ _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _SHOWN = 40
 
 
-def diagnose(
-    file: Path | zipfile.Path | PackedFile, table_format: TableFormat, cause: str
-) -> DataFormatError:
+def diagnose(file: File, table_format: TableFormat, cause: str) -> DataFormatError:
     """The error that tells why `file` cannot be read; `cause` where a second look finds nothing."""
     try:
         _check_lines(file, table_format)
@@ -45,9 +41,7 @@ def diagnose(
     return DataFormatError(f"the file cannot be read: {cause}", file=str(file))
 
 
-def line_of_row(
-    file: Path | zipfile.Path | PackedFile, table_format: TableFormat, row: int
-) -> int | None:
+def line_of_row(file: File, table_format: TableFormat, row: int) -> int | None:
     """The line, from 1, on which a row of data, from 0, begins."""
     try:
         records = _records(file, table_format)
@@ -56,7 +50,7 @@ def line_of_row(
         for position, (line, _) in enumerate(records):
             if position == row:
                 return line
-    except Exception:  # An error is being reported already; it does without its line.
+    except Exception:  # the error that is being reported then comes without its line
         return None
     return None
 
@@ -72,7 +66,7 @@ def split_line(text: str, separator: str, *, quoted: bool = True) -> list[str]:
 
 
 def explain_columns(
-    file: Path | zipfile.Path | PackedFile,
+    file: File,
     header: Sequence[str],
     wanted: Sequence[str],
     separator: str,
@@ -97,7 +91,7 @@ def explain_columns(
     )
 
 
-def _check_lines(file: Path | zipfile.Path | PackedFile, table_format: TableFormat) -> None:
+def _check_lines(file: File, table_format: TableFormat) -> None:
     width, header = table_format.width, [""] * table_format.width
     lines = 0
     for line, values in _records(file, table_format):
@@ -122,9 +116,7 @@ def _check_lines(file: Path | zipfile.Path | PackedFile, table_format: TableForm
         raise DataFormatError("nothing follows the line of column names", file=str(file))
 
 
-def _records(
-    file: Path | zipfile.Path | PackedFile, table_format: TableFormat
-) -> Iterator[tuple[int, list[str]]]:
+def _records(file: File, table_format: TableFormat) -> Iterator[tuple[int, list[str]]]:
     """Line number and values of each line that is not empty."""
     if not table_format.quoted or len(table_format.separator) > 1:
         for line, text in enumerate(_lines(file, table_format), start=1):
@@ -149,7 +141,7 @@ def _records(
             yield begins, values
 
 
-def _lines(file: Path | zipfile.Path | PackedFile, table_format: TableFormat) -> Iterator[str]:
+def _lines(file: File, table_format: TableFormat) -> Iterator[str]:
     with file.open("rb") as stream:
         for line, raw in enumerate(stream, start=1):
             try:
@@ -172,7 +164,7 @@ def _position(field: Field, header: Sequence[str]) -> int | None:
 
 
 def _wrong_width(
-    file: Path | zipfile.Path | PackedFile,
+    file: File,
     table_format: TableFormat,
     line: int,
     values: Sequence[str],

@@ -71,7 +71,7 @@ class _Refused(Exception):
 
 
 def _download_whole(name: str, folder: Path, base_url: str, checksum: str) -> None:
-    # pooch brings requests: a tenth of a second that a cached dataset does without.
+    # Imported here: pooch and requests take a tenth of a second, which a cached dataset saves.
     import pooch
     import requests
 
@@ -90,7 +90,7 @@ def _download(url: str, output_file: str, keeper: Any) -> None:
     from tqdm import tqdm
     from urllib3.exceptions import NewConnectionError
 
-    # pooch asks whether the bar is true, which tqdm can answer only with a total; pooch sets it.
+    # pooch tests the bar's truth, for which tqdm needs a total; pooch then sets the right one.
     name = url.rpartition("/")[2]
     with tqdm(total=1, unit="B", unit_scale=True, desc=name, disable=None) as bar:
         try:

@@ -45,7 +45,7 @@ def load_frame(path: Path) -> pd.DataFrame:
     except DataFormatError:
         raise
     except (*READ_ERRORS, ValueError, TypeError, AttributeError) as error:
-        # The last two are how pandas takes JSON that is no table.
+        # pandas raises the last two for JSON that is no table.
         raise DataFormatError(f"the file cannot be read: {error}", file=path) from error
 
 
@@ -94,9 +94,8 @@ def read_frame_file(path: Path, wanted: Wanted) -> Ratings:
         )  # fmt: skip
     except DataFormatError as error:
         raise DataFormatError(
-            str(error).partition(": ")[2] or str(error), file=path, line=error.line,
-            column=error.column,
-        ) from error  # fmt: skip
+            error.message, file=path, line=error.line, column=error.column
+        ) from error
 
 
 def _user_of_wide(frame: pd.DataFrame) -> str:

@@ -180,7 +180,7 @@ def _read_catalogue(folder: Folder, layout: Layout) -> pd.DataFrame:
         for name in links.column_names:
             if name != "id":
                 columns[name] = links[name].take(rows)
-    # The ids are int64 by now: what is int32 may be missing, and so becomes pandas' Int32.
+    # The ids are int64 by now; an int32 column may have gaps, and becomes pandas' Int32.
     return pa.table(columns).to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get)
 
 

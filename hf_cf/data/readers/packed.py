@@ -87,6 +87,10 @@ class PackedFile:
         return b"".join(lines).decode("utf-8", errors="replace").removeprefix("\ufeff")
 
 
+File = Path | zipfile.Path | PackedFile
+"""A file on disk, inside a zip, or compressed."""
+
+
 def look_at(path: Path) -> PackedFile:
     """Find out how a file is compressed and encoded, from its first bytes.
 

@@ -19,12 +19,9 @@ from tqdm import tqdm
 
 from hf_cf.data.readers.diagnosis import diagnose, explain_columns, line_of_row, split_line
 from hf_cf.data.readers.layouts import TableFormat
-from hf_cf.data.readers.packed import PackedFile
+from hf_cf.data.readers.packed import File, PackedFile
 from hf_cf.data.scale import RatingScale
 from hf_cf.errors import DataFormatError
-
-File = Path | zipfile.Path | PackedFile
-"""A file on disk, inside a zip, or compressed."""
 
 READ_ERRORS = (
     pa.ArrowException,
@@ -38,7 +35,7 @@ READ_ERRORS = (
 )
 """What a damaged file or zip makes the libraries raise. RuntimeError: a zip with a password."""
 
-# Blocks are parsed side by side: enough of them for all cores, none so large that it waits.
+# Blocks are parsed in parallel: enough of them for all cores, none so large that others wait.
 _BLOCKS = 8
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 1 << 18, 8 << 20
 _SHOW_PROGRESS_FROM = 100 << 20
@@ -81,7 +78,7 @@ def read_ratings(
     columns = {}
     for name in table.column_names:
         columns[name] = to_numpy(table.column(name))
-        # Each column is let go once copied: at 25 million ratings this halves the peak.
+        # Each column is freed once it is copied: at 25 million ratings this halves the peak.
         table = table.drop_columns(name)
     steps = (columns["rating"] - np.float32(scale.min)) / np.float32(scale.step)
     on_scale = (steps >= 0) & (steps <= len(scale.levels) - 1) & (steps == np.rint(steps))

@@ -80,7 +80,7 @@ def _separator(file: PackedFile, lines: list[str]) -> str:
         if width < 2:
             continue
         agreeing = widths.count(width) / len(widths)
-        # A comma in "4,5" separates nothing where a tab stands as well.
+        # A comma in "4,5" is a decimal mark where tabs separate the columns.
         score = (round(agreeing, 1), width if separator != " " else 1)
         if score > best:
             best, found = score, separator

@@ -18,13 +18,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hf_cf.data.catalogue_columns import checked_columns
-from hf_cf.data.guesses import Feedback, read_feedback, scale_of
+from hf_cf.data.guesses import Feedback, checked_strengths
 from hf_cf.data.ratings import Ratings
 from hf_cf.data.readers.column_names import REQUIRED, find_columns
 from hf_cf.data.readers.frame_files import read_frame_file
 from hf_cf.data.readers.layouts import Field, TableFormat
-from hf_cf.data.readers.packed import look_at
-from hf_cf.data.readers.parsing import READ_ERRORS, File, read_columns, row_error, to_numpy
+from hf_cf.data.readers.packed import File, look_at
+from hf_cf.data.readers.parsing import READ_ERRORS, read_columns, row_error, to_numpy
 from hf_cf.data.readers.sniffing import sniff
 from hf_cf.data.readers.titles import distinct_titles, year_of_title
 from hf_cf.data.readers.wanted import ARROW, FRAMES, Wanted, suffix_of
@@ -71,7 +71,7 @@ def read_file(path: Path, wanted: Wanted) -> Ratings:
         columns["item"] = _with_years(catalogue_columns["title"], catalogue_columns["year"])
     del table
     check = partial(_check, file, table_format)
-    # Each column is let go once converted: at 25 million ratings they take a gigabyte.
+    # Each column is freed once it is converted: at 25 million ratings they take a gigabyte.
     ids = {}
     for name in ("user", "item"):
         column = columns.pop(name)
@@ -116,15 +116,8 @@ def _strengths(
     if column is not None:
         given = to_numpy(column)
         check("rating", column, ~np.isfinite(given), "is not a finite number")
-    feedback = read_feedback(given, wanted.feedback)
-    stars = np.ones(n, np.float32) if given is None else given
-    if feedback == "implicit":
-        check("rating", column, stars < 0, "is no strength of an interaction: it is below 0")
-    scale = scale_of(feedback, stars, wanted.scale)
-    if wanted.scale is not None and feedback == "explicit":
-        outside = (stars < scale.min) | (stars > scale.max)
-        check("rating", column, outside, f"is not a rating from {scale.min:g} to {scale.max:g}")
-    return stars, feedback, scale
+    of_column = partial(check, "rating", column)
+    return checked_strengths(given, n, wanted.feedback, wanted.scale, of_column)
 
 
 def _times(
@@ -228,7 +221,7 @@ def _parquet_column(path: Path, name: str, column: pa.ChunkedArray) -> pa.Chunke
     try:
         if wanted == _TEXT:
             return _as_text(column)
-        # Half stars are exact in float32; other scores may lose digits that nobody gave.
+        # Half stars are exact in float32; other scores may lose digits beyond the seventh.
         return pc.cast(column, wanted, safe=False)
     except pa.ArrowException as error:
         raise DataFormatError(
