@@ -2,6 +2,7 @@
 
 const PAGE_SIZE = 12;
 const MOST_SHOWN = 96;
+const LISTS = { film: "Letterboxd, IMDb and Trakt", movie: "Letterboxd, IMDb and Trakt", book: "Goodreads", anime: "MyAnimeList", show: "IMDb and Trakt", series: "IMDb and Trakt" };
 const READ_AFTER = 500; // milliseconds after which a question is taken to be read
 
 pages.discover = async (element) => {
@@ -177,7 +178,7 @@ function listTools() {
   const share = tool("link", "Share a link", shareList);
   const box = h("div", { class: "list-tools" },
     tool("up", "Import a file", () => file.click()), save, share, file,
-    h("p", { class: "hint" }, "Imports the lists of Letterboxd, IMDb, Goodreads, MyAnimeList and Trakt, and any CSV."));
+    h("p", { class: "hint" }, LISTS[words.singular] ? `Imports the lists of ${LISTS[words.singular]}, and any CSV.` : "Imports any CSV of titles."));
   visitor.watch(box, () => { save.disabled = share.disabled = !visitor.ratings.length; });
   return box;
 }
