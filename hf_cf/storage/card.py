@@ -92,23 +92,21 @@ def fill(template: str, values: Values) -> str:
 
     kept: list[str] = []
     for line in filter(known, template.splitlines()):
-        heading = _HEADING.match(line)
-        while heading and kept and _is_empty(kept, len(heading[1])):
-            pass
+        if heading := _HEADING.match(line):
+            _drop_empty_headings(kept, len(heading[1]))
         kept.append(_PLACE.sub(lambda place: "" if place[2] else str(values[place[1]]), line))
-    while _is_empty(kept, 1):
-        pass
+    _drop_empty_headings(kept, 1)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).rstrip() + "\n"
 
 
-def _is_empty(lines: list[str], level: int) -> bool:
-    """Take the last heading away if it is of that level or deeper and nothing stands under it."""
-    content = [at for at, line in enumerate(lines) if line.strip()]
-    last = _HEADING.match(lines[content[-1]]) if content else None
-    if last is None or len(last[1]) < level or not content[:-1]:
-        return False
-    del lines[content[-1] :]
-    return True
+def _drop_empty_headings(lines: list[str], level: int) -> None:
+    """Remove the headings at the end, of that level or deeper, under which nothing stands."""
+    while True:
+        content = [at for at, line in enumerate(lines) if line.strip()]
+        last = _HEADING.match(lines[content[-1]]) if content else None
+        if last is None or len(last[1]) < level or not content[:-1]:
+            return
+        del lines[content[-1] :]
 
 
 def values_of(content: CardContent) -> Values:

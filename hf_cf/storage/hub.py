@@ -127,11 +127,8 @@ def download(repo_id: str, **how: Unpack[DownloadOptions]) -> Path:
         if reason is None:
             raise
         if may_pass(error) and not force_download:
-            try:
+            with contextlib.suppress(LocalEntryNotFoundError):
                 folder = from_cache()
-            except LocalEntryNotFoundError:
-                pass
-            else:
                 warnings.warn(
                     f"{reason}; the copy in the cache is used (commit {folder.name[:8]})",
                     stacklevel=4,

@@ -99,9 +99,7 @@ def _is_header(first: list[str], rest: list[list[str]]) -> bool:
     """Whether the first line names the columns: usual names, or text above numbers."""
     if any(map(is_usual_name, first)):
         return True
-    if not rest:
-        return not any(map(_NUMBER.fullmatch, first))
-    for column, name in enumerate(first):
+    for column, name in enumerate(first if rest else ()):
         below = [row[column] for row in rest]
         if not _NUMBER.fullmatch(name) and all(map(_NUMBER.fullmatch, below)):
             return True
