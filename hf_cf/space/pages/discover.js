@@ -2,7 +2,7 @@
 
 const PAGE_SIZE = 12;
 const MOST_SHOWN = 96;
-const LISTS = { film: "Letterboxd, IMDb and Trakt", movie: "Letterboxd, IMDb and Trakt", book: "Goodreads", anime: "MyAnimeList", show: "IMDb and Trakt", series: "IMDb and Trakt" };
+const LISTS = { film: "Letterboxd, IMDb and Trakt", show: "IMDb and Trakt", anime: "MyAnimeList", manga: "MyAnimeList", book: "Goodreads" };
 const READ_AFTER = 500; // milliseconds after which a question is taken to be read
 
 pages.discover = async (element) => {
