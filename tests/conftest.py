@@ -59,7 +59,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return {name: content for name, content in files_in(folder).items() if name in NAMES}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def scratch() -> Iterator[Path]:
     # In memory where there is such a place: ten thousand folders are written here.
     shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
