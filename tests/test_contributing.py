@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from doc_examples import examples
 from hub_server import HubServer, environment
 from locations import ROOT
 
@@ -36,9 +37,9 @@ def test_the_examples_work_in_a_copy_of_the_package(tmp_path: Path) -> None:
         apply, input=diff, cwd=tmp_path, env=alone, text=True, capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    examples = blocks("<!-- test: python -->\n```python")
-    assert len(examples) == 3
-    run(["-c", "\n".join(map(str, examples))], tmp_path, {"PYTHONPATH": str(tmp_path)})
+    codes = [example.code for example in examples("CONTRIBUTING.md", "copy")]
+    assert len(codes) == 3
+    run(["-c", "\n".join(codes)], tmp_path, {"PYTHONPATH": str(tmp_path)})
     check = [sys.executable, "-m", "ruff", "check", "--isolated", "--select=E,F,I", "hf_cf"]
     subprocess.run([*check, "--line-length=100"], cwd=tmp_path, check=True)
 

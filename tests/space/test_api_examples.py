@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from doc_examples import examples
 from locations import ROOT
 
 from hf_cf.space.endpoints import endpoints_of
@@ -18,8 +19,8 @@ GUIDE = (ROOT / "docs" / "api.md").read_text("utf-8")
 LOCAL = "http://127.0.0.1:7860/"
 
 
-def examples(marker: str) -> list[str]:
-    return re.findall(rf"<!-- test: {marker} -->\n```\w+\n(.*?)```", GUIDE, re.DOTALL)
+def codes(kind: str) -> list[str]:
+    return [example.code for example in examples("docs/api.md", kind)]
 
 
 def run(command: list[str], code: str, address: str) -> str:
@@ -46,14 +47,14 @@ def test_the_table_names_the_endpoints(service: Service) -> None:
 
 
 def test_gradio_client(address: str, python: list[str]) -> None:
-    (code,) = examples("python")
+    (code,) = codes("space")
     printed = run(python, code, address).splitlines()
     assert "because you gave" in printed[0]
     assert "Godfather" in printed[3]
 
 
 def test_curl(address: str) -> None:
-    direct, events = (run(["bash", "-euc"], code, address) for code in examples("curl"))
+    direct, events = (run(["bash", "-euc"], code, address) for code in codes("curl"))
     (stars,) = json.loads(direct)
     assert stars["title"] == "Heat (1995)"
     assert 0.5 <= stars["stars"] <= 5
@@ -62,12 +63,12 @@ def test_curl(address: str) -> None:
 
 
 def test_an_agent(address: str, python: list[str]) -> None:
-    (code,) = examples("mcp")
+    (code,) = codes("mcp")
     assert len(json.loads(run(python, code, address))) == 3
 
 
 def test_an_error(address: str) -> None:
-    (code,) = examples("error")
+    (code,) = codes("error")
     said = json.loads(run(["bash", "-euc"], code, address))
     assert said["title"] == "404 Not Found"
     assert "'Heat (1995)'" in said["error"]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import logging
-import re
 import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+from doc_examples import examples
 from hub_server import HubServer, card_findings
 from huggingface_hub import HfApi, SpaceCard
-from locations import ROOT
 
 from hf_cf import HubError, Recommender
 from hf_cf.cli import main
@@ -312,8 +311,7 @@ def test_deploying_without_a_token_exits_with_a_message(
 def test_the_commands_of_the_guide(
     logged_in: HubServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    guide = (ROOT / "docs" / "space.md").read_text("utf-8")
-    commands = re.findall(r"```bash\n(.*?)\n```", guide, re.DOTALL)
+    commands = [example.code for example in examples("docs/space.md", "hub")]
     assert len(commands) == 3
     monkeypatch.chdir(tmp_path)
     for command in commands:

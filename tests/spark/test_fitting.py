@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from locations import ROOT, SHARED_DATA
+from doc_examples import examples
+from locations import SHARED_DATA
 from pyspark.sql import DataFrame, SparkSession
 from small_spark import QUICK, killing_once
 
@@ -168,11 +171,16 @@ def test_the_page_of_the_documentation_does_what_it_shows(
         "at": pairs,
     }  # fmt: skip
     pd.DataFrame(table).to_parquet(tmp_path / "ratings")
-    page = (ROOT / "docs" / "spark.md").read_text("utf-8")
-    code = page.split("```python\n")[1].split("```")[0]
+    pd.DataFrame(table).to_parquet(tmp_path / "ratings.parquet")
+    python, command = examples("docs/spark.md", "spark")
     monkeypatch.chdir(tmp_path)
-    exec(code.replace("s3a://lake", tmp_path.as_uri()), {"spark": spark})
+    exec(python.code.replace("s3a://lake", tmp_path.as_uri()), {"spark": spark})
     found = spark.read.parquet(str(tmp_path / "recommendations"))
     unrated = 30 - np.bincount(pairs // 30, minlength=20)
     assert found.count() == np.minimum(10, unrated).sum()
-    assert Path("model", "config.json").is_file()
+    shutil.rmtree("model")
+    monkeypatch.setattr(SparkSession, "stop", lambda session: None)  # the other tests' session
+    here = command.code.replace("ratings.parquet", str(tmp_path / "ratings.parquet"))
+    program, *arguments = shlex.split(here)  # the session's working directory is another
+    assert (program, main(arguments)) == ("hf-cf", 0)
+    assert len(hf_cf.Recommender.from_pretrained("model").users) == 21
