@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 from locations import ROOT
 
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
@@ -80,16 +85,39 @@ def run_in_order(
 
 def run(command: list[str], folder: Path, variables: Mapping[str, str] = OFFLINE) -> str:
     """Run a command in a folder, with ``hf-cf`` on the path; what it prints."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, **variables, "PATH": path, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         command,
         check=False,
         cwd=folder,
-        env=environment,
+        env=environment_of({"PYTHONPATH": str(ROOT), **variables}),
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def page_of(command: list[str], folder: Path, variables: Mapping[str, str]) -> str:
+    """The page of the Space that a command starts; then it is stopped."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    environment = environment_of({**OFFLINE, "GRADIO_SERVER_PORT": port, **variables})
+    server = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True)
+    try:
+        for _ in range(1200):
+            assert server.poll() is None, "the server has ended"
+            with contextlib.suppress(httpx.TransportError):
+                return httpx.get(f"http://127.0.0.1:{port}/", timeout=60).text
+            time.sleep(0.25)
+        raise AssertionError("no page after five minutes")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+
+
+def environment_of(variables: Mapping[str, str]) -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, **variables, "PATH": path}

@@ -14,6 +14,7 @@ from locations import ROOT
 KINDS: dict[str, set[str] | None] = {
     "python": None,
     "bash": None,
+    "start": {"docs/start.md"},  # test_readme.py
     "make": {"README.md", "CONTRIBUTING.md"},  # test_readme.py
     "hub": {"README.md", "docs/space.md"},  # test_readme.py, space/test_deployment.py
     "copy": {"CONTRIBUTING.md"},  # test_contributing.py

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import httpx
 import pytest
-from doc_examples import OFFLINE, examples, run
+from doc_examples import examples, page_of, run, run_in_order
 from hub_server import HubServer
 from hub_server import environment as client_environment
 from locations import ROOT
@@ -62,26 +56,20 @@ def test_make_demo_in_a_clone(tmp_path: Path) -> None:
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
     (clone / ".venv").symlink_to(Path(sys.executable).parents[1])
     # What is installed already is not installed again: the environment counts as made.
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    variables = {**os.environ, **OFFLINE, "GRADIO_SERVER_PORT": port, "PYTHONPATH": str(clone)}
     command = ["make", "-o", ".venv/demo", "demo"]
-    demo = subprocess.Popen(command, cwd=clone, env=variables, start_new_session=True)
-    try:
-        assert "What to watch next" in page_at(f"http://127.0.0.1:{port}/", demo)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(demo.pid, signal.SIGTERM)
-        demo.wait(30)
+    assert "What to watch next" in page_of(command, clone, {"PYTHONPATH": str(clone)})
     assert (clone / "models" / "sample" / "model.safetensors").exists()
 
 
-def page_at(address: str, server: subprocess.Popen[bytes]) -> str:
-    """The page of a server that is about to start."""
-    for _ in range(1200):
-        assert server.poll() is None, "the server has ended"
-        with contextlib.suppress(httpx.TransportError):
-            return httpx.get(address, timeout=60).text
-        time.sleep(0.25)
-    raise AssertionError("no page after five minutes")
+def test_from_nothing_to_a_space_of_ones_own_data(sample: hf_cf.Ratings, tmp_path: Path) -> None:
+    names = sample.catalogue[["id", "title"]].replace("Alien (1979)", "Radiohead")
+    names.to_csv(tmp_path / "artists.dat", sep="\t", index=False, header=False)
+    plays = sample.take(sample.user_codes <= 80).to_frame()
+    plays = plays.assign(weight=(200 * plays.rating).astype(int) + plays.user)
+    plays = plays.rename(columns={"user": "userID", "item": "artistID"})
+    plays = plays[["userID", "artistID", "weight"]]
+    plays.to_csv(tmp_path / "user_artists.dat", sep="\t", index=False)
+    answers, served = examples("docs/start.md", "start")
+    assert "title" in run_in_order([answers], tmp_path)
+    page = page_of(["bash", "-euc", served.code], tmp_path, {"PYTHONPATH": str(ROOT)})
+    assert "What to listen to next" in page

@@ -1,8 +1,9 @@
-"""``hf-cf space``: a Gradio Space that serves a model, on the Hub or in a folder."""
+"""``hf-cf space``: a Gradio Space that serves a model: here, on the Hub, or in a folder."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import getpass
 import sys
 from pathlib import Path
@@ -17,6 +18,17 @@ def add_parser(commands: Any) -> None:
     actions = commands.add_parser("space", help=text, description=text).add_subparsers(
         required=True, metavar="action"
     )
+
+    text = "serve a model on this machine, to a browser and to programs, until interrupted"
+    serve = actions.add_parser("serve", help=text, description=text)
+    serve.add_argument(
+        "--model", required=True, help="folder, or on the Hub: user/movies, or user/movies@REVISION"
+    )
+    serve.add_argument(
+        "--host", help="address to listen on (default: GRADIO_SERVER_NAME, or this machine alone)"
+    )
+    serve.add_argument("--port", type=int, help="default: GRADIO_SERVER_PORT, or 7860")
+    serve.set_defaults(run=_serve)
 
     text = "publish a Space on the Hugging Face Hub; done again, it is brought up to date"
     deploy = actions.add_parser("deploy", help=text, description=text)
@@ -40,6 +52,15 @@ def add_parser(commands: Any) -> None:
     export.add_argument("folder", type=Path, help="new, or of an earlier export")
     export.add_argument("--model", help="model on the Hub that its README names: user/movies")
     export.set_defaults(run=_export)
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    from hf_cf.space.loading import service_of
+    from hf_cf.space.serving import serve, space
+
+    app = space(service_of(arguments.model))
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(app, arguments.host, arguments.port)
 
 
 def _deploy(arguments: argparse.Namespace) -> None:

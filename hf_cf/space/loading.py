@@ -21,13 +21,18 @@ def load_service(model: str | None = None) -> Service | str:
     """
     name = model or os.environ.get(MODEL_VARIABLE) or DEFAULT_MODEL
     try:
-        if Path(name).exists():
-            rec = Recommender.from_pretrained(name)
-        else:
-            repo, _, revision = name.partition("@")
-            rec = Recommender.from_pretrained(repo, revision=revision or None)
-        service = Service(rec)
-        service.prepare()
-        return service
+        return service_of(name)
     except Exception as error:
         return f"The model could not be loaded: {logged(error, f'loading the model {name}')}."
+
+
+def service_of(name: str) -> Service:
+    """Load a model, a folder or one on the Hub, to be served; raises what loading raises."""
+    if Path(name).exists():
+        rec = Recommender.from_pretrained(name)
+    else:
+        repo, _, revision = name.partition("@")
+        rec = Recommender.from_pretrained(repo, revision=revision or None)
+    service = Service(rec)
+    service.prepare()
+    return service

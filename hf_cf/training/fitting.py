@@ -329,7 +329,12 @@ def _best_epoch(
     best = best_epoch(epochs)
     if not best or best is epochs[-1]:
         return {}
-    if progress:
+    if progress and best["epoch"] == 0:
+        print(
+            "No epoch had a lower validation error than user and item biases, from which the "
+            "training started: these are kept."
+        )
+    elif progress:
         print(
             f"Validation error rose after epoch {best['epoch']:.0f} of {epochs[-1]['epoch']:.0f}: "
             "the weights of that epoch are kept."

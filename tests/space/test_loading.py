@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx
 import pytest
-from calling import RATINGS, served
+from calling import RATINGS, free_port, served
 from hub_server import HubServer
 from huggingface_hub import HfApi
+from locations import ROOT
 
 import hf_cf
+from hf_cf.cli import main
 from hf_cf.space.loading import load_service
 from hf_cf.space.service import Service
 from hf_cf.training import fit
@@ -80,3 +84,30 @@ def test_without_gradio_it_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "pip install 'hf-cf[space]'" in done.stderr
+
+
+def test_the_command_serves_a_model_until_interrupted(
+    trained: hf_cf.Recommender, tmp_path: Path
+) -> None:
+    trained.save_pretrained(tmp_path / "movies")
+    port = free_port()
+    command = [sys.executable, "-m", "hf_cf", "space", "serve", "--model", "movies"]
+    with subprocess.Popen(
+        [*command, "--port", str(port)], cwd=tmp_path, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as server:  # fmt: skip
+        assert server.stdout is not None
+        assert f"http://127.0.0.1:{port}/" in server.stdout.readline()
+        transport = httpx.HTTPTransport(retries=5)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport) as http:
+            assert len(http.post("api/recommend", json={"ratings": RATINGS}).json()) > 0
+        server.send_signal(signal.SIGINT)
+        assert (server.wait(30), server.communicate()[1]) == (0, "")
+
+
+def test_the_command_says_what_is_wrong_with_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["space", "serve", "--model", str(tmp_path)]) == 1
+    assert "config.json" in capsys.readouterr().err

@@ -56,6 +56,16 @@ def test_few_ratings_are_predicted_about_as_well_as_by_damped_biases(model: str)
     assert np.mean(found) < 1.03 * np.mean(expected)
 
 
+def test_it_says_so_when_the_biases_at_the_start_are_kept(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rec = fit(*tiny().split(seed=2), ranking=None, lr=1.0)
+    assert rec.metrics["best_epoch"] == 0
+    assert "No epoch had a lower validation error than user and item biases" in (
+        capsys.readouterr().out
+    )
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_the_units_of_the_ratings_do_not_matter(model: str) -> None:
     found = []
