@@ -1,7 +1,9 @@
-"""Every example of README.md, CONTRIBUTING.md and docs/ works, or says why no test runs it."""
+"""Every example of README.md, CONTRIBUTING.md, docs/ and docstrings works, or says why not."""
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import re
 import subprocess
 from pathlib import Path
@@ -23,6 +25,11 @@ KINDS: dict[str, set[str] | None] = {
     **{kind: {"docs/api.md"} for kind in ("space", "curl", "mcp", "error")},
 }
 WITHOUT_CODE = {"diff", "json", "ts"}
+MODULES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted((ROOT / "hf_cf").rglob("*.py"))
+    if ">>> " in path.read_text("utf-8")
+]
 RUN_HERE = [
     page
     for page in PAGES
@@ -60,3 +67,10 @@ def can_be_read(language: str, code: str) -> None:
 @pytest.mark.parametrize("page", RUN_HERE)
 def test_the_examples_of_a_page_work_one_after_the_other(page: str, tmp_path: Path) -> None:
     run_in_order(examples(page, "python", "bash"), tmp_path)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_examples_of_docstrings_print_what_stands_there(module: str) -> None:
+    found = doctest.testmod(importlib.import_module(module))
+    assert found.attempted > 0
+    assert found.failed == 0

@@ -116,7 +116,7 @@ def fit(
     >>> train, valid = hf_cf.load_ratings("sample").split()
     >>> rec = fit(train, valid, model="dot_product_bias", epochs=1, progress=False)
     >>> sorted(rec.metrics)[-2:]
-    ['valid_mse', 'valid_rmse']
+    ['valid_rmse', 'valid_rmse_biases']
     """
     if isinstance(ranking, str) and ranking != "default":
         raise ValueError(f"ranking={ranking!r}; give an ImplicitALSConfig, 'default' or None")

@@ -91,6 +91,8 @@ def load_ratings(
 
     Examples
     --------
+    >>> load_ratings("sample")
+    Ratings(sample: 59,334 ratings of 560 items by 600 users, 0.5 to 5)
     >>> load_ratings("ratings.csv", item_col="isbn")  # doctest: +SKIP
     >>> load_ratings("ml-100k/u1.base", item="title")  # doctest: +SKIP
     """
