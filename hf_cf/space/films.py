@@ -13,12 +13,21 @@ from hf_cf.data.catalogue import Catalogue
 
 Json = dict[str, Any]
 
+_EXACT = 2**53  # beyond it a browser rounds numbers
+
+
+def as_sent(identifier: int | str) -> int | str:
+    """An id as JSON: a number where a browser keeps it exactly, else text, which is taken too."""
+    is_exact = isinstance(identifier, str) or -_EXACT <= identifier <= _EXACT
+    return identifier if is_exact else str(identifier)
+
 
 class Films:
     """The films of a catalogue by code, in columns of Python values that JSON can take.
 
-    A film is ``{"item", "title", "year", "genres", "n_ratings"}``: raw id, text, number or null,
-    list, number; and ``"creator"`` where a column says who made it: author, artist, director.
+    A film is ``{"item", "title", "year", "genres", "n_ratings"}``: id (see `as_sent`), text, number
+    or null, list, number; and ``"creator"`` where a column says who made it: author, artist,
+    director.
 
     Parameters
     ----------
@@ -74,7 +83,7 @@ class Films:
         genres = table["genres"].fillna("").tolist() if "genres" in table else [""] * n
         return list(
             zip(
-                table["id"].tolist(),
+                [as_sent(identifier) for identifier in table["id"].tolist()],
                 table["title"].tolist(),
                 [None if pd.isna(year) else int(year) for year in years],
                 genres,

@@ -99,9 +99,11 @@ def item(value: Any, name: str = "item") -> int | str:
     """An item's id or title."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise InvalidInput(f"{name} is {quoted(value)}; it must be an id or a title")
-    if isinstance(value, int):
-        return integer(value, name, -(2**53), 2**53)
-    return text(value, name)
+    if isinstance(value, str):
+        return text(value, name)
+    if not -(2**63) <= value < 2**63:
+        raise InvalidInput(f"{name} is {quoted(value)}; no id is so large")
+    return value
 
 
 def items(value: Any, name: str, most: int = MOST_ITEMS) -> list[int | str]:

@@ -15,7 +15,7 @@ from hf_cf.data.vocab import Codes
 from hf_cf.inference import answers
 from hf_cf.inference.users import KnownUsers
 from hf_cf.space import inputs
-from hf_cf.space.films import Json
+from hf_cf.space.films import Json, as_sent
 from hf_cf.space.lists import ListReader
 from hf_cf.space.model_report import model_report
 from hf_cf.space.service import Service, numbers
@@ -68,14 +68,14 @@ class PageFunctions:
         wanted = inputs.integer(n, "n", most=1000)
         if self._service.rec.history is None:
             return [
-                {"user": name, "n_ratings": None}
+                {"user": as_sent(name), "n_ratings": None}
                 for name in self._service.rec.users.ids[:wanted].tolist()
             ]
         counts = np.diff(self._service.rec.history.starts)[1:]
         most = np.argsort(-counts, kind="stable")[:wanted]
         names = self._service.rec.users.ids[most].tolist()
         return [
-            {"user": name, "n_ratings": int(count)}
+            {"user": as_sent(name), "n_ratings": int(count)}
             for name, count in zip(names, counts[most], strict=True)
         ]
 

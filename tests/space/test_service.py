@@ -7,7 +7,10 @@ import json
 import pytest
 
 import hf_cf
+from hf_cf.space.errors import InvalidInput
+from hf_cf.space.page_functions import PageFunctions
 from hf_cf.space.service import Service
+from hf_cf.training import fit
 
 RATINGS = {"Alien (1979)": 5, "Blade Runner (1982)": 4, "Notting Hill (1999)": 2}
 
@@ -49,3 +52,20 @@ def test_of_an_empty_list_there_is_nothing_to_explain(small: hf_cf.Recommender) 
     rare = {"min_ratings": 1_000_000, "explain": True}
     assert service.recommend({"Alien (1979)": 5, "Heat (1995)": 1}, **rare) == []
     assert service.recommend_for_user(user, **rare) == []
+
+
+def test_ids_that_a_browser_would_round_are_sent_as_text_and_taken_either_way() -> None:
+    table = hf_cf.load_ratings("sample").to_frame()[["user", "item", "rating"]].head(3000)
+    large = table.assign(
+        user=table["user"].astype("int64") + 2**60, item=table["item"].astype("int64") + 2**62
+    )
+    rec = fit(hf_cf.Ratings.from_frame(large), None, "als", progress=False)
+    service = Service(rec)
+    (card,) = service.recommend([], n=1)
+    assert card["item"] == str(int(card["item"])) and int(card["item"]) > 2**62
+    asked = [service.recommend([{"item": kind(card["item"]), "rating": 5}]) for kind in (str, int)]
+    assert asked[0] == asked[1] and asked[0]
+    user = PageFunctions(service).users(1)[0]["user"]
+    assert service.recommend_for_user(user) == service.recommend_for_user(int(user))
+    with pytest.raises(InvalidInput, match="no id is so large"):
+        service.similar(2**63)
