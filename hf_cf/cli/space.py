@@ -27,7 +27,7 @@ def add_parser(commands: Any) -> None:
     serve.add_argument(
         "--host", help="address to listen on (default: GRADIO_SERVER_NAME, or this machine alone)"
     )
-    serve.add_argument("--port", type=int, help="default: GRADIO_SERVER_PORT, or 7860")
+    serve.add_argument("--port", type=_port, help="default: GRADIO_SERVER_PORT, or 7860")
     serve.set_defaults(run=_serve)
 
     text = "publish a Space on the Hugging Face Hub; done again, it is brought up to date"
@@ -52,6 +52,12 @@ def add_parser(commands: Any) -> None:
     export.add_argument("folder", type=Path, help="new, or of an earlier export")
     export.add_argument("--model", help="model on the Hub that its README names: user/movies")
     export.set_defaults(run=_export)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 2**16:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; choose 1 to 65535")
+    return int(text)
 
 
 def _serve(arguments: argparse.Namespace) -> None:

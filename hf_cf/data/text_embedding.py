@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -56,6 +56,8 @@ class TextEmbedding:
             The catalogue has no such column, the model cannot be loaded, or knows no word of the
             text.
         """
+        if TEXT in table:
+            raise InvalidArgument(f"text: rename the catalogue's column {TEXT!r}; text goes there")
         for name in columns:
             if name not in table:
                 there = ", ".join(map(str, table))
@@ -78,15 +80,17 @@ class TextEmbedding:
         )
         return found, found._added(table, raw)
 
-    def added_to(self, table: pd.DataFrame, model: str | Path | None = None) -> pd.DataFrame:
+    def at(self, model: str | Path | None) -> Self:
+        """Return the same, with the place where its static model is now; None if not moved."""
+        return self if model is None else replace(self, model=str(model))
+
+    def added_to(self, table: pd.DataFrame) -> pd.DataFrame:
         """Add the column `TEXT`, a float32 array in each row; None where there is no text.
 
         Parameters
         ----------
         table : DataFrame
             With those of `columns` that are known.
-        model : str or Path, optional
-            Where the same static model is now, if it has moved.
 
         Raises
         ------
@@ -96,12 +100,11 @@ class TextEmbedding:
         texts = _texts(table, self.columns)
         if not any(texts):
             return table.assign(**{TEXT: None})
-        name = str(model or self.model)
-        raw = _embedded(texts, name)
+        raw = _embedded(texts, self.model)
         if raw.shape[1] != len(self.centre):
             raise InvalidArgument(
-                f"the text model {name!r} gives {raw.shape[1]} numbers a text, and the model was "
-                f"trained with {len(self.centre)}; give the one that it was trained with"
+                f"the text model {self.model!r} gives {raw.shape[1]} numbers a text, and the model "
+                f"was trained with {len(self.centre)}; give the one that it was trained with"
             )
         return self._added(table, raw)
 

@@ -36,6 +36,16 @@ class ColdStart(Curves):
 
     by, unit = "given", "ratings"
 
+    def value(self, metric: str, given: int, system: str = MODEL) -> float:
+        """One figure: ``value("rmse", 10)`` or ``value("ndcg", 3, "most popular")``.
+
+        Raises
+        ------
+        KeyError
+            It was not measured.
+        """
+        return self._at(metric, given, system)
+
 
 def cold_start(
     rec: Recommender,

@@ -33,6 +33,16 @@ class Questions(Curves):
 
     by, unit = "asked", "questions"
 
+    def value(self, metric: str, asked: int, system: str = MODEL) -> float:
+        """One figure: ``value("rmse", 5)`` or ``value("ndcg", 3, "most popular")``.
+
+        Raises
+        ------
+        KeyError
+            It was not measured.
+        """
+        return self._at(metric, asked, system)
+
 
 def questions(
     rec: Recommender,

@@ -115,14 +115,8 @@ class Curves:
     table: pd.DataFrame
     protocol: Mapping[str, Any]
 
-    def value(self, metric: str, number: int, system: str = MODEL) -> float:
-        """One figure: ``value("rmse", 10)`` or ``value("ndcg", 3, "most popular")``.
-
-        Raises
-        ------
-        KeyError
-            It was not measured.
-        """
+    def _at(self, metric: str, number: int, system: str) -> float:
+        """One figure; a `KeyError` says that it was not measured."""
         rows = self.table[(self.table[self.by] == number) & (self.table["system"] == system)]
         if not len(rows):
             raise KeyError(f"{system!r} was not measured with {number} {self.unit}")

@@ -189,11 +189,13 @@ def add_items(
         if history is not None:
             history = history.updated(users, given, len(model.users))
     by_item = History.from_codes(rated.astype(np.int32), owners, stars, len(new))
-    if model.text is not None:
-        described = model.text.added_to(pd.concat([old, new]), text_model)
+    text = None if model.text is None else model.text.at(text_model)
+    if text is not None:
+        described = text.added_to(pd.concat([old, new]))
         old, new = described[: len(old)], described[len(old) :]
     scorer = _with_items(model.scorer, old, new, by_item)
-    return replace(model, scorer=scorer, catalogue=Catalogue(vocab, table), history=history)
+    catalogue = Catalogue(vocab, table)
+    return replace(model, scorer=scorer, catalogue=catalogue, history=history, text=text)
 
 
 def _with_items(scorer: Scorer, known: pd.DataFrame, new: pd.DataFrame, given: History) -> Scorer:

@@ -268,7 +268,8 @@ def _with_text(
     if resume is not None and columns and (earlier is None or columns != earlier.columns):
         raise InvalidArgument("text cannot change when sampling is resumed")
     if earlier is not None:
-        return earlier, replace(train, catalogue=earlier.added_to(train.catalogue, model))
+        earlier = earlier.at(model)
+        return earlier, replace(train, catalogue=earlier.added_to(train.catalogue))
     if bool(columns) != (model is not None):
         raise InvalidArgument(
             "text= names columns of the catalogue, and text_model= what embeds them; give both"

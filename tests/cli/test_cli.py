@@ -354,3 +354,13 @@ def test_warnings_of_the_caller_are_shown_as_before(folder: Path) -> None:
     before = warnings.showwarning
     main(["predict", "--model", str(folder), "--user", "7", "3"])
     assert warnings.showwarning is before
+
+
+@pytest.mark.parametrize("port", ["0", "99999", "-1", "eighty"])
+def test_a_port_that_there_is_not_is_refused_before_a_model_is_loaded(
+    port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["space", "serve", "--model", "none", f"--port={port}"])
+    assert end.value.code == 2
+    assert f"'{port}' is no port; choose 1 to 65535" in capsys.readouterr().err

@@ -67,7 +67,7 @@ def test_other_texts_are_placed_on_the_same_axes(tmp_path: Path) -> None:
     # Without any text, the static model is not asked for.
     gone = TextEmbedding(text.columns, "nowhere", text.centre, text.axes)
     assert vectors(gone.added_to(more.drop(columns="title"))) == [None, None]
-    assert vectors(gone.added_to(more, tmp_path)) == found
+    assert vectors(gone.at(tmp_path).added_to(more)) == found
 
 
 def test_many_numbers_become_few(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     text, _ = TextEmbedding.fit(FILMS, ["title"], static_model(tmp_path / "model", WORDS))
     other = static_model(tmp_path / "other", {"love": [1, 2]})
     with pytest.raises(InvalidArgument, match=r"gives 2 numbers a text, and .* with 3"):
-        text.added_to(FILMS, other)
+        text.at(other).added_to(FILMS)
     monkeypatch.setitem(sys.modules, "model2vec", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'hf-cf\[text\]'"):
         TextEmbedding.fit(FILMS, ["title"], other)

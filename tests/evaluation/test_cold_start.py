@@ -58,7 +58,7 @@ def test_errors_are_those_of_predict_and_of_means(
 
 def test_popularity_is_the_same_for_all_and_mean_does_not_learn(found: ColdStart) -> None:
     assert found.value("rmse", 0, "item mean") == found.value("rmse", 10, "item mean")
-    assert found.value("rmse", 10) < found.value("rmse", 0)
+    assert found.value("rmse", given=10) < found.value("rmse", 0)
     assert found.value("ndcg", 10) > found.value("ndcg", 10, "most popular")
 
 

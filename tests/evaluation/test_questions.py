@@ -45,7 +45,7 @@ def test_nothing_asked_is_the_cold_start_without_ratings(
     for system in SYSTEMS:
         assert found.value("answered", 0, system) == 0
         for metric in ("rmse", "ndcg"):
-            assert found.value(metric, 0, system) == start.value(metric, 0)
+            assert found.value(metric, asked=0, system=system) == start.value(metric, 0)
 
 
 def test_asking_about_everything_is_the_cold_start_with_all_ratings(

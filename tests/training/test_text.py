@@ -90,7 +90,9 @@ def test_a_text_model_that_has_moved_is_named_again(model: Path, tmp_path: Path)
     moved = model.rename(tmp_path / "elsewhere")
     with pytest.raises(hf_cf.errors.InvalidArgument, match=f"the text model '{model}' cannot be"):
         rec.add_items(NEW)
-    pd.testing.assert_frame_equal(rec.add_items(NEW, text_model=moved).recommend(0, n=70), found)
+    larger = rec.add_items(NEW, text_model=moved)
+    pd.testing.assert_frame_equal(larger.recommend(0, n=70), found)
+    assert larger.trained.text is not None and larger.trained.text.model == str(moved)
 
 
 def test_stars_of_a_new_film_follow_from_its_text(model: Path) -> None:
