@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self, Unpack
 
@@ -345,14 +344,10 @@ class Recommender:
     def build_index(self, *, seed: int = 0, progress: bool = True) -> None:
         """Make an index of the items, so that recommending from millions need not score them all.
 
-        It belongs to the model from then on, and is saved and published with it. It holds the
-        ranking head's item vectors once more in memory; see `hf_cf.inference.item_index`. `seed`
-        is that of its clustering. Without a ranking head there is nothing to index: ValueError.
+        It is saved and published with the model, and holds the item vectors once more in memory;
+        see `hf_cf.inference.item_index`. `seed` is of its clustering. ValueError: no ranking head.
         """
-        if self.ranking is None:
-            raise ValueError("this model has no ranking head, whose items an index is made of")
-        ranking = self.ranking.with_index(seed=seed, progress=progress)
-        self.trained = replace(self.trained, scorer=replace(self.trained.scorer, ranking=ranking))
+        self.trained = self.trained.with_index(seed=seed, progress=progress)
 
     def attach_history(self, ratings: Ratings) -> None:
         """Tell the model who has rated what, so that it leaves out what known users have seen.
@@ -386,11 +381,10 @@ class Recommender:
     ) -> Recommender:
         """Place new items by their features, and by a few ratings, without training.
 
-        Both heads place them: how they are liked, and who would choose them, is what their
-        features let expect, until ratings say more. The rating model must be a ``bayesian_mf``.
-        `items` has a column ``id`` and what the catalogue has, such as ``title``, ``year``,
-        ``genres``; `ratings` are known users', for the new items; `text_model` is where the text
-        model of the training is now, if it has moved. Returns what `add_users` does.
+        Both heads predict from their features, until ratings say more. The rating model must be a
+        ``bayesian_mf``. `items` has a column ``id`` and what the catalogue has, such as ``title``;
+        `ratings` are known users', for the new items; `text_model` is where the text model of the
+        training is now, if it has moved. Returns what `add_users` does.
         """
         return Recommender(updates.add_items(self.trained, items, ratings, text_model))
 
@@ -425,10 +419,16 @@ class Recommender:
     ) -> Self:
         """Load a model from a folder or from the Hugging Face Hub; neither needs to be trusted.
 
-        It is a model's folder, or a repository such as ``"user/movies"``; `device` is where to
-        compute. `options` are ``revision``, ``token``, ``cache_dir``, ...: see
-        `storage.hub.DownloadOptions`. A broken folder raises `ModelFormatError`, a repository that
-        cannot be had `HubError`.
+        Parameters
+        ----------
+        folder_or_repo : str or Path
+            A model's folder, or a repository such as ``"user/movies"``.
+        device : str or torch.device
+            Where to compute.
+        **options
+            ``revision``, ``token``, ``cache_dir``, ...: see `storage.hub.DownloadOptions`.
+
+        A broken folder raises `ModelFormatError`, a repository that cannot be had `HubError`.
         """
         return cls(read_model(local_folder(folder_or_repo, **options)).to(device))
 

@@ -92,7 +92,7 @@ def load_split(arguments: argparse.Namespace) -> tuple[Ratings, Ratings | None]:
 
 
 _FLAG = re.compile(
-    r"\b(user_col|item_col|rating_col|timestamp_col|scale|feedback|missing|items|wide)="
+    r"\b(user_col|item_col|rating_col|timestamp_col|scale|feedback|missing|items|wide|text_model|text)="
     r"(True|\([^)]*\)|'[^']*'|[\w.]+)?"
 )
 

@@ -169,6 +169,13 @@ class TrainedModel:
         """Return the same model on a device; the modules themselves move."""
         return replace(self, scorer=self.scorer.to(device))
 
+    def with_index(self, *, seed: int = 0, progress: bool = True) -> TrainedModel:
+        """Return the same model with an index of its items; ValueError without a ranking head."""
+        if self.scorer.ranking is None:
+            raise ValueError("this model has no ranking head, whose items an index is made of")
+        ranking = self.scorer.ranking.with_index(seed=seed, progress=progress)
+        return replace(self, scorer=replace(self.scorer, ranking=ranking))
+
     def with_history(self, ratings: Ratings) -> TrainedModel:
         """Return the same model with the ratings of its users and items among `ratings`."""
         history = History.from_ratings(ratings.recode(self.users, self.items))

@@ -42,7 +42,7 @@ _HEAD = (
 _SYNTHETIC = (
     '<p class="banner" role="note"><strong>Synthetic {rating}s.</strong> This model was trained on'
     " generated {rating}s of {plural}, for trying things out. Its recommendations say nothing about"
-    " the taste of anybody.</p>"
+    " anybody&rsquo;s taste.</p>"
 )
 
 _FONTS = "".join(

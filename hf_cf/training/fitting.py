@@ -145,7 +145,8 @@ def fit(
     chosen = chosen_device(device, len(train), settings.model)
     if threads is not None and threads < 1:
         raise ValueError(f"threads={threads}; it must be at least 1")
-    embedding, train = _with_text(train, text, text_model, resume)
+    uses_features = ranking is not None or (settings.model == "bayesian_mf" and settings.features)
+    embedding, train = _with_text(train, text, text_model, resume, is_used=uses_features)
     with limited_to(threads or usable_threads()):
         if train.feedback == "implicit":
             trained = _trained_on_interactions(train, valid, ranking, embedding, chosen)
@@ -261,6 +262,8 @@ def _with_text(
     columns: Sequence[str],
     model: str | Path | None,
     resume: Recommender | None,
+    *,
+    is_used: bool,
 ) -> tuple[TextEmbedding | None, Ratings]:
     """How the catalogue's text becomes numbers, and the ratings with these in the catalogue."""
     columns = (columns,) if isinstance(columns, str) else tuple(columns)
@@ -276,6 +279,8 @@ def _with_text(
         )
     if not columns:
         return None, train
+    if not is_used:
+        raise InvalidArgument("text= is for the ranking head and bayesian_mf, and neither uses it")
     embedding, table = TextEmbedding.fit(train.catalogue, columns, str(model))
     return embedding, replace(train, catalogue=table)
 

@@ -151,6 +151,15 @@ def test_columns_and_model_come_together(given: dict[str, Any]) -> None:
         fit(of_two_tastes(), None, "als", progress=False, **given)
 
 
+@pytest.mark.parametrize(
+    "settings", [{"model": "als"}, {"model": "bayesian_mf", "features": False}], ids=str
+)
+def test_text_that_nothing_would_use_is_refused(model: Path, settings: dict[str, Any]) -> None:
+    options = {"ranking": None, "progress": False, "text": TEXT, "text_model": model}
+    with pytest.raises(hf_cf.errors.InvalidArgument, match="neither uses it"):
+        fit(of_two_tastes(), None, **settings, **options)
+
+
 def test_the_command_line_takes_text(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -161,6 +170,8 @@ def test_the_command_line_takes_text(
         "train", "--data", str(ratings), "--items", str(catalogue), "--model", "als",
         "--epochs", "1", "--out", str(tmp_path / "model"), "--quiet", "--text", "plot",
     ]  # fmt: skip
+    assert main(command) == 1
+    assert "--text ... names columns of the catalogue, and --text-model ... what" in capsys.readouterr().err
     assert main([*command, "--text-model", str(tmp_path / "nothing")]) == 1
     assert f"the text model '{tmp_path / 'nothing'}' cannot be loaded" in capsys.readouterr().err
     assert main([*command, "--text-model", str(model)]) == 0
