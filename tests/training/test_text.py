@@ -171,7 +171,8 @@ def test_the_command_line_takes_text(
         "--epochs", "1", "--out", str(tmp_path / "model"), "--quiet", "--text", "plot",
     ]  # fmt: skip
     assert main(command) == 1
-    assert "--text ... names columns of the catalogue, and --text-model ... what" in capsys.readouterr().err
+    said = "--text ... names columns of the catalogue, and --text-model ... what embeds them"
+    assert said in capsys.readouterr().err
     assert main([*command, "--text-model", str(tmp_path / "nothing")]) == 1
     assert f"the text model '{tmp_path / 'nothing'}' cannot be loaded" in capsys.readouterr().err
     assert main([*command, "--text-model", str(model)]) == 0
