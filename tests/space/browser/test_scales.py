@@ -136,6 +136,9 @@ def test_other_scales_have_a_slider_and_its_number(
     with visited(visit, scale) as page:
         expect(page.locator(".stars-input")).to_have_count(0)
         asked = page.locator(".deck .poster-title").inner_text()
+        for place in (".deck", "#discover .card"):
+            box = page.locator(place).first.locator(".rating-slider").bounding_box()
+            assert box and box["height"] < 60  # one line, whichever way its place lays things out
         page.locator(".deck").get_by_role("slider").focus()
         page.keyboard.type(typed)
         page.keyboard.press("Enter")
