@@ -11,8 +11,6 @@ from importlib import resources
 
 _FOLDERS = ("components", "pages")
 
-_FONT = re.compile(r"static/fonts/[^\"]+")
-
 _UNSAID = re.compile(r"^[ \t]*(?://[^\n]*\n|/\*.*?\*/[ \t]*\n|\n)?[ \t]*", re.M | re.S)
 """Comments that have lines of their own, and the spaces in front of a line."""
 
@@ -26,11 +24,6 @@ def script() -> str:
 def stylesheet() -> str:
     """All styles."""
     return _texts(".css")
-
-
-def fonts() -> list[str]:
-    """Addresses of the fonts that the styles name, relative to the Space's."""
-    return _FONT.findall(stylesheet())
 
 
 def _texts(suffix: str) -> str:

@@ -187,6 +187,23 @@ def test_nothing_moves_under_a_finger(visit: Visit, space: str, width: int) -> N
     assert page.evaluate("shifted") < 0.05  # a page is taken to be steady below 0.1
 
 
+def test_a_font_that_comes_late_is_left_for_the_next_visit(visit: Visit, space: str) -> None:
+    """In both weights, so that headings and text are of one family."""
+
+    def late(route: Route) -> None:
+        page.wait_for_function("performance.getEntriesByType('paint').length > 0")
+        route.continue_()
+
+    page = visit("about:blank")
+    page.route("**/IBMPlexSans-Regular.woff2", late)
+    with page.expect_response("**/IBMPlexSans-Regular.woff2"):
+        page.goto(space, wait_until="commit")
+    expect(page.locator("#discover .card").first).to_be_visible()
+    own = "[...document.fonts].filter((face) => face.family === 'Plex').length"
+    assert page.evaluate(own) == 0
+    page.unroute_all(behavior="wait")
+
+
 def test_a_slow_network_sees_something_before_gradio_has_come(space: str, browser: Browser) -> None:
     """The document alone draws the page: none of gradio's scripts and styles has to come."""
     slow = browser.new_page()
