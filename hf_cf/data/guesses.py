@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hf_cf.data.scale import LIKES, RatingScale, Stars
+from hf_cf.data.scale import LIKES, RatingScale, Stars, distinct
 from hf_cf.errors import InvalidArgument
 
 Feedback: TypeAlias = Literal["explicit", "implicit"]
@@ -69,14 +69,15 @@ def read_feedback(values: Stars | None, wanted: str | None) -> Feedback:
         if values is None and wanted == "explicit":
             raise InvalidArgument("feedback='explicit' needs a column of ratings")
         return "explicit" if wanted == "explicit" else "implicit"
+    levels = None if values is None else distinct(values)
     why = None
-    if values is None:
+    if levels is None:
         why = "there is no column of ratings, so each row is taken as a like"
-    elif len(values) and (values == values[0]).all():
-        why = f"all ratings are {values[0]:g}, so they are taken as likes"
-    elif len(values) and values.min() >= 0 and _are_integers(values) and _reach_far(values):
+    elif len(levels) == 1:
+        why = f"all ratings are {levels[0]:g}, so they are taken as likes"
+    elif len(levels) and levels[0] >= 0 and _are_integers(levels) and _reach_far(levels):
         why = (
-            f"ratings are integers up to {values.max():,.0f}, so they are taken as strengths, "
+            f"ratings are integers up to {levels[-1]:,.0f}, so they are taken as strengths, "
             "such as how often something was played"
         )
     if why is None:
@@ -101,9 +102,10 @@ def read_scale(stars: Stars, wanted: Any = None) -> RatingScale:
     """
     if wanted is not None:
         return wanted if isinstance(wanted, RatingScale) else _as_scale(wanted, stars)
-    seen = RatingScale.infer(stars)
-    _say_what_stands_apart(stars)
-    usual = _usual(stars, seen)
+    levels = distinct(stars)
+    seen = RatingScale.infer(levels)
+    _say_what_stands_apart(levels)
+    usual = _usual(levels, len(stars))
     if usual is None or usual == seen:
         return seen
     _say(
@@ -113,22 +115,23 @@ def read_scale(stars: Stars, wanted: Any = None) -> RatingScale:
     return usual
 
 
-def _usual(stars: Stars, seen: RatingScale) -> RatingScale | None:
+def _usual(levels: Stars, n: int) -> RatingScale | None:
+    """The usual scale that n ratings of these different values are on, if any."""
+    least, most = levels[0], levels[-1]
     for low, high, step in _USUAL:
-        steps = (stars - np.float32(low)) / np.float32(step)
-        fits = stars.min() >= low and stars.max() <= high and (steps == np.rint(steps)).all()
-        if not fits or (low == 0 and stars.min() > 0):
+        steps = (levels - np.float32(low)) / np.float32(step)
+        fits = least >= low and most <= high and _are_integers(steps)
+        if not fits or (low == 0 and least > 0):
             continue
         # If many ratings never reach the top of a usual scale, they are on another scale.
-        reached = stars.max() == high or len(stars) < _FEW_RATINGS
+        reached = most == high or n < _FEW_RATINGS
         # A scale that starts at 0 and ends early, such as 0 to 2, is one of its own.
-        if reached and not (stars.min() == 0 and stars.max() < high):
+        if reached and not (least == 0 and most < high):
             return RatingScale(low, high, step)
     return None
 
 
-def _say_what_stands_apart(stars: Stars) -> None:
-    values = np.unique(stars)
+def _say_what_stands_apart(values: Stars) -> None:
     if len(values) < 3:
         return
     for apart, others in ((values[-1], values[:-1]), (values[0], values[1:])):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from hf_cf.data.words import ItemWords
 
@@ -39,13 +40,18 @@ class RatingScale:
     @classmethod
     def infer(cls, stars: Stars) -> RatingScale:
         """The scale that the given ratings use."""
-        values = np.unique(stars)
+        values = distinct(stars)
         if len(values) == 1:
             return cls(float(values[0]), float(values[0]) + 1.0, 1.0)
         low, high = float(values[0]), float(values[-1])
         step = float(np.diff(values).min())
         # A scale has few levels; anything finer is a continuous score, shown in hundredths.
         return cls(low, high, max(step, (high - low) / 100))
+
+
+def distinct(stars: Stars) -> Stars:
+    """The different values among ratings, (n,), in ascending order."""
+    return np.sort(pd.unique(stars))
 
 
 LIKES = RatingScale(0.0, 1.0, 1.0)

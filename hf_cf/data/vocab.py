@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ NA = "#na#"
 Codes = npt.NDArray[np.int32]
 
 _INTEGER = re.compile(r"0|-?[1-9]\d{0,18}")
+_AT_ONCE = 2**20
 _EXACT = 2**53  # beyond it not every integer is a float64
 
 
@@ -103,23 +104,35 @@ class Vocab:
         Of a Categorical only the categories are looked at; those that are not used are dropped.
         """
         if isinstance(raw, pd.Categorical):
-            used = np.zeros(len(raw.categories), dtype=bool)
-            used[raw.codes] = True
+            used = np.bincount(raw.codes, minlength=len(raw.categories)) > 0
             vocab, codes_of_used = cls.build(np.asarray(raw.categories)[used])
             codes_of_all = np.zeros(len(used), dtype=np.int32)
             codes_of_all[used] = codes_of_used
-            return vocab, codes_of_all[raw.codes]
+            return vocab, looked_up(codes_of_all, raw.codes)
         if np.issubdtype(raw.dtype, np.signedinteger) and len(raw) and raw.min() >= 0:
             span = int(raw.max()) + 1
             if span <= 4 * len(raw) + 1_000_000:
                 present = np.zeros(span, dtype=bool)
-                present[raw] = True
-                ids = np.flatnonzero(present)
+                for part in _parts(len(raw)):
+                    present[raw[part]] = True
                 code_of = np.cumsum(present, dtype=np.int32)
-                return cls(ids), code_of[raw]
+                return cls(np.flatnonzero(present)), looked_up(code_of, raw)
         codes, distinct = pd.factorize(raw)
         codes_of_distinct, sorted_ids = pd.factorize(_as_ids(distinct), sort=True)
         return cls(sorted_ids), (codes_of_distinct + 1).astype(np.int32)[codes]
+
+
+def looked_up(table: npt.NDArray[Any], places: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """``table[places]``, (n,), with less memory: numpy makes 8 bytes of each place at once."""
+    found = np.empty(len(places), table.dtype)
+    for part in _parts(len(places)):
+        found[part] = table[places[part]]
+    return found
+
+
+def _parts(n: int) -> Iterator[slice]:
+    """Slices that cover n places."""
+    return (slice(start, start + _AT_ONCE) for start in range(0, n, _AT_ONCE))
 
 
 def _as_ids(values: Any) -> pd.Index:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from hf_cf.data.readers.diagnosis import diagnose, explain_columns, line_of_row, split_line
 from hf_cf.data.readers.layouts import TableFormat
 from hf_cf.data.readers.packed import File, PackedFile
-from hf_cf.data.scale import RatingScale
+from hf_cf.data.scale import RatingScale, distinct
 from hf_cf.errors import DataFormatError
 
 READ_ERRORS = (
@@ -80,10 +80,12 @@ def read_ratings(
         columns[name] = to_numpy(table.column(name))
         # Each column is freed once it is copied: at 25 million ratings this halves the peak.
         table = table.drop_columns(name)
-    steps = (columns["rating"] - np.float32(scale.min)) / np.float32(scale.step)
+        pa.default_memory_pool().release_unused()
+    given = distinct(columns["rating"])
+    steps = (given - np.float32(scale.min)) / np.float32(scale.step)
     on_scale = (steps >= 0) & (steps <= len(scale.levels) - 1) & (steps == np.rint(steps))
     if not on_scale.all():
-        row = int(on_scale.argmin())
+        row = int(np.isin(columns["rating"], given[on_scale], invert=True).argmax())
         raise row_error(
             file,
             table_format,

@@ -30,6 +30,7 @@ from hf_cf.data.readers.titles import distinct_titles, year_of_title
 from hf_cf.data.readers.wanted import ARROW, FRAMES, Wanted, suffix_of
 from hf_cf.data.scale import DataSource, RatingScale, Stars
 from hf_cf.data.times import Timestamps, seconds
+from hf_cf.data.vocab import looked_up
 from hf_cf.data.words import noun_of_columns
 from hf_cf.errors import DataFormatError
 
@@ -77,9 +78,11 @@ def read_file(path: Path, wanted: Wanted) -> Ratings:
         column = columns.pop(name)
         ids[name] = _ids(column)
         check(name, column, _is_blank(ids[name]), "is not an id: the value is missing")
-    column = None
+        del column
+        pa.default_memory_pool().release_unused()
     stars, feedback, scale = _strengths(columns, len(ids["user"]), wanted, check)
     timestamps = _times(columns, wanted, check)
+    pa.default_memory_pool().release_unused()
     return Ratings.assemble(
         ids["user"],
         ids["item"],
@@ -190,13 +193,14 @@ def _read_delimited(
 
 def _read_parquet(path: Path, chosen: Mapping[str, str | None]) -> tuple[pa.Table, File, None]:
     try:
-        file = pq.ParquetFile(path)
-        header = file.schema_arrow.names
-        found = find_columns(path, header, chosen)
-        raw = file.read(columns=list(dict.fromkeys(found.values())))
+        found = find_columns(path, pq.read_schema(path).names, chosen)
+
+        def read(name: str) -> pa.ChunkedArray:
+            raw = pq.ParquetFile(path).read(columns=[found[name]])
+            return _parquet_column(path, name, raw[found[name]])
+
         with ThreadPoolExecutor() as pool:
-            parts = pool.map(lambda name: _parquet_column(path, name, raw[found[name]]), found)
-            columns = dict(zip(found, parts, strict=True))
+            columns = dict(zip(found, pool.map(read, found), strict=True))
     except (*READ_ERRORS, KeyError) as error:
         raise DataFormatError(f"the Parquet file cannot be read: {error}", file=path) from error
     return pa.table(columns, metadata=_named(found)), path, None
@@ -254,7 +258,7 @@ def _ids(column: pa.ChunkedArray) -> pd.Categorical[Any]:
     if all(text is not None and _INTEGER.fullmatch(text) for text in texts):
         integers = np.array([int(text.partition(".")[0]) for text in texts], dtype=np.int64)
         ids, code_of = np.unique(integers, return_inverse=True)
-        return pd.Categorical.from_codes(code_of.astype(np.int32).take(codes), pd.Index(ids))
+        return pd.Categorical.from_codes(looked_up(code_of.astype(np.int32), codes), pd.Index(ids))
     return pd.Categorical.from_codes(codes, categories=pd.Index(texts, dtype=object))
 
 
