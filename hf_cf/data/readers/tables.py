@@ -24,7 +24,13 @@ from hf_cf.data.readers.column_names import REQUIRED, find_columns
 from hf_cf.data.readers.frame_files import read_frame_file
 from hf_cf.data.readers.layouts import Field, TableFormat
 from hf_cf.data.readers.packed import File, look_at
-from hf_cf.data.readers.parsing import READ_ERRORS, read_columns, row_error, to_numpy
+from hf_cf.data.readers.parsing import (
+    READ_ERRORS,
+    give_back_memory,
+    read_columns,
+    row_error,
+    to_numpy,
+)
 from hf_cf.data.readers.sniffing import sniff
 from hf_cf.data.readers.titles import distinct_titles, year_of_title
 from hf_cf.data.readers.wanted import ARROW, FRAMES, Wanted, suffix_of
@@ -79,10 +85,10 @@ def read_file(path: Path, wanted: Wanted) -> Ratings:
         ids[name] = _ids(column)
         check(name, column, _is_blank(ids[name]), "is not an id: the value is missing")
         del column
-        pa.default_memory_pool().release_unused()
+        give_back_memory(len(ids["user"]))
     stars, feedback, scale = _strengths(columns, len(ids["user"]), wanted, check)
     timestamps = _times(columns, wanted, check)
-    pa.default_memory_pool().release_unused()
+    give_back_memory(len(ids["user"]))
     return Ratings.assemble(
         ids["user"],
         ids["item"],
