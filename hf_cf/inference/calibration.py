@@ -12,8 +12,7 @@ from hf_cf.data.history import History
 from hf_cf.data.ratings import Ratings
 from hf_cf.models import RatingModel, UserPrior, fold_in, predictive_variance
 from hf_cf.models.dot import DotModel
-from hf_cf.models.solver import Prior, SparseRows, solve_rows
-from hf_cf.models.threads import in_parallel, limited_to, threads_for
+from hf_cf.models.threads import limited_to
 
 GIVEN = (1, 3, 10)
 """Ratings that a validation user gives while the strength of the prior is chosen."""
@@ -68,17 +67,12 @@ def calibrated_prior(
         return prior
     history = History.from_ratings(valid).take(rng.permutation(users)[:MOST_USERS])
     halves = np.diff(history.starts) // 2
-    errors: dict[float, float] = {}
-
-    def try_out(strength: float) -> None:
-        errors[strength] = _squared_error(model, _stronger(prior, strength), history, halves)
-
-    work = float(len(history)) * model.vector_size**2
-    on_cpu = model.device.type == "cpu"
-    in_parallel(lambda: try_out, list(_STRENGTHS), threads_for(work) if on_cpu else 1)
-    prior = _stronger(prior, min(_STRENGTHS, key=errors.__getitem__))
     crowd = valid.take(np.arange(min(len(valid), _CROWD_RATINGS)))
-    with limited_to(1):
+    with limited_to(1):  # many small operations, which threads would only slow down
+        prior = min(
+            (_stronger(prior, strength) for strength in _STRENGTHS),
+            key=lambda tried: _squared_error(model, tried, history, halves),
+        )
         # After the strength: this mean has seen the ratings whose errors choose the strength, and
         # would let too strong a prior look good.
         prior = replace(prior, mean=_of_crowd(model, _stronger(prior, _CROWD), crowd))
@@ -110,28 +104,36 @@ def _reshaped(model: RatingModel, prior: UserPrior, history: History) -> UserPri
     indptr, items, stars = _first(history, np.diff(history.starts), model.device)
     n_users = history.n_rows
     owner = torch.from_numpy(history.user_codes()).to(model.device).long()
-    entries, noise = torch.arange(len(items), device=model.device), prior.noise
+    noise, lengths = prior.noise, np.diff(history.starts).tolist()
     started_from = noise * torch.linalg.inv(prior.precision.double())
+    vectors = None
     for _ in range(_EM_STEPS):
-        vectors = fold_in(model, prior, indptr, items, stars)
+        vectors = fold_in(model, prior, indptr, items, stars, start=vectors)
         predicted, gradients = model.stars_and_gradients(vectors[owner], items)
         # In the coordinates z of v = mean + root z the prior is noise * I.
         root = prior.root
-        rows = SparseRows(indptr, entries, stars)
-        lower = solve_rows(rows, gradients @ root, Prior(1.0), cholesky=True).cholesky
-        assert lower is not None
-        unknown = torch.cholesky_inverse(lower).sum(0).double()
+        known = torch.cat([_known_part(each) for each in (gradients @ root).split(lengths)])
+        unknown = -(known.T @ known).double()
+        unknown.diagonal().add_(n_users)
         off = (vectors - prior.mean).double()
         spread = off.T @ off + noise * root.double() @ unknown @ root.double().T
         covariance = (_TRAINED_COUNT * started_from + spread) / (_TRAINED_COUNT + n_users)
         # The residuals of fitted ratings are too small: by as much as these ratings reduce the
         # variance of the user's vector.
-        known = n_users * len(unknown) - float(unknown.trace())
         left = float((stars - predicted).double().square().sum())
-        noise = (left + noise * known) / len(stars)
+        noise = (left + noise * float(known.double().square().sum())) / len(stars)
         precision = (noise * torch.linalg.inv(covariance)).contiguous()
         prior = UserPrior(prior.mean, precision.to(prior.mean.dtype), noise)
     return prior
+
+
+def _known_part(design: Tensor) -> Tensor:
+    """W with ``W'W = I - (D'D + I)^-1``, (at most n, d), of a user's gradients D, (n, d)."""
+    if len(design) > design.shape[1]:
+        design = torch.linalg.qr(design, mode="r").R  # R'R is D'D
+    system = design @ design.T
+    system.diagonal().add_(1)
+    return torch.linalg.solve_triangular(torch.linalg.cholesky(system), design, upper=False)
 
 
 def _squared_error(
