@@ -99,8 +99,8 @@ class Damping(NamedTuple):
 def chosen_damping(train: Ratings) -> Damping:
     """Damping of `damped_biases` with the lowest squared error in cross-validation.
 
-    Users' and items' damping are chosen in turn from powers of two, twice. More than 200,000 ratings are
-    represented by a random part of them.
+    Users' and items' damping are chosen in turn from powers of two, twice. More than 200,000
+    ratings are represented by a random part of them.
 
     Parameters
     ----------
