@@ -58,7 +58,7 @@ class RowSolutions:
     mean : Tensor, shape (n_rows, k)
         The least-squares solution x, the mean of the posterior.
     sample : Tensor, shape (n_rows, k), optional
-        A draw from the posterior N(x, A^-1), if `noise` was given.
+        A sample from the posterior N(x, A^-1), if `noise` was given.
     cholesky : Tensor, shape (n_rows, k, k), optional
         Lower triangular L with L L' = A, the precision of the posterior.
     """

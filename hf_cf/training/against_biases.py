@@ -28,7 +28,7 @@ def blended_with_biases(model: RatingModel, biases: Biases, valid: Ratings) -> N
 
     Stars become ``(1 - c) * biases + c * model`` with the c of least squares, within 0 and 1. Only
     a `BiasedFactorization` is moved: models with an output range or a network choose an epoch
-    instead, and draws of a posterior stay what they are.
+    instead, and posterior samples stay what they are.
     """
     if not isinstance(model, BiasedFactorization):
         return

@@ -70,7 +70,7 @@ def train_bayesian(
         In evaluation mode, on the device.
     epochs : list of dict
         One record a kept sweep: ``epoch`` (the sweep), ``seconds``, and of the mean over the
-        draws so far ``valid_mse``, ``valid_mae``, ``valid_loss`` with validation ratings.
+        samples so far ``valid_mse``, ``valid_mae``, ``valid_loss`` with validation ratings.
     """
     chain = Chain(settings, train, device)
     first = settings.burn_in if resume is None else int(resume.sweeps)
@@ -154,7 +154,7 @@ class _RunningErrors:
 
 
 def watched_r_hat(model: BayesianFactorization, ratings: Ratings, *, seed: int = 0) -> float:
-    """`r_hat` of predictions for ratings, with a warning where it says that draws are too few."""
+    """`r_hat` of predictions for ratings, with a warning where it says that samples are too few."""
     found = r_hat(model, ratings, seed=seed)
     if found > MOST_R_HAT:
         warnings.warn(
@@ -168,7 +168,7 @@ def watched_r_hat(model: BayesianFactorization, ratings: Ratings, *, seed: int =
 def r_hat(model: BayesianFactorization, ratings: Ratings, *, seed: int = 0) -> float:
     """Split R-hat (Gelman et al. 2013, section 11.4) of predictions, its 95% quantile.
 
-    The draws are cut into a first and a second half. Where both are draws from one distribution
+    The samples are cut into a first and a second half. Where both are samples from one distribution
     the ratio of the spread of all to that within the halves is near 1.
     """
     known = np.flatnonzero((ratings.user_codes > 0) & (ratings.item_codes > 0))

@@ -101,7 +101,7 @@ class Chain:
             self._subtract_sessions()
 
     def empty_model(self, n_samples: int) -> BayesianFactorization:
-        """Build the model that `n_samples` draws of this chain go into."""
+        """Build the model that `n_samples` samples of this chain go into."""
         with torch.random.fork_rng():
             model = BayesianFactorization(
                 len(self.users.factors), len(self.items.factors), self.n_factors, n_samples,
@@ -134,43 +134,43 @@ class Chain:
         self.users.prior.sample(self.users.factors, rng)
         return self._draw_users(number)
 
-    def keep(self, model: BayesianFactorization, draw: int, user_means: Tensor) -> None:
+    def keep(self, model: BayesianFactorization, number: int, user_means: Tensor) -> None:
         """Put the state after a sweep into a model as one of its samples."""
         users, items = model.tables()
         for tables, factors in ((users, user_means), (items, self.items.factors)):
-            width = slice(draw * self.n_factors, (draw + 1) * self.n_factors)
+            width = slice(number * self.n_factors, (number + 1) * self.n_factors)
             tables[0].weight.data[:, width] = factors[:, :-1]
-            tables[1].weight.data[:, draw] = factors[:, -1]
+            tables[1].weight.data[:, number] = factors[:, -1]
         for at, (name, side) in enumerate((("user", self.users), ("item", self.items))):
             prior = side.prior
-            getattr(model, f"{name}_mean")[draw] = prior.mean
-            getattr(model, f"{name}_precision")[draw] = prior.precision
-            width = slice(draw * len(prior.mean), (draw + 1) * len(prior.mean))
+            getattr(model, f"{name}_mean")[number] = prior.mean
+            getattr(model, f"{name}_precision")[number] = prior.precision
+            width = slice(number * len(prior.mean), (number + 1) * len(prior.mean))
             getattr(model, f"{name}_link")[:, width] = prior.weights
-            model.link_precision[at, draw] = prior.link_precision
-        model.rating_precision[draw] = self.precision
+            model.link_precision[at, number] = prior.link_precision
+        model.rating_precision[number] = self.precision
         noise = model.user_noise.weight.data
         variance = 1 / (self.precision * self.user_weights)
-        noise[:, 0] += (variance - noise[:, 0]) / (draw + 1)  # the mean over the samples so far
+        noise[:, 0] += (variance - noise[:, 0]) / (number + 1)  # the mean over the samples so far
         noise[:, 1] = self.user_weights
         if self.sessions is not None and model.sittings is not None:
             self.sessions.copy_to(model.sittings)
 
     def go_back_to(self, model: BayesianFactorization, n_samples: int) -> None:
         """Take up the chain where a model had so many samples, the last of them after `sweeps`."""
-        draw = n_samples - 1
+        number = n_samples - 1
         kept = {name: tensor.to(self.device) for name, tensor in model.state_dict().items()}
-        factors = kept["item_factors.weight"].view(-1, model.n_samples, self.n_factors)[:, draw]
-        biases = kept["item_bias.weight"][:, draw, None]
+        factors = kept["item_factors.weight"].view(-1, model.n_samples, self.n_factors)[:, number]
+        biases = kept["item_bias.weight"][:, number, None]
         self.items.factors = torch.cat([factors, biases], 1)
         for at, (name, side) in enumerate((("user", self.users), ("item", self.items))):
             prior = side.prior
-            prior.mean = kept[f"{name}_mean"][draw].clone()
-            prior.precision = kept[f"{name}_precision"][draw].clone()
-            width = slice(draw * len(prior.mean), (draw + 1) * len(prior.mean))
+            prior.mean = kept[f"{name}_mean"][number].clone()
+            prior.precision = kept[f"{name}_precision"][number].clone()
+            width = slice(number * len(prior.mean), (number + 1) * len(prior.mean))
             prior.weights = kept[f"{name}_link"][:, width].clone()
-            prior.link_precision = float(kept["link_precision"][at, draw])
-        self.precision = float(kept["rating_precision"][draw])
+            prior.link_precision = float(kept["link_precision"][at, number])
+        self.precision = float(kept["rating_precision"][number])
         self.user_weights = kept["user_noise.weight"][:, 1].clone()
         if self.sessions is not None and model.sittings is not None:
             self.sessions.go_back_to(model.sittings, int(model.sweeps) - self.burn_in)

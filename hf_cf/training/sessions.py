@@ -38,15 +38,15 @@ class SessionSampler:
     def __init__(
         self, users: npt.NDArray[Any], times: npt.NDArray[np.int64], rng: np.random.Generator
     ) -> None:
-        self.keys, self.groups, self.owners, self.draws = [], [], [], []
+        self.keys, self.groups, self.owners, self.samples = [], [], [], []
         codes, seconds = torch.from_numpy(users), torch.from_numpy(checked_times(times))
         for window in WINDOWS:
             keys, groups = session_keys(codes, seconds, window).unique(return_inverse=True)
             self.keys.append(keys)
             self.groups.append(groups.numpy())
             self.owners.append((keys >> 32).numpy())
-            self.draws.append(rng.standard_normal(len(keys), np.float32) * np.float32(_START))
-        self.means = [np.zeros(len(draw)) for draw in self.draws]
+            self.samples.append(rng.standard_normal(len(keys), np.float32) * np.float32(_START))
+        self.means = [np.zeros(len(sample)) for sample in self.samples]
         self.variances = np.zeros(len(WINDOWS))  # mean over the samples, as the means
         self.n_kept = 0
         self.total = self._sum()
@@ -68,7 +68,7 @@ class SessionSampler:
         self.conditional_means, self.priors = [], []
         left = left + self.total
         for level, (groups, owners) in enumerate(zip(self.groups, self.owners, strict=True)):
-            old = self.draws[level]
+            old = self.samples[level]
             spread = float((old.astype(np.float64) ** 2).sum())
             prior = rng.standard_gamma(_SHAPE + len(old) / 2) / (_RATE + spread / 2)
             others = self.total - old[groups]
@@ -77,8 +77,8 @@ class SessionSampler:
             posterior = precisions[owners] * counts + prior
             mean = precisions[owners] * sums / posterior
             noise = rng.standard_normal(len(old)) / np.sqrt(posterior)
-            self.draws[level] = (mean + noise).astype(np.float32)
-            self.total = others + self.draws[level][groups]
+            self.samples[level] = (mean + noise).astype(np.float32)
+            self.total = others + self.samples[level][groups]
             self.conditional_means.append(mean)
             self.priors.append(prior)
         self.total = self._sum()  # without the rounding of many additions
@@ -97,13 +97,13 @@ class SessionSampler:
             to_keys, effects = sessions.level(level)
             to_keys.copy_(keys)
             effects[:, 0] = torch.from_numpy(self.means[level])
-            effects[:, 1] = torch.from_numpy(self.draws[level])
+            effects[:, 1] = torch.from_numpy(self.samples[level])
 
     def go_back_to(self, sessions: Sessions, n_kept: int) -> None:
         """Take up the last sample of a model, and its means over so many samples."""
         for level in range(len(self.keys)):
             mean, last = sessions.level(level)[1].T.numpy(force=True)
-            self.means[level], self.draws[level] = mean.astype(np.float64), last.copy()
+            self.means[level], self.samples[level] = mean.astype(np.float64), last.copy()
         self.variances = sessions.variances.double().numpy(force=True).copy()
         self.n_kept, self.total = n_kept, self._sum()
 
@@ -122,5 +122,5 @@ class SessionSampler:
         return [len(keys) for keys in self.keys]
 
     def _sum(self) -> npt.NDArray[np.float32]:
-        pairs = zip(self.draws, self.groups, strict=True)
-        return np.sum([draw[groups] for draw, groups in pairs], 0, dtype=np.float32)
+        pairs = zip(self.samples, self.groups, strict=True)
+        return np.sum([sample[groups] for sample, groups in pairs], 0, dtype=np.float32)
