@@ -5,8 +5,8 @@ Run from the repository root (pyspark comes with the extra ``spark``)::
     python benchmarks/spark_lost_machines.py --runs 20
 
 Each run is that of ``tests/spark/test_cluster.py``: a master and two workers on loopback, one of
-them killed with its executor while the executors factorize, and one while they recommend, a
-different while after each begins. Prints Markdown and writes it to
+them killed with its executor while the executors factorize, and one while they recommend. A first
+run without a loss tells how long each phase takes; the kills of the others are spread over it. Prints Markdown and writes it to
 ``benchmarks/results/spark_lost_machines.md``.
 """
 
@@ -38,27 +38,31 @@ def main() -> None:
     base, test = ratings()
     end = time.monotonic() + 60 * arguments.minutes
     rows, errors = [], []
+    phases = (0.0, 0.0)
     for run in range(arguments.runs + 1):
         if time.monotonic() > end:
             break
-        losing, delay = run > 0, 0.3 * run
+        share = run / (arguments.runs + 1)
+        delays = (share * phases[0], share * phases[1]) if run else None
+        when = "none lost" if delays is None else f"{delays[0]:.1f} s, {delays[1]:.1f} s"
         started = time.monotonic()
         try:
             with tempfile.TemporaryDirectory() as folder:
                 place = Path(folder)
                 table = place / "ratings.parquet"
                 base.to_frame()[COLUMNS[:3]].to_parquet(table)
-                train_and_lose(place, table, losing=losing, delay=delay)
+                took = train_and_lose(place, table, delays)
                 rec = hf_cf.Recommender.from_pretrained(place / "model")
                 found = evaluate(rec, base, test, resamples=0)
                 lists = pq.read_table(place / "lists").num_rows
         except (AssertionError, OSError, ValueError) as error:
-            errors.append(f"{delay:.1f} s: {error}")
+            errors.append(f"{when}: {error}")
             print(errors[-1], flush=True)
             continue
         quality = f"{found.value('rmse'):.4f} | {found.value('ndcg@10'):.4f} | {lists:,}"
-        when = f"{delay:.1f} s" if losing else "none lost"
-        rows.append(f"| {when} | {quality} | {time.monotonic() - started:.0f} |")
+        phases = phases if run else took
+        seconds = f"{took[0]:.1f}, {took[1]:.1f} | {time.monotonic() - started:.0f}"
+        rows.append(f"| {when} | {quality} | {seconds} |")
         print(rows[-1], flush=True)
     text = "\n".join(
         [
@@ -71,8 +75,8 @@ def main() -> None:
             f"{max(len(rows) - 1, 0)} of {len(rows) - 1 + len(errors)} runs with lost machines "
             "ended well.",
             "",
-            "| killed after | RMSE | nDCG@10 | rows of lists | s in all |",
-            "|---|---|---|---|---|",
+            "| killed after | RMSE | nDCG@10 | rows of lists | s of both phases | s in all |",
+            "|---|---|---|---|---|---|",
             *rows,
             *[f"\nFailed: {error}" for error in errors],
             "",

@@ -50,30 +50,40 @@ def wait_for(driver: subprocess.Popen[str], line: str) -> str:
     raise AssertionError(f"the driver ended before it said {line!r}: {''.join(said)[-3000:]}")
 
 
-def train_and_lose(place: Path, table: Path, losing: bool, delay: float) -> None:
-    """Train on a cluster and recommend to all; machines are lost a while into each phase."""
+def train_and_lose(
+    place: Path, table: Path, delays: tuple[float, float] | None
+) -> tuple[float, float]:
+    """Train on a cluster and recommend to all; return the seconds of both phases.
+
+    A machine is lost so many seconds into each phase, or none.
+    """
     with cluster(place) as machines:
         workers = [machines.add_worker(), machines.add_worker()]
         driver = start_driver(machines, table, place)
         try:
             assert "sent_along.zip" in wait_for(driver, "executors have hf_cf from")
             wait_for(driver, "alternation 1 of 2")
-            if losing:
-                time.sleep(delay)
+            started = time.monotonic()
+            if delays is not None:
+                time.sleep(delays[0])
                 machines.lose(workers.pop())
                 workers.append(machines.add_worker())
             wait_for(driver, "trained")
+            training = time.monotonic() - started
             assert driver.stdin is not None
             print("", file=driver.stdin, flush=True)
             wait_for(driver, "recommending begins")
-            if losing:
-                time.sleep(delay)
+            started = time.monotonic()
+            if delays is not None:
+                time.sleep(delays[1])
                 machines.lose(workers.pop(0))
             wait_for(driver, "recommended")
+            recommending = time.monotonic() - started
             assert driver.wait(60) == 0
         finally:
             driver.kill()
             driver.wait()
+    return training, recommending
 
 
 def start_driver(machines: Cluster, table: Path, place: Path) -> subprocess.Popen[str]:
@@ -89,7 +99,7 @@ def test_lost_machines_change_nothing_but_the_time(tmp_path: Path) -> None:
     base, test = ratings()
     table = tmp_path / "ratings.parquet"
     base.to_frame()[COLUMNS[:3]].to_parquet(table)
-    train_and_lose(tmp_path, table, losing=True, delay=0.5)
+    train_and_lose(tmp_path, table, delays=(0.5, 0.5))
     rec = hf_cf.Recommender.from_pretrained(tmp_path / "model")
     lists = pq.read_table(tmp_path / "lists").to_pandas()
     assert len(rec.users) == len(base.users)
