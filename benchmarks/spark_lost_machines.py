@@ -6,8 +6,8 @@ Run from the repository root (pyspark comes with the extra ``spark``)::
 
 Each run is that of ``tests/spark/test_cluster.py``: a master and two workers on loopback, one of
 them killed with its executor while the executors factorize, and one while they recommend. A first
-run without a loss tells how long each phase takes; the kills of the others are spread over it. Prints Markdown and writes it to
-``benchmarks/results/spark_lost_machines.md``.
+run without a loss tells how long each phase takes; the kills of the others are spread over it.
+Prints Markdown and writes it to ``benchmarks/results/spark_lost_machines.md``.
 """
 
 from __future__ import annotations
