@@ -25,8 +25,6 @@ A table with a third column, ``user``, holds the ratings of several visitors.
 OnUnknown: TypeAlias = Literal["raise", "skip"]
 """What to do with a rated item that the catalogue does not have."""
 
-MOST_RATINGS = 10_000
-
 
 def visitors_history(
     ratings: VisitorRatings,
@@ -44,8 +42,8 @@ def visitors_history(
     UnknownItem
         An item is no id and no title of the catalogue.
     ValueError
-        `ratings` has another shape, a rating is outside the scale or no number, a visitor has
-        rated an item twice, or more than `MOST_RATINGS` of them.
+        `ratings` has another shape, a rating is outside the scale or no number, or a visitor has
+        rated an item twice.
     """
     if on_unknown not in ("raise", "skip"):
         raise InvalidArgument(f"on_unknown={on_unknown!r}; choose from raise, skip")
@@ -56,9 +54,6 @@ def visitors_history(
         if (owners < 0).any():
             raise InvalidArgument("a rating has no user")
         names = plain_ids(distinct)
-    most = len(raw) if names is None else np.bincount(owners, minlength=1).max()
-    if most > MOST_RATINGS:
-        raise InvalidArgument(f"{most:,} ratings; at most {MOST_RATINGS:,} are taken")
     codes, stars = _codes(raw, catalogue, on_unknown), _checked(raw, values, scale)
     if on_unknown == "skip":
         known = codes > 0

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import hf_cf
 from hf_cf import RatingScale, UnknownItem, Vocab
 from hf_cf.data.catalogue import Catalogue
 from hf_cf.data.scale import Stars
 from hf_cf.data.vocab import Codes
-from hf_cf.inference.visitors import MOST_RATINGS, visitors_history
+from hf_cf.inference.visitors import visitors_history
+from hf_cf.training import fit
 
 SCALE = RatingScale(0.5, 5, 0.5)
 N_ITEMS = 10_001
@@ -101,11 +103,21 @@ def test_another_shape_is_refused_with_the_right_one(catalogue: Catalogue, ratin
         visitor_codes(ratings, catalogue, SCALE)
 
 
-def test_more_ratings_than_a_person_gives_are_refused(catalogue: Catalogue) -> None:
-    many = dict.fromkeys(range(1, MOST_RATINGS + 1), 3)
-    assert len(visitor_codes(many, catalogue, SCALE)[0]) == MOST_RATINGS
-    with pytest.raises(ValueError, match=r"10,001 ratings; at most 10,000"):
-        visitor_codes({**many, MOST_RATINGS + 1: 3}, catalogue, SCALE)
+def test_somebody_may_have_rated_every_item(catalogue: Catalogue) -> None:
+    everything = dict.fromkeys(range(1, N_ITEMS + 1), 3)
+    assert len(visitor_codes(everything, catalogue, SCALE)[0]) == N_ITEMS
+
+
+def test_a_visitor_with_15_000_ratings_is_answered_as_a_known_user_is() -> None:
+    rng = np.random.default_rng(0)
+    items = np.concatenate([rng.permutation(15_000)[:14_900], rng.integers(0, 15_000, 50)])
+    users = np.repeat([1, 2], [14_900, 50])
+    table = pd.DataFrame({"user": users, "item": items, "rating": rng.integers(1, 6, len(items))})
+    rec = fit(hf_cf.Ratings.from_frame(table), None, "als", epochs=2, progress=False)
+    given = table[table["user"] == 1]
+    found = rec.recommend(ratings=given, n=5)
+    assert not set(found["item"]) & set(given["item"])
+    assert found["item"].tolist() == rec.recommend(1, n=5)["item"].tolist()
 
 
 def test_unknown_items_can_be_skipped(catalogue: Catalogue) -> None:
