@@ -154,7 +154,7 @@ def test_the_file_stays_within_its_bound(split: tuple[hf_cf.Ratings, hf_cf.Ratin
     assert 2 <= model.n_samples < 15 and size <= 0.2e6
 
 
-def test_draws_of_the_effects_have_the_moments_of_their_conditional_posterior() -> None:
+def test_samples_of_the_effects_have_the_moments_of_their_conditional_posterior() -> None:
     rng = np.random.default_rng(0)
     users = np.array([1, 1, 1, 2, 2], np.int32)
     times = np.array([0, 10, DAY, 0, 0])
@@ -163,14 +163,14 @@ def test_draws_of_the_effects_have_the_moments_of_their_conditional_posterior() 
     days, found = [], []
     for _ in range(4000):
         # Two lengths are held at known values, and the third is drawn given them.
-        sampler.draws = [
+        sampler.samples = [
             np.float32([0.1, 0.2, 0.3]),
             np.zeros(3, np.float32),
             np.zeros(3, np.float32),
         ]
         sampler.total = sampler._sum()
         sampler.sample(left - sampler.total, np.array([1.0, 2.0, 4.0]), rng)
-        days.append(sampler.draws[0])
+        days.append(sampler.samples[0])
         found.append((sampler.conditional_means[0], sampler.priors[0]))
     for mean, prior in found[:50]:
         # User 1 on day 0: two ratings of precision 2; on day 1: one; user 2: two of precision 4.
