@@ -24,7 +24,7 @@ import torch
 VARIABLE = "HF_CF_THREADS"
 """Environment variable for the most threads that hf_cf takes."""
 
-A_SHARE = 2.0**23
+A_SHARE = 2.0**25
 """Multiplications for which a thread is worth starting: a millisecond or two of one core."""
 
 _MOST_WORKERS = 4  # Python threads side by side; more wait for the interpreter's lock
