@@ -24,7 +24,7 @@ def add_parser(commands: Any) -> None:
         "--all-users", action="store_true", help="all known users, into the file --out"
     )
     recommend.add_argument("--out", type=Path, help="Parquet file to write, for --all-users")
-    recommend.add_argument("-n", type=int, default=10, help="items a user (default: 10)")
+    recommend.add_argument("-n", "--n", type=int, default=10, help="items a user (default: 10)")
     recommend.add_argument(
         "--order-by", choices=("score", "stars"), default="score",
         help="what people of that taste choose and like (default), or predicted stars",
@@ -62,7 +62,9 @@ def add_parser(commands: Any) -> None:
 
     questions = _command(commands, "questions", "say what to ask a visitor about next")
     _add_rate(questions)
-    questions.add_argument("-n", type=int, default=10, help="items to ask about (default: 10)")
+    questions.add_argument(
+        "-n", "--n", type=int, default=10, help="items to ask about (default: 10)"
+    )
     questions.add_argument(
         "--exclude", action="append", default=[], metavar="ITEM",
         help="asked about already, or not known; repeated",
@@ -71,7 +73,7 @@ def add_parser(commands: Any) -> None:
 
     similar = _command(commands, "similar", "find the items most like one")
     similar.add_argument("item", help="an item's id or title, or what is near it")
-    similar.add_argument("-n", type=int, default=10, help="items to show (default: 10)")
+    similar.add_argument("-n", "--n", type=int, default=10, help="items to show (default: 10)")
     similar.set_defaults(run=_similar)
 
     predict = _command(commands, "predict", "predict the stars that a user gives items")

@@ -101,7 +101,7 @@ class Chain:
             self._subtract_sessions()
 
     def empty_model(self, n_samples: int) -> BayesianFactorization:
-        """Build the model that `n_samples` samples of this chain go into."""
+        """Build the model that `n_samples` states of this chain go into."""
         with torch.random.fork_rng():
             model = BayesianFactorization(
                 len(self.users.factors), len(self.items.factors), self.n_factors, n_samples,

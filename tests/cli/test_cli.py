@@ -176,6 +176,12 @@ def test_recommend_prints_the_table_that_python_gives(run: Any, folder: Path) ->
     pd.testing.assert_frame_equal(pd.DataFrame(found), expected, check_dtype=False, atol=1e-6)
 
 
+def test_n_is_never_read_as_novelty(run: Any, folder: Path) -> None:
+    """``--n 1`` was taken as the beginning of ``--novelty``."""
+    command = ("recommend", "--model", str(folder), "--user", "7")
+    assert run(*command, "--n", "1") == run(*command, "-n", "1")
+
+
 def test_recommend_serves_a_visitor(run: Any, folder: Path) -> None:
     rated = {"Alien (1979)": 5, "Heat (1995)": 1.5}
     flags = [text for item, stars in rated.items() for text in ("--rate", item, str(stars))]
