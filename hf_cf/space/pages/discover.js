@@ -10,7 +10,7 @@ pages.discover = async (element) => {
   const picks = h("section", { class: "picks", "aria-label": "Recommendations" });
   element.append(h("div", { class: "discover" }, you, picks));
   picks.append(h("div", { class: "cards" }, placeholders(6, "card")));
-  you.append(...placeholders(2, "panel"));
+  you.append(rateHeading(), ...placeholders(1, "search"), h("div", { class: "deck" }, placeholders(1, "deck")));
   try {
     const info = await modelInfo();
     const deck = questionDeck(info);
@@ -39,12 +39,16 @@ async function knownPairs(lists) {
   return lists.map((pairs) => [...new Map(pairs.filter(([item]) => !unknown.has(item)))]);
 }
 
+function rateHeading() {
+  return h("h2", {}, words.rate === "like" ? "What do you like?" : "Rate what you know");
+}
+
 function ratingPanel(deck, info) {
   const search = filmSearch({
     label: `Search for ${words.withArticle} to ${words.rate}`, hint: `Search for ${words.withArticle} to ${words.rate}`, beside: (film) => starsInput(film),
   });
   return [
-    h("h2", {}, words.rate === "like" ? "What do you like?" : "Rate what you know"), search, deck, info.profile.length > 0 && aboutYou(info.profile),
+    rateHeading(), search, deck, info.profile.length > 0 && aboutYou(info.profile),
     h("div", { class: "list-home" }, yourList()),
   ].filter(Boolean);
 }
