@@ -39,10 +39,10 @@ class RankingHead:
 
     def with_index(self, *, seed: int = 0, progress: bool = True) -> RankingHead:
         """Return the same head with an index, made for the users that it knows, or for visitors."""
-        known = self.user_vectors[self.user_vectors.any(1)]
+        known = self.user_vectors.any(1).nonzero()[:, 0]
         generator = torch.Generator().manual_seed(seed)
-        drawn = torch.randperm(len(known), generator=generator)[:_QUERIES]
-        queries = known[drawn.to(known.device)] if len(drawn) else self._visitors(generator)
+        drawn = known[torch.randperm(len(known), generator=generator)[:_QUERIES].to(known.device)]
+        queries = self.user_vectors[drawn] if len(drawn) else self._visitors(generator)
         index = ItemIndex.build(self.model.item_factors, queries, seed=seed, progress=progress)
         return RankingHead(self.model, self.user_vectors, index)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import pandas as pd
@@ -63,12 +63,19 @@ class RatingModel(nn.Module, ABC):
 
     def with_user_vectors(self, vectors: Tensor) -> RatingModel:
         """Return the same model with other users, by code: vectors of shape (n_users, d)."""
+        sizes = [table.embedding_dim for table in self.tables()[0]]
+        return self.with_user_tables(len(vectors), vectors.split(sizes, dim=1))
+
+    def with_user_tables(self, n_users: int, tables: Sequence[Tensor]) -> RatingModel:
+        """Return the same model with other users, from `tables` of `n_users` rows each.
+
+        They are in the order of ``self.tables()[0]``, and not copied where they are contiguous.
+        """
         names = {id(module): name for name, module in self.named_modules()}
-        tables, state = self.tables()[0], dict(self.state_dict())
-        parts = vectors.split([table.embedding_dim for table in tables], dim=1)
-        for table, part in zip(tables, parts, strict=True):
-            state[f"{names[id(table)]}.weight"] = part.contiguous()
-        return rebuilt(self, {**self.settings, "n_users": len(vectors)}, state)
+        state = dict(self.state_dict())
+        for own, table in zip(self.tables()[0], tables, strict=True):
+            state[f"{names[id(own)]}.weight"] = table.contiguous()
+        return rebuilt(self, {**self.settings, "n_users": n_users}, state)
 
     @abstractmethod
     def item_embeddings(self) -> Tensor:

@@ -39,10 +39,6 @@ class NoStars(RatingModel):
         """No tables of users, and none of items."""
         return [], []
 
-    def with_user_vectors(self, vectors: Tensor) -> NoStars:
-        """Return the same for other users, (n_users, 0)."""
-        return NoStars(len(vectors), self.settings["n_items"])
-
     def own_prior(self) -> UserPrior:
         """A prior of nothing."""
         return UserPrior(torch.zeros(0), None)

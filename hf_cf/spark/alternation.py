@@ -27,6 +27,7 @@ from hf_cf.spark.batches import Batches, map_batches
 from hf_cf.spark.blocks import RATINGS, HeldOut, as_bytes, from_bytes, ratings_of
 from hf_cf.spark.coding import Coded
 from hf_cf.training.als import Ridge, half, unit_of
+from hf_cf.training.ranking import ExpectedFactors
 from hf_cf.training.settings import TrainingSettings
 
 _PART_BYTES = 2**29  # received by a part of the items, at most: one vector a rating
@@ -86,7 +87,11 @@ class AlternationState:
 
 
 def alternated(
-    heads: AlternationState, coded: Coded, held_out: HeldOut, cores: int
+    heads: AlternationState,
+    coded: Coded,
+    held_out: HeldOut,
+    cores: int,
+    expected: ExpectedFactors | None = None,
 ) -> AlternationState:
     """Solve all users for given items, and all items for those users.
 
@@ -100,6 +105,8 @@ def alternated(
         Which of them are not trained on.
     cores : int
         Tasks that run at once.
+    expected : ExpectedFactors, optional
+        What the items' features say of their factors in the ranking head.
     """
     width = sum(heads.widths)
     size = coded.n_ratings * (12 + 4 * width)
@@ -114,7 +121,7 @@ def alternated(
     )
     solved = map_batches(
         sent.repartitionById(n_parts, "part"),
-        _items_solved(_without_tables(heads), part_of),
+        _items_solved(_without_tables(heads), part_of, expected),
         "items binary, vectors binary, weights binary",
     ).toArrow()
     vectors, weights = torch.zeros(coded.n_items, width), np.zeros(coded.n_items)
@@ -209,7 +216,7 @@ def _sent(
 
 
 def _items_solved(
-    heads: AlternationState, part_of: Codes
+    heads: AlternationState, part_of: Codes, expected: ExpectedFactors | None
 ) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
     def solve(batches: Batches) -> Iterator[pa.RecordBatch]:
         torch.set_num_threads(1)
@@ -234,8 +241,11 @@ def _items_solved(
             gram *= heads.ranking.settings["unobserved"]
             graded = _graded(heads.ranking, rows)
             weights = row_weights(graded)
-            effective = _effective(sums[-2], sums[-1])
-            solved.append(heads.ranking.solve(graded, vectors[:, size:], gram, effective))
+            effective, means = _effective(sums[-2], sums[-1]), None
+            if expected is not None:
+                own = torch.from_numpy(codes).long()
+                means = replace(expected, factors=expected.factors[own]).means(weights)
+            solved.append(heads.ranking.solve(graded, vectors[:, size:], gram, effective, means))
         yield pa.record_batch(
             {
                 "items": as_bytes(codes),

@@ -34,6 +34,7 @@ _INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 _AS_TEXT = (T.StringType, T.BooleanType, T.DateType, T.TimestampType)
 _LEVELS = 1_000
 _RATINGS_A_PARTITION = 4_000_000
+_ID_BYTES = 32  # of a user, about; 8 where it is an integer
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,18 @@ class Coded:
 
     def ratings(self) -> Iterator[tuple[int, History]]:
         """Bring the ratings to the driver: the code of each block's first user, and its rows."""
-        for number, ratings in ratings_of(in_order(self.blocks, self.sizes, RATINGS)):
+        sizes = {number: 8 * size for number, size in self.sizes.items()}
+        for number, ratings in ratings_of(in_order(self.blocks, sizes, RATINGS)):
             yield self.first[number], ratings
+
+    def bytes_of_users(self, each: int) -> dict[int, int]:
+        """Bytes of each block, in order, where a user takes `each`."""
+        users = np.diff([*self.first.values(), self.n_users])
+        return dict(zip(self.first, (each * users).tolist(), strict=True))
 
     def user_ids(self) -> Vocab:
         """Bring the users' ids to the driver."""
-        tables = in_order(self.blocks, self.sizes, ["ids"])
+        tables = in_order(self.blocks, self.bytes_of_users(_ID_BYTES), ["ids"])
         ids = pa.concat_arrays([pc.list_flatten(t["ids"].combine_chunks()) for t in tables])
         return Vocab(ids.to_numpy() if pa.types.is_integer(ids.type) else ids.to_pandas())
 

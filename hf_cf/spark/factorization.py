@@ -20,17 +20,19 @@ from hf_cf.inference.rating_head import RatingHead
 from hf_cf.inference.scorer import Scorer
 from hf_cf.inference.trained_model import trained_vectors
 from hf_cf.models import BiasedFactorization, ImplicitALS, NoStars
+from hf_cf.models.ridge import factors_from_features
 from hf_cf.spark.alternation import AlternationState, Stars, alternated
 from hf_cf.spark.batches import Batches, map_batches
 from hf_cf.spark.blocks import RATINGS, HeldOut, as_bytes, from_bytes, ratings_of
 from hf_cf.spark.coding import Coded
 from hf_cf.training.against_biases import blended_with_biases, chosen_biases
 from hf_cf.training.als import put_sides, train_als
-from hf_cf.training.fitting import give_untrained_rows_the_mean
+from hf_cf.training.fitting import give_untrained_rows_the_mean, item_features
 from hf_cf.training.ranking import (
     FACTORS,
     FACTORS_OF_MANY,
     SAMPLE,
+    ExpectedFactors,
     ImplicitALSConfig,
     fit_implicit_als,
 )
@@ -165,18 +167,26 @@ def trained(
         factors, biases = module.tables()[1]
         items = torch.cat([factors.weight, biases.weight], 1)
         stars = Stars(items, float(module.mean), chosen_damping(train), own)
+    config, features = settings.of_ranking(coded), item_features(train)
     ranking, _ = fit_implicit_als(
         train.user_codes, train.item_codes, train.stars,
         n_users=len(train.users), n_items=len(train.items),
-        low=train.scale.min, high=train.scale.max, feedback=train.feedback,
-        config=settings.of_ranking(coded),
+        item_features=features if whole else None,
+        low=train.scale.min, high=train.scale.max, feedback=train.feedback, config=config,
     )  # fmt: skip
     say(f"both heads are trained on {len(train):,} ratings")
     if not whole:
-        heads = AlternationState(stars, ranking)
+        heads, expected = AlternationState(stars, ranking), None
         for at in range(settings.last_alternations):
             say(f"alternation {at + 1} of {settings.last_alternations} over all ratings begins")
-            heads = alternated(heads, coded, held_out, cores)
+            if at == settings.last_alternations - 1 and features.shape[1]:
+                counts = torch.from_numpy(coded.item_counts)
+                expected = ExpectedFactors(
+                    factors_from_features(torch.from_numpy(features), ranking.item_factors, counts),
+                    config.feature_share,
+                    config.feature_weight,
+                )
+            heads = alternated(heads, coded, held_out, cores, expected)
         if isinstance(module, BiasedFactorization) and heads.stars is not None:
             module = _with_items(module, train, heads.stars)
         given = History.from_ratings(train)

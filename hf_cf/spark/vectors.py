@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
 
+from hf_cf.inference.rating_head import RatingHead
 from hf_cf.inference.scorer import Scorer
-from hf_cf.inference.updates import with_user_vectors
-from hf_cf.inference.users import UserVectors, Visitors
+from hf_cf.inference.users import Visitors
 from hf_cf.spark.batches import Batches, map_batches
 from hf_cf.spark.blocks import RATINGS, HeldOut, as_bytes, from_bytes, in_order, ratings_of
 from hf_cf.spark.coding import Coded
@@ -20,10 +23,14 @@ from hf_cf.spark.coding import Coded
 def fold_users(scorer: Scorer, coded: Coded, held_out: HeldOut, path: str) -> Scorer:
     """Give the heads their known users.
 
+    Their tables lie in files that are mapped into memory, which the system writes out when memory
+    is short: the driver needs a block of users at a time. The files are in the folder for
+    temporary files, without a name, and end with the tables.
+
     Parameters
     ----------
     scorer : Scorer
-        Without users.
+        Without users: its only row is that of ``#na#``.
     coded : Coded
         The ratings.
     held_out : HeldOut
@@ -31,20 +38,35 @@ def fold_users(scorer: Scorer, coded: Coded, held_out: HeldOut, path: str) -> Sc
     path : str
         Where the executors write the vectors to.
     """
-    schema = "block bigint, rating binary, ranking binary"
+    schema = "block bigint, vectors binary"
     folding = _folding(scorer, coded.first, held_out)
     map_batches(coded.blocks.select("block", *RATINGS), folding, schema).write.parquet(path)
     written = coded.blocks.sparkSession.read.schema(schema).parquet(path)
-    rating: list[Tensor] = []
-    ranking: list[Tensor] = []
-    for table in in_order(written, coded.sizes, ["rating", "ranking"]):
-        for part, column in ((rating, "rating"), (ranking, "ranking")):
-            part += [torch.from_numpy(from_bytes(v, np.float32).copy()) for v in table[column]]
-    n = coded.n_users - 1
-    vectors = UserVectors(
-        torch.cat(rating).view(n, -1), torch.cat(ranking).view(n, -1) if scorer.ranking else None
-    )
-    return with_user_vectors(scorer, n + 1, np.arange(1, n + 1, dtype=np.int32), vectors)
+    model, head = scorer.rating.model, scorer.ranking
+    nobody = [table.weight for table in model.tables()[0]]
+    if head is not None:
+        nobody.append(head.user_vectors)
+    widths = [row.shape[1] for row in nobody]
+    tables = [_mapped(coded.n_users, width) for width in widths]
+    for table, row in zip(tables, nobody, strict=True):
+        table[:1] = row
+    sizes = coded.bytes_of_users(4 * sum(widths))
+    for part in in_order(written, sizes, ["vectors"]):
+        for number, value in zip(part["block"].to_pylist(), part["vectors"], strict=True):
+            vectors = torch.from_numpy(from_bytes(value, np.float32).copy()).view(-1, sum(widths))
+            first = coded.first[number]
+            for table, own in zip(tables, vectors.split(widths, dim=1), strict=True):
+                table[first : first + len(own)] = own
+    if head is not None:
+        head = replace(head, user_vectors=tables.pop())
+    rating = RatingHead(model.with_user_tables(coded.n_users, tables), scorer.rating.prior)
+    return replace(scorer, rating=rating, ranking=head)
+
+
+def _mapped(rows: int, width: int) -> Tensor:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        file = str(Path(folder) / "table")
+        return torch.from_file(file, shared=True, size=rows * width).view(rows, width)
 
 
 def _folding(
@@ -54,9 +76,8 @@ def _folding(
         torch.set_num_threads(1)  # each core has its own process
         for number, ratings in ratings_of(batches):
             found = scorer.vectors(Visitors(held_out.without(first[number], ratings)))
-            ranking = found.rating[:, :0] if found.ranking is None else found.ranking
-            columns = (as_bytes(each.contiguous().numpy()) for each in (found.rating, ranking))
-            numbers = pa.array([number], pa.int64())
-            yield pa.record_batch([numbers, *columns], ["block", "rating", "ranking"])
+            both = [found.rating, *([] if found.ranking is None else [found.ranking])]
+            vectors = as_bytes(torch.cat(both, 1).numpy())
+            yield pa.record_batch([pa.array([number], pa.int64()), vectors], ["block", "vectors"])
 
     return fold

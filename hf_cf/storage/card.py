@@ -44,8 +44,10 @@ class CardContent:
         Name of the ranking model.
     repo_id : str, optional
         Where the model goes on the Hub.
-    users : sequence of ids
-        The known users that are published.
+    n_users : int
+        How many known users are published.
+    example_user : int or str, optional
+        The id of one of them.
     ratings_kept : sequence of str
         Tables of their ratings that are published, too: ``history``, ``held_out``.
     catalogue : DataFrame
@@ -67,7 +69,8 @@ class CardContent:
     training: TrainingMetadata
     ranking: str | None = None
     repo_id: str | None = None
-    users: Sequence[Any] = ()
+    n_users: int = 0
+    example_user: int | str | None = None
     ratings_kept: Sequence[str] = ()
     pictures: Iterable[str] = field(default_factory=tuple)
 
@@ -115,7 +118,7 @@ def values_of(content: CardContent) -> Values:
     titles = content.catalogue.sort_values("n_ratings", ascending=False, kind="stable")["title"]
     liked = {str(title): _number(scale.max) for title in titles[:2]}
     n_items = f"{len(content.catalogue):,}"
-    n_users = f"{len(content.users):,}" if len(content.users) else None
+    n_users = f"{content.n_users:,}" if content.n_users else None
     counts = content.catalogue["n_ratings"]
     attach = f"`rec.attach_history(hf_cf.load_ratings({json.dumps(source.name)}))`"
     likes = content.biases is None
@@ -141,7 +144,7 @@ def values_of(content: CardContent) -> Values:
         "example_ratings": None if likes
         else f"{{{', '.join(f'{_quoted(t)}: {s}' for t, s in liked.items())}}}",
         "example_liked": f"[{', '.join(map(_quoted, liked))}]" if likes else None,
-        "example_user": repr(content.users[0]) if n_users else None,
+        "example_user": repr(content.example_user) if n_users else None,
         "example_title": _quoted(str(titles.iloc[0])),
         "n_rarely_rated": f"{int((counts < _RARELY).sum()):,}",
         "median_popularity": f"{counts.median():,.0f}",

@@ -395,7 +395,7 @@ def _fit_ranking(train: Ratings, config: ImplicitALSConfig, device: torch.device
         n_users=len(train.users),
         n_items=len(train.items),
         times=train.timestamps,
-        item_features=_item_features(train),
+        item_features=item_features(train),
         low=train.scale.min,
         high=train.scale.max,
         feedback=train.feedback,
@@ -405,8 +405,8 @@ def _fit_ranking(train: Ratings, config: ImplicitALSConfig, device: torch.device
     return RankingHead(model.eval(), user_vectors)
 
 
-def _item_features(ratings: Ratings) -> npt.NDArray[np.float32]:
-    """Numbers of the catalogue by item code, (n_items, p)."""
+def item_features(ratings: Ratings) -> npt.NDArray[np.float32]:
+    """Numbers of the catalogue by item code, (n_items, p); zeros of ``#na#``."""
     features = find_features(ratings.catalogue)
     return np.pad(design_matrix(features, ratings.catalogue), ((1, 0), (0, 0)))
 

@@ -184,10 +184,14 @@ def fit_implicit_als(
     by_item = rows.by_item
     del rows
     done = range(first + 1, iterations + 1)
-    side = None
+    expected = None
     if item_features is not None and item_features.shape[1] and share:
-        side = SideInformation(torch.from_numpy(item_features).to(device), share, weight)
-    item_factors = _alternate(model, by_user, by_item, item_factors, done, report, side)
+        features, counts = torch.from_numpy(item_features).to(device), by_item.indptr.diff()
+
+        def expected(factors: Tensor) -> ExpectedFactors:
+            return ExpectedFactors(factors_from_features(features, factors, counts), share, weight)
+
+    item_factors = _alternate(model, by_user, by_item, item_factors, done, report, expected)
     del by_item
 
     model.set_items(item_factors)
@@ -201,20 +205,21 @@ def fit_implicit_als(
     )
 
 
-@dataclass(frozen=True)
-class SideInformation:
-    """Features of the items, (n_items, p), and how far they count; see `ImplicitALSConfig`."""
+@dataclass(frozen=True, eq=False)
+class ExpectedFactors:
+    """What the items' features say of their factors, (n_items, k).
 
-    features: Tensor
+    How far it counts is said by `ImplicitALSConfig`: its ``feature_share`` and ``feature_weight``.
+    """
+
+    factors: Tensor
     share: float
     weight: float
 
-    def prior_means(self, by_item: SparseRows, item_factors: Tensor) -> Tensor:
-        """Where the items' factors start from, (n_items, k): zero for well-known items."""
-        counts = by_item.indptr.diff()
-        expected = factors_from_features(self.features, item_factors, counts)
-        own = row_weights(by_item)
-        return (self.share * self.weight / (self.weight + own)).to(expected)[:, None] * expected
+    def means(self, own: Tensor) -> Tensor:
+        """Where items start from whose ratings weigh `own`, (n,); zero for well-known ones."""
+        known = self.share * self.weight / (self.weight + own)
+        return known.to(self.factors)[:, None] * self.factors
 
 
 def _alternate(
@@ -224,12 +229,12 @@ def _alternate(
     item_factors: Tensor,
     numbers: range,
     report: Callable[[int], None],
-    side: SideInformation | None = None,
+    expected: Callable[[Tensor], ExpectedFactors] | None = None,
 ) -> Tensor:
     """Users for given items, then items for those users, and again; the items' factors.
 
-    In the last iteration the items start from `side`, if it is given. Sets the effective number of
-    items that the model counts with to that of these ratings.
+    In the last iteration the items start from what is `expected` given their factors, (n_items, k).
+    Sets the effective number of items that the model counts with to that of these ratings.
     """
     user_rows, item_rows = (
         model.graded(rows.indptr, rows.columns, rows.values) for rows in (by_user, by_item)
@@ -241,8 +246,8 @@ def _alternate(
         user_factors = model.solve(user_rows, item_factors, gram, effective_items)
         gram = model.settings["unobserved"] * user_factors.T @ user_factors
         means = None
-        if side is not None and number == numbers[-1]:
-            means = side.prior_means(item_rows, item_factors)
+        if expected is not None and number == numbers[-1]:
+            means = expected(item_factors).means(row_weights(item_rows))
         item_factors = model.solve(item_rows, user_factors, gram, effective_users, means)
         report(number)
     return item_factors

@@ -44,16 +44,19 @@ def ratings_df(spark: SparkSession, sample: hf_cf.Ratings) -> DataFrame:
 
 
 @pytest.fixture(scope="session")
+def catalogue_df(spark: SparkSession, sample: hf_cf.Ratings) -> DataFrame:
+    return spark.createDataFrame(pa.Table.from_pandas(sample.catalogue, preserve_index=False))
+
+
+@pytest.fixture(scope="session")
 def fitted(
-    ratings_df: DataFrame, sample: hf_cf.Ratings, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[hf_cf.Recommender, str]:
+    ratings_df: DataFrame, catalogue_df: DataFrame, sample: hf_cf.Ratings,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[hf_cf.Recommender, str]:  # fmt: skip
     """A model of the sample, and its folder."""
     folder = str(tmp_path_factory.mktemp("spark") / "model")
-    catalogue = ratings_df.sparkSession.createDataFrame(
-        pa.Table.from_pandas(sample.catalogue, preserve_index=False)
-    )
     rec = hf_cf.spark.fit(
-        ratings_df, timestamp="timestamp", catalogue=catalogue, source=sample.source,
+        ratings_df, timestamp="timestamp", catalogue=catalogue_df, source=sample.source,
         settings=QUICK, out=folder, progress=False,
     )  # fmt: skip
     return rec, folder

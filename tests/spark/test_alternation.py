@@ -13,11 +13,12 @@ from pyspark.sql import SparkSession
 import hf_cf
 from hf_cf.evaluation.baselines import chosen_damping
 from hf_cf.models import ImplicitALS
-from hf_cf.models.ranking import effective_number
+from hf_cf.models.ranking import effective_number, row_weights
 from hf_cf.spark.alternation import AlternationState, Stars, alternated
 from hf_cf.spark.blocks import HeldOut
 from hf_cf.spark.coding import check, encode, plain_table
 from hf_cf.training import settings_for
+from hf_cf.training.ranking import ExpectedFactors
 from hf_cf.training.rating_rows import rating_rows
 
 pytestmark = pytest.mark.slow
@@ -54,12 +55,16 @@ def test_both_heads_are_those_of_one_machine(
         for each in (rows.by_user, rows.by_item)
     )
     choosers = ranking.solve(by_user, ranking.item_factors, ranking.gram, 100.0)
-    wanted = ranking.solve(
-        by_item, choosers, 0.2 * choosers.T @ choosers, effective_number(by_user)
-    )
-
-    found = alternated(AlternationState(stars, ranking), coded, held_out, cores=3)
-    assert found.stars is not None and found.ranking is not None
-    np.testing.assert_allclose(found.stars.items, expected, atol=2e-4)
-    np.testing.assert_allclose(found.ranking.item_factors, wanted, atol=2e-4)
-    assert found.ranking.settings["effective_items"] == pytest.approx(effective_number(by_item))
+    featured = ExpectedFactors(drawn[:, 3:11] * 5, share=0.6, weight=20.0)
+    before = ranking.item_factors.clone()
+    for side in (featured, None):
+        means = None if side is None else side.means(row_weights(by_item))
+        gram = 0.2 * choosers.T @ choosers
+        wanted = ranking.solve(by_item, choosers, gram, effective_number(by_user), means)
+        ranking.set_items(before)
+        ranking.settings["effective_items"] = 100.0
+        found = alternated(AlternationState(stars, ranking), coded, held_out, 3, side)
+        assert found.stars is not None and found.ranking is not None
+        np.testing.assert_allclose(found.stars.items, expected, atol=2e-4)
+        np.testing.assert_allclose(found.ranking.item_factors, wanted, atol=2e-4)
+        assert found.ranking.settings["effective_items"] == pytest.approx(effective_number(by_item))

@@ -63,14 +63,15 @@ def test_known_users_are_what_their_ratings_make_of_a_visitor(
 
 
 def test_a_worker_that_dies_and_leaving_users_out_change_nothing_for_visitors(
-    fitted: tuple[hf_cf.Recommender, str], ratings_df: DataFrame, tmp_path: Path
-) -> None:
+    fitted: tuple[hf_cf.Recommender, str], ratings_df: DataFrame, catalogue_df: DataFrame,
+    tmp_path: Path,
+) -> None:  # fmt: skip
     rec, _ = fitted
     marker = tmp_path / "died"
     df = ratings_df.mapInArrow(killing_once(marker), ratings_df.schema)
     again = hf_cf.spark.fit(
         df.withColumnsRenamed({"user": "who", "item": "what", "rating": "how", "timestamp": "t"}),
-        user="who", item="what", rating="how", timestamp="t",
+        user="who", item="what", rating="how", timestamp="t", catalogue=catalogue_df,
         include_users=False, settings=QUICK, progress=False,
     )  # fmt: skip
     assert marker.exists()

@@ -22,7 +22,8 @@ from hf_cf.storage.card import CardContent, fill, render_card
 def facts_of(rec: Recommender, **changed: Any) -> CardContent:
     metadata = CardContent(
         model=rec.model.name, ranking="implicit_als", repo_id="user/movies",
-        users=rec.users.ids.tolist(), ratings_kept=["history", "held_out"], catalogue=rec.catalogue,
+        n_users=len(rec.users) - 1, example_user=int(rec.users.ids[0]),
+        ratings_kept=["history", "held_out"], catalogue=rec.catalogue,
         biases=rec.item_bias(), scale=rec.scale, source=rec.source, training=rec.metadata,
         pictures=["learning_curves.png", "item_map.png"],
     )  # fmt: skip
@@ -142,7 +143,7 @@ def test_without_numbers_there_are_no_blanks(bare: CardContent) -> None:
 
 
 def test_a_model_without_users_says_so(trained: Recommender) -> None:
-    body = ModelCard(render_card(facts_of(trained, users=[], ratings_kept=[]))).text
+    body = ModelCard(render_card(facts_of(trained, n_users=0, ratings_kept=[]))).text
     assert "It holds no known users." in body
     assert "somebody known" not in body
     assert "Known users: left out." in body
