@@ -24,7 +24,7 @@ from hf_cf.spark.batches import Batches, starts_of_users, whole_users
 _ROWS = 250_000  # of a block, at least, where the partition has as many
 _PARTITION_BITS = 32  # of a block's number, above the place in the partition
 _HELD_OUT = 0.2  # of the ratings of users drawn for calibration
-_AT_ONCE = 2**27  # bytes that the driver's JVM holds for a moment
+_AT_ONCE = 2**26  # bytes that the driver's JVM holds for a moment
 RATINGS = ("lengths", "items", "stars")
 """Columns of bytes: ratings of each user (int32), item codes (int32), ratings (float32)."""
 

@@ -26,6 +26,7 @@ from hf_cf.storage.hub import local_folder
 from hf_cf.storage.model_folder import CONFIG
 
 _KNOWN_AT_ONCE = 1_000
+_TASKS_A_CORE = 4
 
 
 def recommend(
@@ -81,8 +82,9 @@ def recommend(
         table = table.withColumn("rating", F.lit(None).cast("double"))
     else:
         table = plain_table(df, user, item, rating)
-    cores_with_hf_cf(df.sparkSession)
-    table = table.repartition("user").sortWithinPartitions("user")
+    # The number is given because Spark would put a table of few bytes into one partition.
+    n_parts = _TASKS_A_CORE * cores_with_hf_cf(df.sparkSession)
+    table = table.repartition(n_parts, "user").sortWithinPartitions("user")
     kind = table.schema["user"].dataType.simpleString()
     folder = local_folder(model, revision=revision)
     # Executors have working directories of their own; a repository they download themselves.

@@ -19,6 +19,9 @@ from hf_cf.spark.batches import Batches, map_batches
 from hf_cf.spark.blocks import RATINGS, HeldOut, as_bytes, from_bytes, in_order, ratings_of
 from hf_cf.spark.coding import Coded
 
+_USERS_A_ROW = 500  # Parquet keeps a hundred rows before it looks how much memory they take
+_ROW_GROUP = 2**24  # bytes: a reader in the JVM holds a few of them
+
 
 def fold_users(scorer: Scorer, coded: Coded, held_out: HeldOut, path: str) -> Scorer:
     """Give the heads their known users.
@@ -38,9 +41,10 @@ def fold_users(scorer: Scorer, coded: Coded, held_out: HeldOut, path: str) -> Sc
     path : str
         Where the executors write the vectors to.
     """
-    schema = "block bigint, vectors binary"
+    schema = "block bigint, first int, vectors binary"
     folding = _folding(scorer, coded.first, held_out)
-    map_batches(coded.blocks.select("block", *RATINGS), folding, schema).write.parquet(path)
+    folded = map_batches(coded.blocks.select("block", *RATINGS), folding, schema)
+    folded.write.option("parquet.block.size", _ROW_GROUP).parquet(path)
     written = coded.blocks.sparkSession.read.schema(schema).parquet(path)
     model, head = scorer.rating.model, scorer.ranking
     nobody = [table.weight for table in model.tables()[0]]
@@ -51,10 +55,9 @@ def fold_users(scorer: Scorer, coded: Coded, held_out: HeldOut, path: str) -> Sc
     for table, row in zip(tables, nobody, strict=True):
         table[:1] = row
     sizes = coded.bytes_of_users(4 * sum(widths))
-    for part in in_order(written, sizes, ["vectors"]):
-        for number, value in zip(part["block"].to_pylist(), part["vectors"], strict=True):
+    for part in in_order(written, sizes, ["first", "vectors"]):
+        for first, value in zip(part["first"].to_pylist(), part["vectors"], strict=True):
             vectors = torch.from_numpy(from_bytes(value, np.float32).copy()).view(-1, sum(widths))
-            first = coded.first[number]
             for table, own in zip(tables, vectors.split(widths, dim=1), strict=True):
                 table[first : first + len(own)] = own
     if head is not None:
@@ -77,7 +80,11 @@ def _folding(
         for number, ratings in ratings_of(batches):
             found = scorer.vectors(Visitors(held_out.without(first[number], ratings)))
             both = [found.rating, *([] if found.ranking is None else [found.ranking])]
-            vectors = as_bytes(torch.cat(both, 1).numpy())
-            yield pa.record_batch([pa.array([number], pa.int64()), vectors], ["block", "vectors"])
+            start = first[number]
+            for some in torch.cat(both, 1).split(_USERS_A_ROW):
+                columns = pa.array([number], pa.int64()), pa.array([start], pa.int32())
+                names = ["block", "first", "vectors"]
+                yield pa.record_batch([*columns, as_bytes(some.numpy())], names)
+                start += len(some)
 
     return fold

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from pyspark.errors import PythonException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from small_spark import killing_once
 
 import hf_cf
@@ -38,6 +39,21 @@ def test_known_users_get_what_they_get_on_one_machine(
     for column in ("user", "item", "title"):
         assert found[column].tolist() == expected[column].tolist()
     np.testing.assert_allclose(found[["stars", "score"]], expected[["stars", "score"]], atol=1e-4)
+
+
+def test_a_table_of_few_bytes_is_answered_by_all_cores(
+    spark: SparkSession, ratings_df: DataFrame, fitted: tuple[hf_cf.Recommender, str]
+) -> None:
+    spark.conf.set("spark.sql.adaptive.enabled", "true")  # Spark's default, which joins small parts
+    try:
+        found = hf_cf.spark.recommend(ratings_df.select("user").distinct(), fitted[1], 1)
+        parts = found.groupBy(F.spark_partition_id()).agg(F.count_distinct("user")).collect()
+    finally:
+        spark.conf.set("spark.sql.adaptive.enabled", "false")
+    answered = [part[1] for part in parts]
+    assert sum(answered) == 600
+    assert len(answered) == 8
+    assert max(answered) < 200
 
 
 def test_visitors_and_known_users_stand_in_one_table(
