@@ -7,11 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from hf_cf.data.history import History
 from hf_cf.data.ratings import Ratings
 from hf_cf.data.scale import RatingScale, Stars
 from hf_cf.data.vocab import Codes
+from hf_cf.models.threads import in_parallel, usable_threads
 
 Offsets = npt.NDArray[np.float64]
 
@@ -48,11 +51,12 @@ class Biases:
 
 def item_mean(train: Ratings) -> Biases:
     """Every item's mean rating, whoever asks; the mean of all where an item has no rating."""
-    _, items, stars, mean = _known(train)
+    _, items, doubles, mean = _known(train)
+    codes, stars = torch.from_numpy(items), torch.from_numpy(doubles)
     return Biases(
         mean,
         np.zeros(len(train.users)),
-        _means(items, stars - mean, np.bincount(items, minlength=len(train.items))),
+        _means(codes, stars - mean, codes.bincount(minlength=len(train.items))).numpy(),
         train.scale,
     )
 
@@ -77,15 +81,17 @@ def damped_biases(
     sweeps : int
         Alternations; ten are enough for four digits.
     """
-    users, items, stars, mean = _known(train)
-    of_user = np.zeros(len(train.users))
-    n_of_item = np.bincount(items, minlength=len(train.items)) + item_damping
-    n_of_user = np.bincount(users, minlength=len(of_user)) + user_damping
+    *columns, mean = _known(train)
+    # PyTorch's operations, unlike numpy's, leave the interpreter to other threads.
+    users, items, stars = map(torch.from_numpy, columns)
+    of_user = torch.zeros(len(train.users), dtype=torch.float64)
+    n_of_item = items.bincount(minlength=len(train.items)) + item_damping
+    n_of_user = users.bincount(minlength=len(of_user)) + user_damping
     away = stars - mean
     for _ in range(sweeps):
         of_item = _means(items, away - of_user[users], n_of_item)
         of_user = _means(users, away - of_item[items], n_of_user)
-    return Biases(mean, of_user, of_item, train.scale)
+    return Biases(mean, of_user.numpy(), of_item.numpy(), train.scale)
 
 
 class Damping(NamedTuple):
@@ -124,21 +130,28 @@ def chosen_damping(train: Ratings) -> Damping:
         (train.take(rows[fold != k]), train.take(rows[fold == k])) for k in range(fold.max() + 1)
     ]
 
-    def squared_error(damping: dict[str, float]) -> float:
-        total = 0.0
-        for part, rest in folds:
-            biases = damped_biases(part, **damping, sweeps=3)
+    def squared_errors(dampings: list[dict[str, float]]) -> Offsets:
+        by_fold = np.zeros((len(dampings), len(folds)))
+
+        def measure(task: tuple[int, int]) -> None:
+            part, rest = folds[task[1]]
+            biases = damped_biases(part, **dampings[task[0]], sweeps=3)
             off = biases.predict(rest.user_codes, rest.item_codes) - rest.stars
-            total += float(np.square(off, dtype=np.float64).sum())
+            by_fold[task] = np.square(off, dtype=np.float64).sum()
+
+        in_parallel(lambda: measure, list(np.ndindex(*by_fold.shape)), usable_threads())
+        total: Offsets = by_fold.sum(1)
         return total
 
+    least = 0.0
     for nearest in (len(_DAMPINGS), 1):  # of all values, then of those next to the best
         for name in ("item_damping", "user_damping"):
             at = _DAMPINGS.index(found[name])
             values = _DAMPINGS[max(0, at - nearest) : at + nearest + 1]
-            found = min((found | {name: value} for value in values), key=squared_error)
-    rmse = (squared_error(found) / len(rows)) ** 0.5
-    return Damping(found["user_damping"], found["item_damping"], rmse)
+            tried = [found | {name: value} for value in values]
+            errors = squared_errors(tried)
+            found, least = tried[int(errors.argmin())], float(errors.min())
+    return Damping(found["user_damping"], found["item_damping"], (least / len(rows)) ** 0.5)
 
 
 def popularity(train: Ratings, at_least: float = -np.inf) -> npt.NDArray[np.int64]:
@@ -194,7 +207,7 @@ def _known(train: Ratings) -> tuple[Codes, Codes, Offsets, float]:
     return users, items, doubles, float(doubles.mean())
 
 
-def _means(codes: Codes, values: Offsets, counts: npt.NDArray[Any]) -> Offsets:
+def _means(codes: Tensor, values: Tensor, counts: Tensor) -> Tensor:
     """Sums of the values of each code over its count, (n_codes,); 0 where that is 0."""
-    sums = np.bincount(codes, values, minlength=len(counts))
-    return np.divide(sums, counts, out=np.zeros(len(counts)), where=counts > 0)
+    sums = codes.bincount(values, minlength=len(counts))
+    return torch.where(counts > 0, sums / counts, 0.0)

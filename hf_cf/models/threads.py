@@ -31,8 +31,6 @@ _MOST_WORKERS = 4  # Python threads side by side; more wait for the interpreter'
 _LIBRARIES = {"darwin": "libtorch_cpu.dylib", "win32": "torch_cpu.dll"}
 
 Task = TypeVar("Task")
-First = TypeVar("First")
-Second = TypeVar("Second")
 
 
 def usable_threads() -> int:
@@ -106,20 +104,6 @@ def in_parallel(
     with ThreadPoolExecutor(n_workers) as pool:
         for done in [pool.submit(one_after_another) for _ in range(n_workers)]:
             done.result()
-
-
-def side_by_side(first: Callable[[], First], second: Callable[[], Second]) -> tuple[First, Second]:
-    """Results of two computations, the second in a Python thread where two may run at once."""
-    if usable_threads() < 2:
-        return first(), second()
-
-    def later() -> Second:
-        with limited_to(1):
-            return second()
-
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(later)
-        return first(), waiting.result()
 
 
 def _from_environment() -> int | None:

@@ -17,7 +17,7 @@ from hf_cf.evaluation.baselines import Damping, chosen_damping
 from hf_cf.inference.star_errors import star_errors
 from hf_cf.models import BiasedFactorization
 from hf_cf.models.solver import Prior, SparseRows, solve_rows
-from hf_cf.models.threads import on_usable_threads, side_by_side
+from hf_cf.models.threads import on_usable_threads
 from hf_cf.training.checkpoint import Checkpoint, State
 from hf_cf.training.rating_rows import rating_rows
 from hf_cf.training.settings import TrainingSettings
@@ -55,7 +55,7 @@ def train_als(
         One record an iteration: ``epoch``, ``seconds``, and ``valid_mse``, ``valid_mae``,
         ``valid_loss`` with validation ratings.
     """
-    rows, damping = side_by_side(lambda: rating_rows(train, device), lambda: chosen_damping(train))
+    rows, damping = rating_rows(train, device), chosen_damping(train)
     with torch.random.fork_rng():
         model = BiasedFactorization(len(train.users), len(train.items), settings.n_factors)
     model = model.to(device)
