@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import shutil
 import tempfile
 import time
 import warnings
@@ -15,8 +15,7 @@ from uuid import uuid4
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyarrow.fs import FileSystem
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from hf_cf import __version__
@@ -107,7 +106,7 @@ def fit(
     index : bool
         Whether to index the items, as `Recommender.build_index` does.
     staging : str, optional
-        A folder or address for intermediate Parquet files, which the driver and all executors
+        A folder or address for intermediate Parquet files, which Spark's driver and all executors
         see; emptied afterwards. A temporary folder where not given, which is enough for one
         machine.
     progress : bool
@@ -141,7 +140,7 @@ def fit(
     table = plain_table(df, user, item, rating, timestamp)
     names = {"user": user, "item": item, "rating": rating, "timestamp": timestamp or ""}
     found = check(table, names, scale, feedback)
-    with _staging(staging) as place:
+    with _staging(df.sparkSession, staging) as place:
         coded = encode(table, found, place, cores=cores, feedback=feedback)
         say(
             f"{coded.n_ratings:,} ratings of {coded.n_items - 1:,} items by "
@@ -259,8 +258,8 @@ def _known_of(catalogue: DataFrame, items: Vocab) -> pd.DataFrame:
 
 
 @contextmanager
-def _staging(place: str | None) -> Iterator[str]:
-    """A folder of its own for intermediate files, deleted afterwards."""
+def _staging(spark: SparkSession, place: str | None) -> Iterator[str]:
+    """A folder of its own for intermediate files, emptied afterwards."""
     if place is None:
         with tempfile.TemporaryDirectory(prefix=_OWN) as folder:
             yield Path(folder).as_uri()
@@ -269,18 +268,22 @@ def _staging(place: str | None) -> Iterator[str]:
     try:
         yield path
     finally:
-        _delete(path)
+        _empty(spark, path)
 
 
-def _delete(path: str) -> None:
-    """Delete a folder through pyarrow, which knows the file systems that Spark writes to."""
+def _empty(spark: SparkSession, path: str) -> None:
+    """Empty a folder through Spark, which reaches what it has written: a table without rows stays.
+
+    Of a folder of this machine nothing stays.
+    """
     try:
-        if "://" not in path:
-            path = Path(path).absolute().as_uri()
-        files, folder = FileSystem.from_uri(re.sub(r"^s3[an]://", "s3://", path))
-        files.delete_dir(folder)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        warnings.warn(f"the intermediate files in {path} are left: {error}", stacklevel=2)
+        spark.range(0).write.mode("overwrite").parquet(path)
+    except Exception as error:  # an earlier one may be under way, which counts for more
+        reason = str(error).strip().split("\n")[0]
+        warnings.warn(f"the intermediate files in {path} are left: {reason}", stacklevel=2)
+    kind, _, place = path.rpartition("://")
+    if kind in ("", "file"):
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _speaker(progress: bool) -> Callable[[str], None]:

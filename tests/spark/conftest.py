@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -16,13 +17,20 @@ import hf_cf.spark
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that Spark also has at ``viewfs://lake/``, which Hadoop alone reaches."""
+    return tmp_path_factory.mktemp("lake")
+
+
+@pytest.fixture(scope="session")
+def spark(lake: Path) -> Iterator[SparkSession]:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     settings = {
         "spark.master": "local[2,4]",  # two cores, and a task may fail three times
         "spark.driver.memory": "1g",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
+        "spark.hadoop.fs.viewfs.mounttable.lake.linkFallback": lake.as_uri(),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         # What makes large jobs fast costs more than these small ones take.

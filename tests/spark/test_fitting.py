@@ -98,6 +98,32 @@ def test_what_is_held_out_is_of_some_users_and_not_trained_on(
     assert fitted[0].metadata.evaluation
 
 
+def test_a_lake_that_only_hadoop_reaches(
+    spark: SparkSession, ratings_df: DataFrame, lake: Path, tmp_path: Path,
+    fitted: tuple[hf_cf.Recommender, str], recwarn: pytest.WarningsRecorder,
+) -> None:  # fmt: skip
+    (lake / "staging").mkdir()
+    ratings_df.write.parquet("viewfs://lake/ratings")
+    hf_cf.spark.fit(
+        spark.read.parquet("viewfs://lake/ratings"), timestamp="timestamp", settings=QUICK,
+        staging="viewfs://lake/staging", out=tmp_path / "model", progress=False,
+    )  # fmt: skip
+    left = list((lake / "staging").rglob("*.parquet"))
+    assert len(left) == 1
+    assert spark.read.parquet(f"viewfs://lake/staging/{left[0].parent.name}").count() == 0
+    assert not [each for each in recwarn if "intermediate" in str(each.message)]
+    users = ratings_df.select("user").distinct()
+    hf_cf.spark.recommend(users, tmp_path / "model", 2).write.parquet("viewfs://lake/lists")
+    assert spark.read.parquet("viewfs://lake/lists").count() == 1200
+
+
+def test_nothing_stays_in_a_folder_of_this_machine(ratings_df: DataFrame, tmp_path: Path) -> None:
+    hf_cf.spark.fit(
+        ratings_df, timestamp="timestamp", settings=QUICK, staging=str(tmp_path), progress=False
+    )
+    assert not list(tmp_path.iterdir())
+
+
 def test_likes_are_trained_on_without_stars(ratings_df: DataFrame, tmp_path: Path) -> None:
     rec = hf_cf.spark.fit(
         ratings_df.select("user", "item"), rating=None, settings=QUICK, out=tmp_path / "model",
