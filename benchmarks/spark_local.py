@@ -43,20 +43,29 @@ def write_ratings(path: Path, n_ratings: int) -> None:
     pq.write_table(pa.table(columns), path, row_group_size=500_000)
 
 
-def peak_of(pid: int) -> float:
-    """Largest resident size of a process so far, in GB."""
+def gigabytes(pid: int | str, name: str = "VmHWM") -> float:
+    """A size of a process; its largest resident one so far where no line of its status is named."""
     status = Path(f"/proc/{pid}/status").read_text("utf-8")
-    return next(int(line.split()[1]) for line in status.splitlines() if "VmHWM" in line) / 2**20
+    return next(int(line.split()[1]) for line in status.splitlines() if name in line) / 2**20
 
 
-def processor_seconds(pid: int) -> float:
+def children_of(pid: int | str) -> list[str]:
+    """Process ids of what a process has started."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return " ".join(task.read_text("utf-8") for task in tasks).split()
+
+
+def jvm() -> str:
+    """Process id of the JVM that this process has started."""
+    names = {child: Path(f"/proc/{child}/comm").read_text("utf-8") for child in children_of("self")}
+    return next(child for child, name in names.items() if name.strip() == "java")
+
+
+def processor_seconds(pid: int | str) -> float:
     """What a process and all that it has started have used of the processors."""
     fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
     own = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-    children = " ".join(
-        task.read_text("utf-8") for task in Path(f"/proc/{pid}/task").glob("*/children")
-    )
-    return own + sum(processor_seconds(int(child)) for child in children.split())
+    return own + sum(map(processor_seconds, children_of(pid)))
 
 
 class Clock:
@@ -111,12 +120,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place, model = Path(folder) / "ratings.parquet", str(Path(folder) / "model")
         write_ratings(place, arguments.ratings)
-        before = peak_of(os.getpid())
+        before = gigabytes(os.getpid())
         df = spark.read.parquet(str(place))
         clock = Clock()
         rec = hf_cf.spark.fit(df, out=model)
         training = clock()
-        jvm = peak_of(spark.sparkContext._gateway.proc.pid)
+        of_jvm = gigabytes(jvm())
         compared = ""
         if not arguments.fit_only:
             mllib_alone(df, folder)
@@ -135,7 +144,7 @@ def main() -> None:
         given = answered(hf_cf.spark.recommend(visitors, model, 10))
         given_time = clock()
         size = sum(path.stat().st_size for path in Path(model).iterdir()) / 1e6
-        python = peak_of(os.getpid())
+        python = gigabytes(os.getpid())
     text = f"""# Spark on one machine
 
 {arguments.ratings:,} synthetic ratings of {len(rec.items) - 1:,} items by {n_users:,} users.
@@ -149,7 +158,7 @@ def main() -> None:
 Known users: {known / known_time[0]:,.0f} a second, {known / known_time[1]:,.0f} a second of a
 processor. By their ratings: {given / given_time[0]:,.0f} and {given / given_time[1]:,.0f}.
 
-Largest sizes: {jvm:.1f} GB of the JVM after training, driver and executors in one
+Largest sizes: {of_jvm:.1f} GB of the JVM after training, driver and executors in one
 (heap {arguments.memory}); {python:.1f} GB of the driver's Python, of which {before:.1f} GB
 were taken by making the ratings.
 RMSE on held-out ratings: {rec.metrics["valid_rmse"]:.3f} stars, where the noise in them is 0.75.

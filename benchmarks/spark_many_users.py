@@ -30,6 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 from ratings_25m import generate
+from spark_local import gigabytes, jvm
 
 import hf_cf
 import hf_cf.spark
@@ -38,12 +39,6 @@ ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "spark_many_users.md"
 sys.path[:0] = [str(ROOT / "tests" / "spark")]
 COMPARED = 200
-
-
-def gigabytes(pid: int, name: str) -> float:
-    """A line of a process's status."""
-    status = Path(f"/proc/{pid}/status").read_text("utf-8")
-    return next(int(line.split()[1]) for line in status.splitlines() if name in line) / 2**20
 
 
 def drive(master: str, folder: str) -> None:
@@ -76,8 +71,7 @@ def drive(master: str, folder: str) -> None:
     seconds = time.perf_counter() - started
     ended.set()
     watching.join()
-    jvm = gigabytes(spark.sparkContext._gateway.proc.pid, "VmHWM")
-    print(f"result {seconds} {peak} {jvm}", flush=True)
+    print(f"result {seconds} {peak} {gigabytes(jvm())}", flush=True)
     spark.stop()
 
 
@@ -108,7 +102,7 @@ def main() -> None:
             for said in driver.stdout:
                 print(said, end="", flush=True)
             assert driver.wait() == 0, "the driver failed"
-        seconds, python, jvm = map(float, said.split()[1:])
+        seconds, python, of_jvm = map(float, said.split()[1:])
         size = (place / "model" / "model.safetensors").stat().st_size / 1e9
         started = time.perf_counter()
         rec = hf_cf.Recommender.from_pretrained(place / "model")
@@ -123,7 +117,7 @@ def main() -> None:
 |---|---|
 | Parquet to model folder | {seconds:.0f} s |
 | `model.safetensors` | {size:.2f} GB |
-| largest size of the driver's JVM (heap 1 GB) | {jvm:.2f} GB |
+| largest size of the driver's JVM (heap 1 GB) | {of_jvm:.2f} GB |
 | largest size of the driver's Python, without mapped files | {python:.2f} GB |
 | RMSE on held-out ratings | {rec.metrics["valid_rmse"]:.3f} stars |
 | reading the folder again | {loading:.1f} s |

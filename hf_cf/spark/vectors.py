@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from hf_cf.errors import SaveError
 from hf_cf.inference.rating_head import RatingHead
 from hf_cf.inference.scorer import Scorer
 from hf_cf.inference.users import Visitors
@@ -40,6 +42,11 @@ def fold_users(scorer: Scorer, coded: Coded, held_out: HeldOut, path: str) -> Sc
         Which of them the vectors do not follow from.
     path : str
         Where the executors write the vectors to.
+
+    Raises
+    ------
+    SaveError
+        The disk has no room for the tables.
     """
     schema = "block bigint, first int, vectors binary"
     folding = _folding(scorer, coded.first, held_out)
@@ -68,8 +75,19 @@ def fold_users(scorer: Scorer, coded: Coded, held_out: HeldOut, path: str) -> Sc
 
 def _mapped(rows: int, width: int) -> Tensor:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        file = str(Path(folder) / "table")
-        return torch.from_file(file, shared=True, size=rows * width).view(rows, width)
+        file, size = Path(folder) / "table", 4 * rows * width
+        try:
+            with file.open("wb") as opened:
+                # A process that writes to a mapped file on a full disk is killed.
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(opened.fileno(), 0, size)
+        except OSError as error:
+            raise SaveError(
+                f"{rows - 1:,} known users take {size:,} bytes in {Path(folder).parent}, "
+                f"and {error.strerror}. Name another folder with the environment variable TMPDIR, "
+                "or leave users out with include_users=False"
+            ) from error
+        return torch.from_file(str(file), shared=True, size=rows * width).view(rows, width)
 
 
 def _folding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shlex
 import shutil
 from pathlib import Path
@@ -18,6 +19,7 @@ from small_spark import QUICK, killing_once
 import hf_cf
 import hf_cf.spark
 from hf_cf.cli import main
+from hf_cf.errors import SaveError
 from hf_cf.evaluation import evaluate
 from hf_cf.storage.serialization import read_model
 from hf_cf.training import fit as fit_here
@@ -100,7 +102,7 @@ def test_what_is_held_out_is_of_some_users_and_not_trained_on(
 
 def test_a_lake_that_only_hadoop_reaches(
     spark: SparkSession, ratings_df: DataFrame, lake: Path, tmp_path: Path,
-    fitted: tuple[hf_cf.Recommender, str], recwarn: pytest.WarningsRecorder,
+    recwarn: pytest.WarningsRecorder,
 ) -> None:  # fmt: skip
     (lake / "staging").mkdir()
     ratings_df.write.parquet("viewfs://lake/ratings")
@@ -121,6 +123,20 @@ def test_nothing_stays_in_a_folder_of_this_machine(ratings_df: DataFrame, tmp_pa
     hf_cf.spark.fit(
         ratings_df, timestamp="timestamp", settings=QUICK, staging=str(tmp_path), progress=False
     )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_without_room_for_the_users_is_said(ratings_df: DataFrame, tmp_path: Path) -> None:
+    earlier = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, earlier[1]))  # of this process, not the JVM
+    try:
+        with pytest.raises(SaveError, match=r"600 known users take 19,232 bytes in .* TMPDIR"):
+            hf_cf.spark.fit(
+                ratings_df, timestamp="timestamp", settings=QUICK, out=tmp_path / "model",
+                progress=False,
+            )  # fmt: skip
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, earlier)
     assert not list(tmp_path.iterdir())
 
 
